@@ -1,0 +1,184 @@
+//! The command line as types. Help, errors and completion come from here. Not here: what a command does.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use palisade::spec::{parse_duration, Backend, Bytes, UnitError};
+
+/// Untrusted program in, typed report out, through the strongest wall this host can hold.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a source file (its language goes by the extension) or, after `--`, a command
+    Run(Run),
+    /// Print what a run would do, and run nothing
+    Plan(Run),
+    /// Try what this host offers, and say how to fix what it does not
+    Doctor(Doctor),
+    /// Compile TypeScript: part of running a .ts file, inside its sandbox
+    #[command(hide = true)]
+    InternalTypescript(Typescript),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Print one JSON report on standard output instead of the program's own streams
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Say nothing on standard error but errors
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    /// Run in a sandbox. It is the default, and here so that it can be said
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
+    pub(crate) sandbox: Option<String>,
+
+    /// The wall to use: auto, native or none
+    #[arg(long, visible_alias = "sandbox-backend", default_value = "auto", value_name = "BACKEND")]
+    pub(crate) backend: Backend,
+
+    /// Refuse to run if any protection would be weaker than asked for
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Language of FILE, if its extension does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) language: Option<String>,
+
+    /// Show the directory of FILE read-only, not just the file
+    #[arg(long)]
+    pub(crate) with_dir: bool,
+
+    /// Elapsed time
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
+    pub(crate) time_limit: Option<Duration>,
+
+    /// Processor time of all processes together
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
+    pub(crate) cpu_time_limit: Option<Duration>,
+
+    /// Memory of all processes together, swap and /tmp included
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) memory_limit: Option<Bytes>,
+
+    /// Percent of one processor
+    #[arg(long, value_name = "PERCENT", value_parser = percent, help_heading = "Limits")]
+    pub(crate) cpu_limit: Option<u32>,
+
+    /// Processes at one time
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) process_limit: Option<u32>,
+
+    /// Threads of all processes at one time
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) thread_limit: Option<u32>,
+
+    /// Open descriptors of each process
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) descriptor_limit: Option<u32>,
+
+    /// Size of each file written
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) file_size_limit: Option<Bytes>,
+
+    /// Size of the private /tmp
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) tmp_size: Option<Bytes>,
+
+    /// Files and directories in the private /tmp
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) tmp_inodes: Option<u32>,
+
+    /// Bytes of each output stream (with --json 8M unless said; otherwise only with --on-output-limit kill)
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) output_limit: Option<Bytes>,
+
+    /// What happens at the output limit
+    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Excess,
+
+    /// What happens at a system call that only an attack needs
+    #[arg(long, value_enum, default_value_t = Hostile::Deny, value_name = "WHAT", help_heading = "Permissions")]
+    pub(crate) on_hostile_call: Hostile,
+
+    /// The network: none, loopback (its own), or allow-all (the host's; `--network` alone means this)
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value_t = Network::None,
+          default_missing_value = "allow-all", value_name = "WHAT", help_heading = "Permissions")]
+    pub(crate) network: Network,
+
+    /// Reach only these names (refused: no backend of this version can hold it)
+    #[arg(long, value_name = "NAME", help_heading = "Permissions")]
+    pub(crate) allow_domain: Vec<String>,
+
+    /// Show a host file or directory read-only, at its own path
+    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
+    pub(crate) allow_read: Vec<PathBuf>,
+
+    /// Let the program change a host file or directory, at its own path
+    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
+    pub(crate) allow_write: Vec<PathBuf>,
+
+    /// Set a variable (nothing of this environment is inherited)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Permissions")]
+    pub(crate) setenv: Vec<(String, String)>,
+
+    /// FILE and its arguments, or `--` and a command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD")]
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Typescript {
+    pub(crate) source: PathBuf,
+    pub(crate) artefact: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    None,
+    Loopback,
+    AllowAll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Excess {
+    Cut,
+    Kill,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Hostile {
+    Deny,
+    Kill,
+}
+
+fn percent(text: &str) -> Result<u32, UnitError> {
+    let bad = || UnitError::Size { text: text.to_owned() };
+    match text.trim_end_matches('%').parse() {
+        Ok(0) => Err(UnitError::Zero { text: text.to_owned() }),
+        Ok(percent) if percent <= 100_000 => Ok(percent),
+        Ok(_) => Err(UnitError::TooLarge { text: text.to_owned(), max: "100000" }),
+        Err(_) => Err(bad()),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}

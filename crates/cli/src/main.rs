@@ -1,0 +1,59 @@
+//! The `palisade` command.
+//!
+//! Arguments become a `Request` (`request.rs`), the library answers, `print.rs` says it.
+#![forbid(unsafe_code)]
+
+mod args;
+mod print;
+mod request;
+mod typescript;
+
+use std::{os::fd::AsFd, process::ExitCode};
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return print::usage(&error),
+    };
+    let code = match cli.command {
+        Command::Run(run) => run_command(run),
+        Command::Plan(run) => plan_command(run),
+        Command::Doctor(_) => 125,
+        Command::InternalTypescript(paths) => typescript::compile(&paths),
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(125))
+}
+
+fn run_command(args: args::Run) -> i32 {
+    let (json, quiet) = (args.json, args.quiet);
+    let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
+        Ok(cancel) => cancel,
+        Err(error) => return print::failure(&error, None),
+    };
+    let request = match request::request(args) {
+        Ok(request) => request,
+        Err(error) => return print::refusal(&error),
+    };
+    match palisade::run_until(request, Some(cancel.as_fd())) {
+        Ok(report) if json => print::report_json(&report),
+        Ok(report) => print::verdict(&report, quiet),
+        Err(error) => print::start_error(&error, json),
+    }
+}
+
+fn plan_command(args: args::Run) -> i32 {
+    let json = args.json;
+    let request = match request::request(args) {
+        Ok(request) => request,
+        Err(error) => return print::refusal(&error),
+    };
+    match palisade::plan(&request) {
+        Ok(plan) if json => print::json(&plan),
+        Ok(plan) => print::plan(&plan),
+        Err(error) => print::start_error(&error, json),
+    }
+}

@@ -1,0 +1,229 @@
+//! Everything that is said to people and programs. The only file that prints.
+//!
+//! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use palisade::{
+    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
+    Plan, StartError,
+};
+
+use crate::request::Refused;
+
+fn out(text: &str) -> i32 {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => 0,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => failure(&format_args!("cannot write to standard output: {error}"), None),
+    }
+}
+
+fn err(text: &str) {
+    // If standard error is closed, nobody wants to hear it.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A command line that makes no sense, or a call for help.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        err(&error.render().to_string());
+        ExitCode::from(125)
+    } else {
+        out(&error.render().to_string());
+        ExitCode::SUCCESS
+    }
+}
+
+pub(crate) fn failure(what: &dyn Display, path: Option<&Path>) -> i32 {
+    match path {
+        Some(path) => err(&format!("error: {}: {what}\n", path.display())),
+        None => err(&format!("error: {what}\n")),
+    }
+    125
+}
+
+pub(crate) fn refusal(refused: &Refused) -> i32 {
+    err(&format!("error: {}\nhint: {}\n", refused.what, refused.hint));
+    125
+}
+
+pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
+    for problem in problems {
+        err(&format!("{problem}\n"));
+    }
+    1
+}
+
+/// What kept a run from starting.
+pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
+    let hint = error.hint();
+    err(&format!("error: {error}\n"));
+    for line in hint.iter().flat_map(|hint| hint.lines()) {
+        err(&format!("hint: {line}\n"));
+    }
+    if as_json {
+        let value = serde_json::json!({
+            "schema": "palisade.error/1",
+            "error": error.to_string(),
+            "hint": hint,
+            "exit_code": error.exit_code(),
+        });
+        json(&value);
+    }
+    error.exit_code()
+}
+
+/// Any value as one JSON object.
+pub(crate) fn json(value: &impl serde::Serialize) -> i32 {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => out(&format!("{text}\n")),
+        Err(error) => failure(&error, None),
+    }
+}
+
+pub(crate) fn report_json(report: &Report) -> i32 {
+    match json(report) {
+        0 => report.exit_code,
+        failed => failed,
+    }
+}
+
+/// What went wrong, in words. Nothing if nothing did.
+pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
+    if report.ended_in == Stage::Compile {
+        // The compiler's words are all there is to see.
+        err(&text(&report.stdout));
+        err(&text(&report.stderr));
+    }
+    if !quiet {
+        for weakened in summary_of_weakened(report) {
+            err(&format!("palisade: {weakened}\n"));
+        }
+        for line in story(report) {
+            err(&format!("palisade: {line}\n"));
+        }
+    }
+    report.exit_code
+}
+
+fn text(stream: &Stream) -> String {
+    let mut text = String::from_utf8_lossy(&stream.kept).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn summary_of_weakened(report: &Report) -> Option<String> {
+    let first = report.weakened.first()?;
+    let names: Vec<&str> = report.weakened.iter().map(|weak| weak.what.as_str()).collect();
+    Some(format!(
+        "weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this",
+        names.join(", "),
+        first.because
+    ))
+}
+
+fn story(report: &Report) -> Vec<String> {
+    let who = match report.ended_in {
+        Stage::Compile => "the compiler",
+        Stage::Run => "the program",
+    };
+    let mut lines = Vec::new();
+    match &report.outcome {
+        Outcome::LimitHit { limit } => {
+            let why = report.violations.iter().find(|v| v.kind == ViolationKind::Limit);
+            let (at, measured, evidence) = why.map_or(("?", "?", "?"), |v| {
+                (v.limit.as_deref().unwrap_or("?"), v.measured.as_deref().unwrap_or("?"), v.evidence.as_str())
+            });
+            lines.push(format!("{who} was stopped at its {limit} limit of {at}: {measured} ({evidence})"));
+            let option = match limit {
+                LimitKind::WallTime => "--time-limit",
+                LimitKind::CpuTime => "--cpu-time-limit",
+                LimitKind::Memory => "--memory-limit",
+                LimitKind::Processes => "--process-limit",
+                LimitKind::Threads => "--thread-limit",
+                LimitKind::Output => "--output-limit",
+                _ => "--file-size-limit",
+            };
+            if report.ended_in == Stage::Run {
+                lines.push(format!("hint: raise it with {option}"));
+            }
+        }
+        Outcome::Signalled { signal } => lines.push(format!("{who} was ended by {signal}")),
+        Outcome::Violation { what } => {
+            lines.push(format!("{who} was killed: it called {what}, which the policy holds hostile"));
+        }
+        Outcome::Cancelled => lines.push("cancelled".to_owned()),
+        Outcome::Exited { code } if report.ended_in == Stage::Compile => {
+            lines.push(format!("{who} exited with {code}; the program was not run"));
+        }
+        _ => {}
+    }
+    let denied: Vec<String> = report
+        .violations
+        .iter()
+        .filter(|v| v.kind == ViolationKind::SystemCall && v.measured.is_some())
+        .map(|v| format!("{} ({})", v.what, v.measured.as_deref().unwrap_or_default()))
+        .collect();
+    if !denied.is_empty() && !matches!(report.outcome, Outcome::Violation { .. }) {
+        lines.push(format!("denied system calls: {}", denied.join(", ")));
+    }
+    for (name, stream) in [("standard output", &report.stdout), ("standard error", &report.stderr)] {
+        if stream.cut {
+            lines.push(format!("{name} was cut: {} bytes in all", stream.total));
+        }
+    }
+    lines
+}
+
+/// A plan for people: what, where, with which walls.
+pub(crate) fn plan(plan: &Plan) -> i32 {
+    let mut text = String::new();
+    for launch in &plan.launches {
+        let job = &launch.job;
+        let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12} {value}\n"));
+        line("stage", format!("{:?} by backend {:?}", job.stage, launch.backend).to_lowercase());
+        line("command", job.command.join(" "));
+        line("directory", job.directory.display().to_string());
+        let variables: Vec<String> = job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        line("environment", variables.join(" "));
+        line("namespaces", launch.namespaces.join(", "));
+        line("ids", format!("{}:{} on the host", launch.ids.uid, launch.ids.gid));
+        let limits = &job.limits;
+        line(
+            "limits",
+            format!(
+                "{:?} elapsed, {:?} CPU, {} memory, {} processes, {} threads, {} descriptors, {} a file, {} in /tmp",
+                limits.wall_time,
+                limits.cpu_time,
+                limits.memory,
+                limits.processes,
+                limits.threads,
+                limits.descriptors,
+                limits.file_size,
+                limits.tmp_size
+            ),
+        );
+        for shown in &job.shown {
+            line("shown", format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase());
+        }
+        for given in &job.given {
+            line("given", format!("{} ({} bytes)", given.at.display(), given.size));
+        }
+        for layer in &launch.layers {
+            line("layer", format!("{:?}: {:?} by {}", layer.layer, layer.status, layer.by));
+        }
+        for weak in &launch.weakened {
+            line("weakened", format!("{}: {}; instead: {}; fix: {}", weak.what, weak.because, weak.instead, weak.hint));
+        }
+        text.push('\n');
+    }
+    out(&text)
+}

@@ -1,0 +1,62 @@
+//! No wall at all (R18): for development and as a baseline, only by name.
+//!
+//! The program has the caller's files, network and ids. It still gets a mount namespace, so that `/work` can exist, and a
+//! pid namespace, so that nothing outlives the run; limits and supervision are the usual ones.
+
+use std::path::Path;
+
+use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
+
+use crate::{
+    error::Refusal,
+    host::{Host, Ids},
+    job::{Access, Job},
+    native::{self, Entry, Kind, Launch, Wall},
+};
+
+/// Plans a launch without isolation.
+pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    job.network = NetworkPolicy::AllowAll;
+    let ids = Ids::same();
+    let mut launch = native::plan(job, &Host { ids, landlock: 0, ..host.clone() })?;
+    let own = ["/proc", "/work", "/build"];
+    let mut tree: Vec<Entry> = Vec::new();
+    for entry in std::fs::read_dir("/").into_iter().flatten().flatten() {
+        let at = entry.path();
+        if own.iter().any(|own| at == Path::new(own)) {
+            continue;
+        }
+        tree.push(match std::fs::read_link(&at) {
+            Ok(target) => Entry::Link { at, target },
+            Err(_) => Entry::Host { from: at.clone(), kind: Kind::of(&at), at, access: Access::Write },
+        });
+    }
+    let planned = std::mem::take(&mut launch.tree);
+    let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/opt/palisade");
+    tree.extend(planned.into_iter().filter(|entry| match entry {
+        Entry::Host { at, .. } => at.starts_with("/work"),
+        Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
+        Entry::Scratch { at, .. } => at == Path::new("/build"),
+        Entry::Proc => true,
+        Entry::Link { .. } | Entry::Text { .. } | Entry::Mask { .. } | Entry::Device { .. } | Entry::Seal => false,
+    }));
+    launch.backend = Backend::None;
+    launch.wall = Wall::Nothing;
+    launch.tree = tree;
+    launch.namespaces = vec!["user", "mount", "pid"];
+    launch.weakened.retain(|weak| weak.what != "filesystem-isolation");
+    launch.weakened.push(Weakening {
+        what: "processes".to_owned(),
+        because: "without a system call filter nobody is told of a new process".to_owned(),
+        instead: "the thread limit, which counts processes as well".to_owned(),
+        hint: "use the backend `native`".to_owned(),
+    });
+    for layer in &mut launch.layers {
+        use palisade_spec::LayerName as N;
+        if !matches!(layer.layer, N::ResourceLimits | N::TimeLimits | N::InputValidation | N::OutputFiltering) {
+            layer.status = LayerStatus::Off;
+            "the backend `none` was asked for".clone_into(&mut layer.by);
+        }
+    }
+    Ok(launch)
+}

@@ -1,0 +1,63 @@
+//! Files out of a sandbox: regular ones only, none through a link, no more than a bound.
+//!
+//! Everything that is looked at was made by a program that is not trusted, and has ended. Not here: where the files go.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{fstat, openat2, Dir, FileType, Mode, OFlags, ResolveFlags};
+
+/// Most files of one artefact.
+const FILES: usize = 4096;
+/// Most bytes of one artefact.
+const BYTES: u64 = 1 << 30;
+
+/// A file that was taken.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Relative to the directory that was given.
+    pub(crate) path: PathBuf,
+    pub(crate) content: OwnedFd,
+    pub(crate) size: u64,
+    pub(crate) executable: bool,
+}
+
+/// Takes the file `name` below `root`, or all files below the directory `name`.
+pub(crate) fn collect(root: &OwnedFd, name: &Path) -> io::Result<Vec<Taken>> {
+    let mut taken = Vec::new();
+    let mut bytes = 0;
+    let mut waiting = vec![name.to_owned()];
+    while let Some(path) = waiting.pop() {
+        // Not blocking, in case it is a FIFO. Nothing outside `root` and nothing behind a link can be reached.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let fd = openat2(root, &path, flags, Mode::empty(), resolve)
+            .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("{}: {errno}", path.display())))?;
+        let stat = fstat(&fd)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+                bytes += size;
+                if bytes > BYTES || taken.len() == FILES {
+                    return Err(io::Error::other(format!("more than {FILES} files or {BYTES} bytes")));
+                }
+                taken.push(Taken { path, content: fd, size, executable: stat.st_mode & 0o100 != 0 });
+            }
+            FileType::Directory => {
+                for entry in Dir::read_from(fd.as_fd())? {
+                    let entry = entry?;
+                    let name = entry.file_name().to_bytes();
+                    if name != b"." && name != b".." {
+                        use std::os::unix::ffi::OsStrExt;
+                        waiting.push(path.join(std::ffi::OsStr::from_bytes(name)));
+                    }
+                }
+            }
+            _ => return Err(io::Error::other(format!("{} is neither a file nor a directory", path.display()))),
+        }
+    }
+    Ok(taken)
+}

@@ -1,0 +1,161 @@
+//! Why a run could not be started, and what to do about it.
+//!
+//! A program that crashes, times out or breaks its policy is a `Report`, not an error.
+
+use std::{fmt, io, path::PathBuf};
+
+use serde::Serialize;
+
+use crate::language::LanguageError;
+
+/// Why a run could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No backend can hold the policy here.
+    #[error("no backend can hold this policy ({} considered)", refusals.len())]
+    NoBackend {
+        /// Each with its reason.
+        refusals: Vec<Refusal>,
+    },
+    /// A step failed inside the child before the program was executed.
+    #[error("sandbox setup failed: {step}: {source}")]
+    Setup {
+        /// Which step.
+        step: String,
+        /// What the kernel said.
+        source: io::Error,
+        /// What may help.
+        hint: Option<String>,
+    },
+    /// The child was killed before the program was executed.
+    #[error("sandbox setup failed: the process was killed during {during}")]
+    KilledDuringSetup {
+        /// What it was doing, as far as is known.
+        during: &'static str,
+    },
+    /// The program is not in the sandbox's file tree.
+    #[error("`{program}` was not found inside the sandbox")]
+    NotFound {
+        /// As it was asked for.
+        program: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The program is there and cannot be executed.
+    #[error("`{program}` cannot be executed: {source}")]
+    NotExecutable {
+        /// As it was asked for.
+        program: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The source file cannot be used.
+    #[error("{}: {because}", file.display())]
+    Source {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        because: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A path of the policy cannot be given.
+    #[error("cannot give {} to the program: {because}", path.display())]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        because: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A value that no host could hold.
+    #[error("{what} cannot be {value}: {because}")]
+    Value {
+        /// Which.
+        what: &'static str,
+        /// As asked.
+        value: String,
+        /// Why not.
+        because: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The language is unknown, or its tools are missing.
+    #[error(transparent)]
+    Language(#[from] LanguageError),
+    /// palisade's own input or output failed.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// One reason why a backend cannot hold a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Who refuses.
+    pub backend: &'static str,
+    /// What is needed.
+    pub needs: String,
+    /// Why it cannot be had.
+    pub because: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: needs {}, but {}", self.backend, self.needs, self.because)
+    }
+}
+
+impl StartError {
+    /// The exit status of R27.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::NotFound { .. } => 127,
+            Self::NotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoBackend { refusals } => {
+                Some(refusals.iter().map(|r| format!("{r}\n  fix: {}", r.hint)).collect::<Vec<_>>().join("\n"))
+            }
+            Self::Setup { hint, .. } => hint.clone(),
+            Self::KilledDuringSetup { .. } => {
+                Some("a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \
+                      out-of-memory killer: see `dmesg`"
+                    .to_owned())
+            }
+            Self::NotFound { hint, .. }
+            | Self::Source { hint, .. }
+            | Self::Path { hint, .. }
+            | Self::Value { hint, .. } => Some(hint.clone()),
+            Self::NotExecutable { source, .. } => Some(match source.raw_os_error() {
+                Some(libc::ENOEXEC) => {
+                    "the kernel does not know this format: a script needs a first line such as `#!/bin/sh`, a binary \
+                     the host's architecture"
+                        .to_owned()
+                }
+                _ => "give it execute permission (chmod +x), or run it with its interpreter".to_owned(),
+            }),
+            Self::Language(error) => error.hint(),
+            Self::Io { .. } => None,
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}

@@ -1,0 +1,145 @@
+//! What this host is like, as far as a launch needs to know: a handful of cheap readings.
+//!
+//! Not here: whether a feature really works. A launch finds that out by launching; `probe` by trying each one apart.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use palisade_sys::{cgroup, landlock, Groups};
+use serde::Serialize;
+
+/// Facts about the host, read once per run and passed on as a value.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Ids that the program has on the host.
+    pub ids: Ids,
+    /// Landlock version, 0 for none.
+    pub landlock: u32,
+    /// Where cgroups can be made, or why not.
+    pub cgroup: Result<cgroup::Place, String>,
+    /// `/usr` and its friends.
+    pub system: Vec<System>,
+    /// A directory to build the new root over.
+    pub anchors: Vec<PathBuf>,
+}
+
+/// Ids of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ids {
+    /// User on the host.
+    pub uid: u32,
+    /// Group on the host.
+    pub gid: u32,
+    /// User and group inside.
+    pub inside: (u32, u32),
+    /// Whether the caller's other groups are given up.
+    #[serde(skip)]
+    pub groups: Groups,
+}
+
+/// A part of the system that every program sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum System {
+    /// A directory or file, shown read-only.
+    Tree(PathBuf),
+    /// A symbolic link, made again.
+    Link {
+        /// Where.
+        at: PathBuf,
+        /// What it says.
+        target: PathBuf,
+    },
+}
+
+/// The host's directories with programs and libraries.
+const TOP: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", "/nix/store"];
+
+/// What loaders and TLS libraries need of /etc. Nothing here says anything about the host's users.
+const ETC: [&str; 8] = [
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/ca-certificates",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/os-release",
+];
+
+impl Host {
+    /// Looks at this host.
+    ///
+    /// # Errors
+    /// If not even the process's own id map can be read.
+    pub fn look() -> io::Result<Self> {
+        let system = TOP.iter().chain(&ETC).filter_map(|path| System::at(Path::new(path))).collect();
+        Ok(Self {
+            ids: Ids::of_caller()?,
+            landlock: landlock::abi(),
+            cgroup: cgroup::Place::find().map_err(|no| no.because),
+            system,
+            anchors: ["/mnt", "/media", "/srv", "/tmp", "/var"].into_iter().map(PathBuf::from).collect(),
+        })
+    }
+}
+
+impl System {
+    fn at(path: &Path) -> Option<Self> {
+        let kind = fs::symlink_metadata(path).ok()?.file_type();
+        if kind.is_symlink() {
+            Some(Self::Link { at: path.to_owned(), target: fs::read_link(path).ok()? })
+        } else {
+            Some(Self::Tree(path.to_owned()))
+        }
+    }
+}
+
+/// Ids inside a wall: somebody ordinary.
+const INSIDE: (u32, u32) = (1000, 1000);
+
+/// First of the ids that runs by root use. Debian's, systemd's and the container tools' ranges are elsewhere
+/// (systemd's `UIDS-GIDS.md`), so such a process owns nothing and shares its id with nobody.
+const FIRST: u32 = 0x7000_0000;
+
+impl Ids {
+    /// An ordinary caller's programs keep its ids, the only ones it can map. Root's programs get ids that own nothing:
+    /// a program that were 0 on the host would own the host's files.
+    fn of_caller() -> io::Result<Self> {
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        if uid != 0 {
+            return Ok(Self { uid, gid, inside: INSIDE, groups: Groups::Denied });
+        }
+        let own = FIRST + (std::process::id() & 0x003f_ffff);
+        // In a container, not every id may exist; the last mapped one is the least likely to own anything.
+        let last = fs::read_to_string("/proc/self/uid_map")?.lines().filter_map(last_id).max().unwrap_or(0);
+        let id = u32::try_from(last).map_or(own, |last| own.min(last));
+        Ok(Self { uid: id, gid: id, inside: INSIDE, groups: Groups::Drop })
+    }
+
+    /// The caller's own, inside as outside: no wall between them.
+    pub(crate) fn same() -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        Self { uid, gid, inside: (uid, gid), groups: Groups::Denied }
+    }
+}
+
+fn last_id(line: &str) -> Option<u64> {
+    let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+    let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    (first + count).checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_mapped_id_is_read_from_a_map() {
+        assert_eq!(last_id("         0     100000      65536"), Some(65535));
+        assert_eq!(last_id("         0          0 4294967295"), Some(4_294_967_294));
+        assert_eq!(last_id("nonsense"), None);
+    }
+}

@@ -1,0 +1,354 @@
+//! The form of a language definition, and the checks that it makes sense.
+//!
+//! In: the text of one `languages/NAME.toml`. Out: a [`Definition`] whose placeholders can all be filled. Not here: which
+//! definition belongs to a file (`mod`), finding tools (`locate`), filling (`step`).
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::entry::EntryWords;
+use super::error::{Flaw, LanguageError};
+use super::step::Limits;
+use super::units::{Size, Time};
+use super::words::{Part, Words};
+
+/// A definition that has been checked.
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    pub name: String,
+    pub title: String,
+    pub aliases: Vec<String>,
+    pub extensions: Vec<String>,
+    pub source_name: Words,
+    pub missing: String,
+    pub entry: Option<EntryWords>,
+    pub tools: Vec<ToolTable>,
+    pub compile: Option<Compile>,
+    pub run: Template,
+    pub limits: Limits,
+}
+
+/// How to turn the source into something that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Compile {
+    pub template: Template,
+    pub limits: Limits,
+    /// File or directory that appears under /build.
+    pub artefact: String,
+}
+
+/// A command and its environment, with placeholders.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    pub command: Vec<Words>,
+    pub environment: Vec<(String, Words)>,
+}
+
+/// A program that has to be on the host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ToolTable {
+    pub id: String,
+    /// Names to look for, best first.
+    pub names: Vec<String>,
+    /// Debian package that holds it.
+    pub package: String,
+    /// Host paths that it reads beside its own directory; `*` stands for any part of one name.
+    #[serde(default)]
+    pub also_read: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    name: String,
+    title: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    extensions: Vec<String>,
+    source_name: String,
+    missing: String,
+    entry: Option<EntryWords>,
+    #[serde(default)]
+    tool: Vec<ToolTable>,
+    compile: Option<CompileTable>,
+    run: RunTable,
+    limits: LimitsTable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RunTable {
+    command: Vec<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CompileTable {
+    command: Vec<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    artefact: String,
+    #[serde(default)]
+    limits: SomeLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LimitsTable {
+    memory: Size,
+    cpu_time: Time,
+    wall_time: Time,
+    processes: u32,
+    threads: u32,
+    tmp: Size,
+}
+
+/// What the compile step may use; the rest is as in `[limits]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SomeLimits {
+    memory: Option<Size>,
+    cpu_time: Option<Time>,
+    wall_time: Option<Time>,
+    processes: Option<u32>,
+    threads: Option<u32>,
+    tmp: Option<Size>,
+}
+
+impl Definition {
+    /// Reads and checks one definition. `origin` is its name in errors.
+    pub fn parse(origin: &str, text: &str) -> Result<Self, LanguageError> {
+        let file: File = toml::from_str(text)
+            .map_err(|source| LanguageError::Malformed { origin: origin.to_owned(), source: Box::new(source) })?;
+        let (at, flaw) = match Self::checked(file) {
+            Ok(definition) => return Ok(definition),
+            Err(flaw) => flaw,
+        };
+        Err(LanguageError::Senseless { origin: origin.to_owned(), at: at.to_owned(), source: flaw })
+    }
+
+    fn checked(file: File) -> Result<Self, (&'static str, Flaw)> {
+        plain_name(&file.name).map_err(at("name"))?;
+        not_empty(&file.extensions).map_err(at("extensions"))?;
+        file.extensions.iter().try_for_each(|e| extension(e)).map_err(at("extensions"))?;
+        file.tool.iter().try_for_each(ToolTable::check).map_err(at("tool"))?;
+        if let Some(twice) = file.tool.iter().enumerate().find(|(i, t)| file.tool[..*i].iter().any(|o| o.id == t.id)) {
+            return Err(("tool", Flaw::Twice(twice.1.id.clone())));
+        }
+        if let Some(entry) = &file.entry {
+            not_empty(&entry.types).map_err(at("entry.types"))?;
+        }
+
+        let scope = Scope { tools: &file.tool, artefact: file.compile.is_some(), entry: file.entry.is_some() };
+        let source_name = scope.file_name(&file.source_name).map_err(at("source-name"))?;
+        let run = scope.template(&file.run.command, &file.run.environment).map_err(at("run"))?;
+        let limits = file.limits.limits();
+        let compile = file.compile.map(|table| -> Result<_, (&'static str, Flaw)> {
+            plain_name(&table.artefact).map_err(at("compile.artefact"))?;
+            let template = scope.template(&table.command, &table.environment).map_err(at("compile"))?;
+            Ok(Compile { template, limits: table.limits.over(&limits), artefact: table.artefact })
+        });
+        Ok(Self {
+            compile: compile.transpose()?,
+            name: file.name,
+            title: file.title,
+            aliases: file.aliases,
+            extensions: file.extensions,
+            source_name,
+            missing: file.missing,
+            entry: file.entry,
+            tools: file.tool,
+            run,
+            limits,
+        })
+    }
+}
+
+/// What placeholders may refer to.
+struct Scope<'a> {
+    tools: &'a [ToolTable],
+    artefact: bool,
+    entry: bool,
+}
+
+impl Scope<'_> {
+    fn template(&self, command: &[String], environment: &BTreeMap<String, String>) -> Result<Template, Flaw> {
+        not_empty(command)?;
+        let command = command.iter().map(|word| self.words(word)).collect::<Result<_, _>>()?;
+        let variable = |(name, value): (&String, &String)| Ok((name.clone(), self.words(value)?));
+        Ok(Template { command, environment: environment.iter().map(variable).collect::<Result<_, _>>()? })
+    }
+
+    fn words(&self, text: &str) -> Result<Words, Flaw> {
+        let words = Words::parse(text)?;
+        for part in words.parts() {
+            match part {
+                Part::Tool(id) if !self.tools.iter().any(|tool| tool.id == *id) => {
+                    return Err(Flaw::UndeclaredTool(id.clone()));
+                }
+                Part::Artefact if !self.artefact => return Err(Flaw::NoArtefact),
+                Part::Entry if !self.entry => return Err(Flaw::NoEntry("entry")),
+                Part::Declared if !self.entry => return Err(Flaw::NoEntry("declared")),
+                _ => {}
+            }
+        }
+        Ok(words)
+    }
+
+    /// A file name is settled before any path is known.
+    fn file_name(&self, text: &str) -> Result<Words, Flaw> {
+        let words = self.words(text)?;
+        let of_a_name = |part: &Part| matches!(part, Part::Text(_) | Part::Name | Part::Extension | Part::Declared);
+        if !words.parts().iter().all(of_a_name) {
+            let known = "name extension declared".to_owned();
+            return Err(Flaw::UnknownPlaceholder(text.trim_matches(['{', '}']).to_owned(), known));
+        }
+        plain_name(text)?;
+        Ok(words)
+    }
+}
+
+impl ToolTable {
+    fn check(&self) -> Result<(), Flaw> {
+        plain_name(&self.id)?;
+        not_empty(&self.names)?;
+        self.names.iter().try_for_each(|name| plain_name(name))?;
+        self.also_read.iter().try_for_each(|pattern| pattern_of_paths(pattern))
+    }
+}
+
+impl LimitsTable {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory.0,
+            cpu_time: self.cpu_time.0,
+            wall_time: self.wall_time.0,
+            processes: self.processes,
+            threads: self.threads,
+            tmp: self.tmp.0,
+        }
+    }
+}
+
+impl SomeLimits {
+    fn over(&self, base: &Limits) -> Limits {
+        Limits {
+            memory: self.memory.map_or(base.memory, |size| size.0),
+            cpu_time: self.cpu_time.map_or(base.cpu_time, |time| time.0),
+            wall_time: self.wall_time.map_or(base.wall_time, |time| time.0),
+            processes: self.processes.unwrap_or(base.processes),
+            threads: self.threads.unwrap_or(base.threads),
+            tmp: self.tmp.map_or(base.tmp, |size| size.0),
+        }
+    }
+}
+
+fn at(key: &'static str) -> impl Fn(Flaw) -> (&'static str, Flaw) {
+    move |flaw| (key, flaw)
+}
+
+fn not_empty(list: &[String]) -> Result<(), Flaw> {
+    if list.is_empty() { Err(Flaw::Empty) } else { Ok(()) }
+}
+
+fn plain_name(text: &str) -> Result<(), Flaw> {
+    let mut parts = Path::new(text).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(only)), None) if only == text && !text.starts_with('-') => Ok(()),
+        _ => Err(Flaw::NotAFileName(text.to_owned())),
+    }
+}
+
+fn extension(text: &str) -> Result<(), Flaw> {
+    plain_name(text)?;
+    let odd = |c: char| c == '.' || c.is_uppercase();
+    if text.contains(odd) { Err(Flaw::NotAnExtension(text.to_owned())) } else { Ok(()) }
+}
+
+fn pattern_of_paths(text: &str) -> Result<(), Flaw> {
+    let plain = Path::new(text).is_absolute() && !text.split('/').any(|name| name == "..");
+    let stars = text.bytes().filter(|byte| *byte == b'*').count();
+    if plain && stars <= 1 { Ok(()) } else { Err(Flaw::NotAPattern(text.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        name = "lua"
+        title = "Lua"
+        extensions = ["lua"]
+        source-name = "main.lua"
+        missing = "install Lua"
+        [[tool]]
+        id = "lua"
+        names = ["lua5.4", "lua"]
+        package = "lua5.4"
+        [run]
+        command = ["{tool.lua}", "{source}"]
+        [limits]
+        memory = "64 MiB"
+        cpu-time = "5s"
+        wall-time = "10s"
+        processes = 1
+        threads = 4
+        tmp = "10 MiB"
+    "#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        let text = SMALL.replace(from, to);
+        assert_ne!(text, SMALL, "the test changes nothing: {from}");
+        let error = Definition::parse("lua.toml", &text).unwrap_err();
+        assert!(error.to_string().contains("lua.toml"), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_small_definition_is_read() {
+        let lua = Definition::parse("lua.toml", SMALL).unwrap();
+        assert_eq!((lua.limits.memory, lua.limits.processes), (64 << 20, 1));
+        assert!(lua.compile.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        for table in ["", "[run]\n", "[limits]\n", "[[tool]]\n"] {
+            let from = if table.is_empty() { "title" } else { table };
+            let message = refusal(from, &format!("{table}colour = 1\n{}", if table.is_empty() { "title" } else { "" }));
+            assert!(message.contains("unknown field `colour`"), "{message}");
+        }
+        let message = refusal("[limits]", "[compile]\ncommand=['a']\nartefact='b'\nlimits={swap='1 MiB'}\n[limits]");
+        assert!(message.contains("unknown field `swap`"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_refused_by_name() {
+        assert!(refusal("{source}", "{sauce}").contains("run: unknown placeholder `{sauce}`"));
+        assert!(refusal("{tool.lua}", "{tool.luac}").contains("`{tool.luac}` is not declared"));
+        assert!(refusal("{source}", "{artefact}").contains("without a [compile] step"));
+        assert!(refusal("{source}", "{entry}").contains("without an [entry] section"));
+        assert!(refusal("\"main.lua\"", "\"{source}\"").contains("source-name: unknown placeholder `{source}`"));
+    }
+
+    #[test]
+    fn names_that_could_leave_their_directory_are_refused() {
+        assert!(refusal("\"main.lua\"", "\"../main.lua\"").contains("one plain file name"));
+        assert!(refusal("\"lua5.4\", ", "\"../lua\", ").contains("one plain file name"));
+        assert!(refusal("[\"lua\"]", "[\".lua\"]").contains("without a dot"));
+        assert!(refusal("package =", "also-read = [\"/etc/../root\"]\npackage =").contains("absolute path"));
+        assert!(refusal("package =", "also-read = [\"etc\"]\npackage =").contains("absolute path"));
+    }
+
+    #[test]
+    fn a_limit_without_a_unit_is_refused() {
+        assert!(refusal("\"64 MiB\"", "\"64\"").contains("is not a size"));
+        assert!(refusal("\"5s\"", "\"5\"").contains("is not a time"));
+        assert!(refusal("tmp = \"10 MiB\"", "").contains("missing field `tmp`"));
+    }
+}

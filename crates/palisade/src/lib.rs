@@ -1,0 +1,19 @@
+//! Untrusted program in, typed report out, through the strongest wall this host can hold.
+#![forbid(unsafe_code)]
+
+mod backend;
+mod collect;
+mod error;
+mod host;
+mod job;
+pub mod language;
+mod native;
+mod resolve;
+mod run;
+mod supervise;
+
+pub use error::{Refusal, StartError};
+pub use job::{Access, Given, Job, Shown};
+pub use native::{Entry, Kind, Launch, Wall};
+pub use palisade_spec as spec;
+pub use run::{plan, run, run_until, Plan};

@@ -1,0 +1,217 @@
+//! The file tree that a program sees, as an ordered list.
+//!
+//! Everything before [`Entry::Seal`] becomes read-only, submounts included; what comes after may be writable. Not here:
+//! the calls that build it (`script.rs`).
+
+use std::path::{Path, PathBuf};
+
+use palisade_spec::NetworkPolicy;
+use serde::Serialize;
+
+use crate::{
+    host::{Host, System},
+    job::{Access, Job},
+};
+
+/// One step of building the tree. Later entries cover earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A host tree, its submounts included; parents are made.
+    Host {
+        /// On the host.
+        from: PathBuf,
+        /// In the sandbox.
+        at: PathBuf,
+        /// File or directory.
+        kind: Kind,
+        /// What the program may do there.
+        access: Access,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where.
+        at: PathBuf,
+        /// What it says.
+        target: PathBuf,
+    },
+    /// An empty directory.
+    Directory {
+        /// Where.
+        at: PathBuf,
+    },
+    /// A file with fixed content.
+    Text {
+        /// Where.
+        at: PathBuf,
+        /// All of it.
+        content: String,
+    },
+    /// A copy of the n-th file that the stage gives.
+    Copy {
+        /// Where.
+        at: PathBuf,
+        /// Which of `Job::given`.
+        number: usize,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A fresh process file system.
+    Proc,
+    /// Something of /proc that tells about the host, covered if it exists.
+    Mask {
+        /// What.
+        at: PathBuf,
+        /// File or directory.
+        kind: Kind,
+    },
+    /// A device node of the host.
+    Device {
+        /// Its path on both sides.
+        at: PathBuf,
+    },
+    /// From here on, everything above is the root and read-only.
+    Seal,
+    /// An empty, writable, sized file system in memory.
+    Scratch {
+        /// Where; the directory exists.
+        at: PathBuf,
+        /// Bytes.
+        size: u64,
+        /// Files and directories.
+        inodes: u32,
+    },
+}
+
+/// What a mount point has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+}
+
+impl Kind {
+    pub(crate) fn of(path: &Path) -> Self {
+        if path.is_dir() { Self::Directory } else { Self::File }
+    }
+}
+
+/// Nodes that programs expect and that give access to nothing.
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// Parts of /proc about the whole host. What only root can read needs no mask: nobody in here is root of anything.
+const MASKS: [(&str, Kind); 12] = [
+    ("acpi", Kind::Directory),
+    ("asound", Kind::Directory),
+    ("bus", Kind::Directory),
+    ("driver", Kind::Directory),
+    ("irq", Kind::Directory),
+    ("scsi", Kind::Directory),
+    ("interrupts", Kind::File),
+    ("kallsyms", Kind::File),
+    ("kcore", Kind::File),
+    ("keys", Kind::File),
+    ("key-users", Kind::File),
+    ("modules", Kind::File),
+];
+
+/// Shown by /etc/passwd and friends: just the one user.
+const TEXTS: [(&str, &str); 4] = [
+    ("/etc/passwd", "user:x:1000:1000:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"),
+    ("/etc/group", "user:x:1000:\nnogroup:x:65534:\n"),
+    ("/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"),
+    ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+];
+
+/// Directory that covers masked directories.
+pub(crate) const EMPTY: &str = "/.empty";
+/// Inodes of what is built before the seal.
+pub(crate) const ROOT_INODES: u32 = 16_384;
+
+/// The whole tree for `stage`.
+pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
+    let mut tree: Vec<Entry> = Vec::with_capacity(64);
+    for part in &host.system {
+        tree.push(match part {
+            System::Tree(path) => Entry::Host {
+                from: path.clone(),
+                at: path.clone(),
+                kind: Kind::of(path),
+                access: Access::Read,
+            },
+            System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
+        });
+    }
+    if job.network == NetworkPolicy::AllowAll {
+        for name in ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols"] {
+            if let Ok(from) = Path::new(name).canonicalize() {
+                tree.push(Entry::Host { from, at: name.into(), kind: Kind::File, access: Access::Read });
+            }
+        }
+    }
+    for (at, content) in TEXTS {
+        if !tree.iter().any(|entry| matches!(entry, Entry::Host { at: taken, .. } if taken == Path::new(at))) {
+            tree.push(Entry::Text { at: at.into(), content: content.to_owned() });
+        }
+    }
+    tree.extend(["/dev", "/dev/shm", "/proc", "/tmp", "/work"].map(|at| Entry::Directory { at: at.into() }));
+    if job.artefact.is_some() {
+        tree.push(Entry::Directory { at: "/build".into() });
+    }
+    tree.extend(DEVICES.map(|at| Entry::Device { at: at.into() }));
+    for (at, target) in
+        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
+    {
+        tree.push(Entry::Link { at: Path::new("/dev").join(at), target: target.into() });
+    }
+    tree.push(Entry::Proc);
+    tree.push(Entry::Directory { at: EMPTY.into() });
+    for (name, kind) in MASKS {
+        let at = Path::new("/proc").join(name);
+        if at.symlink_metadata().is_ok() {
+            tree.push(Entry::Mask { at, kind });
+        }
+    }
+    for (number, given) in job.given.iter().enumerate() {
+        tree.push(Entry::Copy { at: given.at.clone(), number, mode: given.mode });
+    }
+    // Shown trees may lie below /tmp, which is mounted after the seal: those, and writable ones, follow it.
+    let late = |at: &Path, access| access == Access::Write || SCRATCH.iter().any(|scratch| at.starts_with(scratch));
+    let shown = |late_ones: bool| {
+        job.shown.iter().filter(move |s| late(&s.at, s.access) == late_ones).map(|s| Entry::Host {
+            from: s.from.clone(),
+            at: s.at.clone(),
+            kind: Kind::of(&s.from),
+            access: s.access,
+        })
+    };
+    tree.extend(shown(false));
+    // A mount point for a late tree has to exist before the seal, unless scratch space covers it.
+    for late in job.shown.iter().filter(|s| s.access == Access::Write) {
+        if !SCRATCH.iter().any(|scratch| late.at.starts_with(scratch)) {
+            tree.push(match Kind::of(&late.from) {
+                Kind::Directory => Entry::Directory { at: late.at.clone() },
+                Kind::File => Entry::Text { at: late.at.clone(), content: String::new() },
+            });
+        }
+    }
+    tree.push(Entry::Seal);
+    let scratch = |at: &str| Entry::Scratch {
+        at: at.into(),
+        size: job.limits.tmp_size.0,
+        inodes: job.limits.tmp_inodes,
+    };
+    tree.push(scratch("/tmp"));
+    tree.push(scratch("/dev/shm"));
+    if job.artefact.is_some() {
+        tree.push(scratch("/build"));
+    }
+    tree.extend(shown(true));
+    tree
+}
+
+/// Where scratch space is mounted after the seal.
+const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", "/build"];

@@ -1,0 +1,224 @@
+//! What will be done for one job: plain data, printed by `palisade plan`, testable without privileges.
+
+use std::path::{Path, PathBuf};
+
+use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
+use palisade_sys::{cgroup, Rlimit};
+use serde::Serialize;
+
+use super::{
+    files::{self, Entry},
+    limits,
+};
+use crate::{
+    error::Refusal,
+    host::{Host, Ids},
+    job::{Access, Job},
+};
+
+/// A job with everything that its launch needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Launch {
+    /// Which wall.
+    pub backend: Backend,
+    /// How much of it.
+    pub wall: Wall,
+    /// What is launched.
+    pub job: Job,
+    /// Namespaces of its own.
+    pub namespaces: Vec<&'static str>,
+    /// Its ids on the host.
+    pub ids: Ids,
+    /// A host directory whose place the new root takes while it is built, in the mount namespace of the sandbox alone.
+    #[serde(skip)]
+    pub anchor: PathBuf,
+    /// Its file tree.
+    pub tree: Vec<Entry>,
+    /// Version of Landlock that restricts it, 0 for none.
+    pub landlock: u32,
+    /// Where its cgroup is made.
+    #[serde(serialize_with = "place")]
+    pub cgroup: Option<cgroup::Place>,
+    /// Its resource limits, by number.
+    #[serde(serialize_with = "named")]
+    pub rlimits: Vec<Rlimit>,
+    /// Paths that are tried for the program, in order.
+    pub candidates: Vec<String>,
+    /// Lines of defence.
+    pub layers: Vec<Layer>,
+    /// What is weaker than asked for.
+    pub weakened: Vec<Weakening>,
+    /// What is lower than asked for.
+    pub clamped: Vec<Clamp>,
+}
+
+/// How much of a wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wall {
+    /// All of it.
+    Full,
+    /// Nothing but a place and an end for the program: the backend `none`.
+    Nothing,
+}
+
+/// Plans a job for this host.
+///
+/// # Errors
+/// Every reason why this host cannot hold it.
+pub fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    let mut refuse = |needs: &str, because: String, hint: &str| {
+        refusals.push(Refusal { backend: "native", needs: needs.to_owned(), because, hint: hint.to_owned() });
+    };
+    let anchor = host.anchors.iter().find(|path| path.is_dir()).cloned();
+    if anchor.is_none() {
+        refuse("a directory to build the new root over", "none of /mnt, /media, /srv, /tmp, /var exists".to_owned(), "mkdir /mnt");
+    }
+    // A program that is root's here runs as somebody who owns nothing; what it may write must be open to such a one.
+    if host.ids.groups == palisade_sys::Groups::Drop {
+        for shown in job.shown.iter().filter(|shown| shown.access == Access::Write) {
+            if !open_to_others(&shown.from) {
+                refuse(
+                    "write access for the sandboxed user",
+                    format!("{} is not writable by others, and root's programs run as an own user", shown.from.display()),
+                    "run palisade as the ordinary user who owns it, or `chmod o+rwx` the directory",
+                );
+            }
+        }
+    }
+    let Some(anchor) = anchor.filter(|_| refusals.is_empty()) else { return Err(refusals) };
+
+    let mut weakened = Vec::new();
+    let place = match &host.cgroup {
+        Ok(place) => Some(place.clone()),
+        Err(because) => {
+            weakened.extend(limits::without_cgroup(because));
+            None
+        }
+    };
+    if let Some(weakening) = place.as_ref().and_then(|place| unlimited_share(place, &job)) {
+        weakened.push(weakening);
+    }
+    if host.landlock == 0 {
+        weakened.push(Weakening {
+            what: "filesystem-isolation".to_owned(),
+            because: "this kernel has no Landlock, or it is off".to_owned(),
+            instead: "mount namespace and read-only mounts alone".to_owned(),
+            hint: "boot with `lsm=landlock,…` (Linux 5.13 or later)".to_owned(),
+        });
+    }
+    let (rlimits, clamped) = limits::rlimits(&job.limits, place.is_some());
+    let mut namespaces = vec!["user", "mount", "pid", "ipc", "uts", "cgroup"];
+    if job.network != NetworkPolicy::AllowAll {
+        namespaces.push("network");
+    }
+    Ok(Launch {
+        backend: Backend::Native,
+        wall: Wall::Full,
+        namespaces,
+        ids: host.ids,
+        anchor,
+        tree: files::tree(&job, host),
+        landlock: host.landlock,
+        layers: layers(&job, host, place.as_ref()),
+        cgroup: place,
+        rlimits,
+        candidates: candidates(&job),
+        weakened,
+        clamped,
+        job,
+    })
+}
+
+fn open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
+}
+
+/// Paths to try for the program, as a shell would.
+pub(crate) fn candidates(job: &Job) -> Vec<String> {
+    let Some(program) = job.command.first() else { return Vec::new() };
+    if program.contains('/') {
+        return vec![program.clone()];
+    }
+    let path = job.environment.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, path)| path);
+    path.split(':').filter(|part| part.starts_with('/')).map(|part| format!("{part}/{program}")).collect()
+}
+
+fn unlimited_share(place: &cgroup::Place, job: &Job) -> Option<Weakening> {
+    job.limits.cpu_percent?;
+    let there = match place {
+        cgroup::Place::V1 { cpu, .. } => cpu.is_some(),
+        cgroup::Place::V2 { cpu, .. } => *cpu,
+    };
+    (!there).then(|| Weakening {
+        what: "cpu-limit".to_owned(),
+        because: "the cpu controller is not available to this process".to_owned(),
+        instead: "nothing: the program may use every processor".to_owned(),
+        hint: "enable it for the parent group: `echo +cpu > …/cgroup.subtree_control`".to_owned(),
+    })
+}
+
+fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
+    use LayerName as N;
+    use LayerStatus as S;
+    let layer = |layer, status, by: &str| Layer { layer, status, by: by.to_owned() };
+    let limited = match place {
+        Some(cgroup::Place::V2 { .. }) => (S::Enforced, "cgroup v2, rlimits"),
+        Some(cgroup::Place::V1 { memory: Some(_), pids: Some(_), cpuacct: Some(_), .. }) => {
+            (S::Enforced, "cgroup v1, rlimits")
+        }
+        Some(_) => (S::Weakened, "some cgroup v1 controllers, rlimits, supervision of the tree"),
+        None => (S::Weakened, "rlimits, supervision of the tree"),
+    };
+    let files = if host.landlock > 0 {
+        (S::Enforced, format!("mount namespace, new root, recursive read-only binds, Landlock ABI {}", host.landlock))
+    } else {
+        (S::Weakened, "mount namespace, new root, recursive read-only binds".to_owned())
+    };
+    vec![
+        layer(N::CodeValidation, S::Off, "nothing: code is not looked at before it runs"),
+        layer(N::ResourceLimits, limited.0, limited.1),
+        match job.network {
+            NetworkPolicy::None => layer(N::NetworkIsolation, S::Enforced, "own network namespace, loopback down, no internet sockets"),
+            NetworkPolicy::Loopback => layer(N::NetworkIsolation, S::Enforced, "own network namespace, own loopback"),
+            NetworkPolicy::AllowAll => layer(N::NetworkIsolation, S::Off, "the policy allows the host's network"),
+        },
+        Layer { layer: N::FilesystemIsolation, status: files.0, by: files.1 },
+        layer(N::ProcessIsolation, S::Enforced, "pid, ipc and uts namespaces, own session and keyring"),
+        layer(
+            N::CapabilityRestriction,
+            S::Enforced,
+            "user namespace, no capability in any set, no_new_privs, locked securebits",
+        ),
+        layer(N::SystemCallFilter, S::Enforced, "seccomp allow-list, hostile calls reported by notification"),
+        layer(N::TimeLimits, S::Enforced, "supervisor's timer; kill of the pid namespace"),
+        layer(N::InputValidation, S::Enforced, "regular source files of bounded size, canonical paths, typed limits"),
+        layer(N::OutputFiltering, S::Enforced, "pipes of our own, byte cap for each stream (contents are not searched)"),
+    ]
+}
+
+fn place<S: serde::Serializer>(place: &Option<cgroup::Place>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = place.as_ref().map(|place| match place {
+        cgroup::Place::V1 { memory, pids, cpuacct, .. } => {
+            let list: Vec<String> = [memory, pids, cpuacct].into_iter().flatten().map(|p| p.display().to_string()).collect();
+            format!("v1: {}", list.join(", "))
+        }
+        cgroup::Place::V2 { directory, .. } => format!("v2: {}", directory.display()),
+    });
+    serde::Serialize::serialize(&text, serializer)
+}
+
+fn named<S: serde::Serializer>(limits: &[Rlimit], serializer: S) -> Result<S::Ok, S::Error> {
+    let name = |resource: u32| match resource as libc::__rlimit_resource_t {
+        libc::RLIMIT_CPU => "cpu-seconds",
+        libc::RLIMIT_FSIZE => "file-size",
+        libc::RLIMIT_NOFILE => "descriptors",
+        libc::RLIMIT_NPROC => "tasks",
+        libc::RLIMIT_CORE => "core-size",
+        libc::RLIMIT_DATA => "data",
+        _ => "other",
+    };
+    serializer.collect_map(limits.iter().map(|limit| (name(limit.resource), limit.value)))
+}

@@ -1,0 +1,74 @@
+//! Limits as the kernel takes them: a cgroup, resource limits, and what stands in where there is no cgroup.
+
+use std::time::Duration;
+
+use palisade_spec::{Clamp, Limits, Weakening};
+use palisade_sys::{cgroup, Rlimit};
+use rustix::process::{getrlimit, Resource};
+
+/// What the cgroup of a run holds. palisade's own pid 1 of the sandbox is one task more.
+pub(crate) fn settings(limits: &Limits) -> cgroup::Settings {
+    cgroup::Settings {
+        memory: limits.memory.0,
+        tasks: u64::from(limits.threads) + 1,
+        cpu_percent: limits.cpu_percent,
+    }
+}
+
+/// Resource limits of the program, no higher than the caller's own hard ones.
+pub(crate) fn rlimits(limits: &Limits, in_cgroup: bool) -> (Vec<Rlimit>, Vec<Clamp>) {
+    let mut clamps = Vec::new();
+    let mut all = Vec::new();
+    let mut set = |resource: libc::__rlimit_resource_t, known: Resource, name: &str, asked: u64| {
+        let hard = getrlimit(known).maximum.unwrap_or(u64::MAX);
+        if hard < asked {
+            clamps.push(Clamp {
+                what: name.to_owned(),
+                asked: asked.to_string(),
+                given: hard.to_string(),
+                because: "the hard limit of the calling process is lower (see `ulimit -H`)".to_owned(),
+            });
+        }
+        all.push(Rlimit { resource: resource as u32, value: asked.min(hard) });
+    };
+    // A second wall behind the supervisor, for each process alone; whole seconds, so a little later.
+    set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs() + 2);
+    set(libc::RLIMIT_FSIZE, Resource::Fsize, "file-size", limits.file_size.0);
+    set(libc::RLIMIT_NOFILE, Resource::Nofile, "descriptors", u64::from(limits.descriptors));
+    // Counted per user namespace, so these are the sandbox's own tasks only (user_namespaces(7), Linux 5.14).
+    set(libc::RLIMIT_NPROC, Resource::Nproc, "threads", u64::from(limits.threads) + 1);
+    set(libc::RLIMIT_CORE, Resource::Core, "core", 0);
+    if !in_cgroup {
+        // Private writable memory of each process. Twice the limit: a runtime reserves more than it uses, and the
+        // supervisor watches the sum that is used.
+        set(libc::RLIMIT_DATA, Resource::Data, "memory", limits.memory.0.saturating_mul(2).max(256 << 20));
+    }
+    (all, clamps)
+}
+
+/// How often the tree is measured where no cgroup does.
+pub(crate) const SAMPLING: Duration = Duration::from_millis(10);
+
+/// What limits lose without a cgroup.
+pub(crate) fn without_cgroup(because: &str) -> Vec<Weakening> {
+    let hint = if rustix::process::geteuid().is_root() {
+        "mount cgroups at /sys/fs/cgroup and let this process write below its own group; `palisade doctor` tries each \
+         controller"
+            .to_owned()
+    } else {
+        "cgroup v2: `systemd-run --user --scope palisade …`; cgroup v1: root gives you a directory, e.g. `mkdir \
+         /sys/fs/cgroup/{memory,pids,cpuacct}/$USER; chown -R $USER …`, and starts your shell in it"
+            .to_owned()
+    };
+    let weakening = |what: &str, instead: &str| Weakening {
+        what: what.to_owned(),
+        because: because.to_owned(),
+        instead: instead.to_owned(),
+        hint: hint.clone(),
+    };
+    vec![
+        weakening("memory", "RLIMIT_DATA for each process, and the sum of all processes measured every 10 ms"),
+        weakening("threads", "RLIMIT_NPROC: a new thread fails with EAGAIN, and the program is not stopped for it"),
+        weakening("cpu-time", "RLIMIT_CPU for each process, and the sum of all processes measured"),
+    ]
+}

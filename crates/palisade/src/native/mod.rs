@@ -1,0 +1,21 @@
+//! palisade's own Linux sandbox (R1): from a stage to a script for the kernel.
+//!
+//! ```text
+//! Stage + Host ─plan→ Launch (plain data, printed by `palisade plan`) ─script→ Script (for `palisade-sys`)
+//! ```
+//!
+//! One file per part of the policy. Not here: running the script (`supervise`).
+
+mod files;
+mod launch;
+mod limits;
+mod script;
+mod syscalls;
+
+pub use files::{Entry, Kind};
+pub use launch::{plan, Launch, Wall};
+pub(crate) use limits::{rlimits, settings, without_cgroup, SAMPLING};
+pub(crate) use script::{marks, script, Pipes};
+
+/// Name of the host inside.
+pub(crate) const HOST_NAME: &str = "sandbox";

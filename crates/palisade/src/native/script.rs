@@ -1,0 +1,297 @@
+//! A launch as a script for the kernel. Nothing is decided here.
+
+use std::{
+    collections::HashSet,
+    ffi::CString,
+    io,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use palisade_spec::NetworkPolicy;
+use palisade_sys::{
+    landlock::{access, Rules, Tcp},
+    Listener, Namespaces, Op, Presence, Program, Script, Slot,
+};
+
+use super::{
+    files::{Entry, Kind, EMPTY, ROOT_INODES},
+    launch::{Launch, Wall},
+    syscalls, HOST_NAME,
+};
+use crate::job::Access;
+
+/// Points in time that a script notes.
+pub(crate) mod marks {
+    /// The child runs.
+    pub(crate) const BORN: usize = 0;
+    /// It has its ids.
+    pub(crate) const IDS: usize = 1;
+    /// Its file tree stands.
+    pub(crate) const FILES: usize = 2;
+    /// It is in its cgroup.
+    pub(crate) const CGROUP: usize = 3;
+    /// It has no privileges left.
+    pub(crate) const PRIVILEGES: usize = 4;
+}
+
+/// The program's ends of its three streams.
+#[derive(Debug)]
+pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
+
+/// `MOUNT_ATTR_*` of every host tree.
+const HOST_TREE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// The script for `launch`, and where the handles are that it gives away: /proc, then /build if there is one.
+pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+    let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
+    builder.ops.push(Op::Mark(marks::BORN));
+    builder.ops.push(Op::Umask(0o022));
+    builder.ops.push(Op::PrivateMounts);
+    let mut trees = Vec::new();
+    for entry in &launch.tree {
+        if let Entry::Host { from, access, .. } = entry {
+            let slot = builder.next_slot()?;
+            let read_only = if *access == Access::Read { libc::MOUNT_ATTR_RDONLY } else { 0 };
+            builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: HOST_TREE | read_only });
+            trees.push(slot);
+        }
+    }
+    builder.ops.push(Op::AwaitIds);
+    builder.ops.push(Op::SetIds { uid: launch.ids.inside.0, gid: launch.ids.inside.1, groups: launch.ids.groups });
+    builder.ops.push(Op::Mark(marks::IDS));
+    let copied: u64 = launch.job.given.iter().map(|given| given.size).sum();
+    builder.ops.push(Op::EnterRoot {
+        over: c_path(&launch.anchor)?,
+        options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
+    });
+    let mut trees = trees.into_iter();
+    for entry in &launch.tree {
+        builder.entry(entry, &mut trees, launch)?;
+    }
+    if !builder.sealed {
+        builder.ops.push(Op::PivotRoot);
+    }
+    if launch.wall == Wall::Full {
+        builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
+    }
+    if launch.job.network == NetworkPolicy::Loopback {
+        builder.ops.push(Op::LoopbackUp);
+    }
+    builder.ops.push(Op::Mark(marks::FILES));
+    builder.handles(launch)?;
+    if launch.cgroup.is_some() && cgroup.is_none() {
+        builder.ops.push(Op::JoinCgroups);
+    }
+    if launch.wall == Wall::Full {
+        // Only now: the root of the cgroup namespace is the group that the caller of unshare is in.
+        builder.ops.push(Op::Unshare(Namespaces::CGROUP));
+    }
+    builder.ops.push(Op::Mark(marks::CGROUP));
+    if launch.wall == Wall::Full {
+        builder.ops.push(Op::NewKeyring);
+        if launch.landlock > 0 {
+            builder.ops.push(Op::Landlock(landlock(launch)?));
+        }
+        builder.ops.push(Op::DropPrivileges);
+    }
+    builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
+    builder.ops.push(Op::Mark(marks::PRIVILEGES));
+    Ok(Script {
+        namespaces: namespaces(launch),
+        cgroup,
+        ops: builder.ops,
+        program: Some(program(launch, pipes)?),
+    })
+}
+
+/// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
+fn namespaces(launch: &Launch) -> Namespaces {
+    use Namespaces as N;
+    let least = N::USER.and(N::MOUNT).and(N::PID);
+    match (launch.wall, launch.job.network) {
+        (Wall::Nothing, _) => least,
+        (Wall::Full, NetworkPolicy::AllowAll) => least.and(N::IPC).and(N::UTS),
+        (Wall::Full, _) => least.and(N::IPC).and(N::UTS).and(N::NETWORK),
+    }
+}
+
+fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
+    let job = &launch.job;
+    let (filter, listener) = match launch.wall {
+        Wall::Full => (syscalls::filter(job.network)?, Listener::Parent),
+        Wall::Nothing => (Vec::new(), Listener::Nobody),
+    };
+    Ok(Program {
+        stdio: pipes.0,
+        rlimits: launch.rlimits.clone(),
+        filter,
+        listener,
+        candidates: launch.candidates.iter().map(|path| c_string(path.as_str())).collect::<io::Result<_>>()?,
+        arguments: job.command.iter().map(|word| c_string(word.as_str())).collect::<io::Result<_>>()?,
+        environment: job
+            .environment
+            .iter()
+            .map(|(name, value)| c_string(format!("{name}={value}")))
+            .collect::<io::Result<_>>()?,
+    })
+}
+
+fn landlock(launch: &Launch) -> io::Result<Rules> {
+    let tcp = match launch.job.network {
+        NetworkPolicy::None => Tcp::Forbidden,
+        NetworkPolicy::Loopback | NetworkPolicy::AllowAll => Tcp::Free,
+    };
+    let mut rules = Rules::everything(launch.landlock, tcp);
+    rules.allow(c_string("/")?, access::READ);
+    rules.allow(c_string("/dev")?, access::READ | access::WRITE_FILE | access::TRUNCATE | access::IOCTL_DEV);
+    for entry in &launch.tree {
+        match entry {
+            Entry::Scratch { at, .. } => rules.allow(c_path(at)?, access::READ | access::WRITE),
+            Entry::Host { at, access: Access::Write, kind, .. } => {
+                let rights = access::READ | access::WRITE;
+                let rights = if *kind == Kind::File { rights & access::OF_FILES } else { rights };
+                rules.allow(c_path(at)?, rights);
+            }
+            _ => {}
+        }
+    }
+    Ok(rules)
+}
+
+struct Builder {
+    ops: Vec<Op>,
+    made: HashSet<PathBuf>,
+    slot: usize,
+    sealed: bool,
+}
+
+impl Builder {
+    fn next_slot(&mut self) -> io::Result<Slot> {
+        if self.slot == palisade_sys::SLOTS - 2 {
+            return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
+        }
+        self.slot += 1;
+        Ok(Slot(self.slot - 1))
+    }
+
+    /// As seen from the working directory: before the seal the new root is not the root yet.
+    fn place(&self, at: &Path) -> io::Result<CString> {
+        if self.sealed { c_path(at) } else { c_path(at.strip_prefix("/").unwrap_or(at)) }
+    }
+
+    fn directory(&mut self, at: &Path) -> io::Result<()> {
+        if at == Path::new("/") || self.made.contains(at) {
+            return Ok(());
+        }
+        if let Some(parent) = at.parent() {
+            self.directory(parent)?;
+        }
+        self.ops.push(Op::Directory { path: self.place(at)?, mode: 0o755 });
+        self.made.insert(at.to_owned());
+        Ok(())
+    }
+
+    fn parent_of(&mut self, at: &Path) -> io::Result<()> {
+        at.parent().map_or(Ok(()), |parent| self.directory(parent))
+    }
+
+    fn mount_point(&mut self, at: &Path, kind: Kind) -> io::Result<()> {
+        match kind {
+            Kind::Directory => self.directory(at),
+            Kind::File => {
+                self.parent_of(at)?;
+                if self.made.insert(at.to_owned()) {
+                    self.ops.push(Op::File { path: self.place(at)?, content: Vec::new(), mode: 0o644 });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry, trees: &mut impl Iterator<Item = Slot>, launch: &Launch) -> io::Result<()> {
+        match entry {
+            Entry::Host { at, kind, .. } => {
+                self.mount_point(at, *kind)?;
+                if let Some(slot) = trees.next() {
+                    self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
+                }
+            }
+            Entry::Link { at, target } => {
+                self.parent_of(at)?;
+                self.ops.push(Op::Symlink { target: c_path(target)?, path: self.place(at)? });
+            }
+            Entry::Directory { at } => self.directory(at)?,
+            Entry::Text { at, content } => {
+                self.parent_of(at)?;
+                if self.made.insert(at.clone()) {
+                    let content = content.clone().into_bytes();
+                    self.ops.push(Op::File { path: self.place(at)?, content, mode: 0o644 });
+                }
+            }
+            Entry::Copy { at, number, mode } => {
+                self.parent_of(at)?;
+                let given = launch.job.given.get(*number).ok_or_else(|| io::Error::other("a file is missing"))?;
+                self.ops.push(Op::CopyFile {
+                    from: given.content.try_clone()?,
+                    path: self.place(at)?,
+                    mode: *mode,
+                });
+            }
+            Entry::Proc => self.ops.push(Op::Mount {
+                kind: c_string("proc")?,
+                at: c_string("proc")?,
+                flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
+                options: CString::default(),
+            }),
+            Entry::Mask { at, kind } => {
+                let source = match kind {
+                    Kind::File => "dev/null",
+                    Kind::Directory => EMPTY.trim_start_matches('/'),
+                };
+                let (source, at) = (c_string(source)?, self.place(at)?);
+                self.ops.push(Op::Bind { source, at, presence: Presence::IfThere });
+            }
+            Entry::Device { at } => {
+                self.mount_point(at, Kind::File)?;
+                self.ops.push(Op::Bind { source: c_path(at)?, at: self.place(at)?, presence: Presence::Needed });
+            }
+            Entry::Seal => {
+                self.ops.push(Op::PivotRoot);
+                self.ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
+                self.sealed = true;
+            }
+            Entry::Scratch { at, size, inodes } => {
+                // What was made below it is covered now.
+                self.made.retain(|path| !path.starts_with(at) || path == at);
+                self.ops.push(Op::Mount {
+                    kind: c_string("tmpfs")?,
+                    at: self.place(at)?,
+                    flags: libc::MS_NOSUID | libc::MS_NODEV,
+                    options: c_string(format!("mode=1777,size={size},nr_inodes={inodes}"))?,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn handles(&mut self, launch: &Launch) -> io::Result<()> {
+        let mut slots = Vec::new();
+        let paths = std::iter::once("/proc").chain(launch.job.artefact.is_some().then_some("/build"));
+        for path in paths {
+            let slot = Slot(palisade_sys::SLOTS - 1 - slots.len());
+            self.ops.push(Op::OpenDirectory { slot, path: c_string(path)? });
+            slots.push(slot);
+        }
+        self.ops.push(Op::GiveHandles(slots));
+        Ok(())
+    }
+}
+
+fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    c_string(path.as_os_str().as_bytes())
+}

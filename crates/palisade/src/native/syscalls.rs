@@ -1,0 +1,20 @@
+//! The system call filter of a policy, and what its notifications mean.
+
+use std::io;
+
+use palisade_spec::NetworkPolicy;
+use palisade_sys::seccomp::{compile, Arch, Denied, Families, Forks, Policy, SockFilter};
+
+/// The filter for programs under `network`.
+///
+/// Every hostile call is a notification: the supervisor names it in the report, whatever becomes of the program.
+pub(crate) fn filter(network: NetworkPolicy) -> io::Result<Vec<SockFilter>> {
+    let families = match network {
+        NetworkPolicy::None => Families::Unix,
+        NetworkPolicy::Loopback => Families::UnixInet,
+        NetworkPolicy::AllowAll => Families::UnixInetRoute,
+    };
+    let policy = Policy { denied: Denied::Notify, forks: Forks::Notify, families };
+    let arch = Arch::host().ok_or_else(|| io::Error::other("no system call table for this processor"))?;
+    compile(&policy.rules(), arch).map_err(io::Error::other)
+}

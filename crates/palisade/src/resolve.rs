@@ -1,0 +1,333 @@
+//! From a request to jobs: language, toolchain, files, limits, all of it checked.
+//!
+//! Everything a caller can get wrong is found here, before anything is started. Not here: what a host can hold
+//! (`native::plan`).
+
+use std::{
+    fs,
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use palisade_spec::{Bytes, Limits, LimitsAsk, Program, Request, Siblings, Stage};
+use rustix::fs::{fstat, open, FileType, Mode, OFlags};
+
+use crate::{
+    error::StartError,
+    job::{Access, Given, Job, Shown},
+    language::{self, Language, SearchPath, Toolchain, BUILD, WORK},
+};
+
+/// Largest source file, in bytes.
+const SOURCE: u64 = 16 << 20;
+/// Where palisade's own binary is for languages that need it.
+const HELPER: &str = "/opt/palisade/bin/palisade";
+/// Least memory with which a sandbox can be set up and a program loaded.
+const LEAST_MEMORY: Bytes = Bytes::mib(4);
+
+/// Places of the sandbox's tree that are palisade's own.
+const OWN: [&str; 5] = ["/proc", "/dev", "/work", "/build", "/.empty"];
+
+/// The jobs of a request, in order: a compiler first where the language has one.
+pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
+    check_words(request)?;
+    let mut jobs = match &request.program {
+        Program::Command(command) => vec![command_job(request, command)?],
+        Program::Source { file, language, siblings } => source_jobs(request, file, language.as_deref(), *siblings)?,
+    };
+    let shown = shown(request)?;
+    for job in &mut jobs {
+        job.shown.extend(shown.iter().cloned());
+        check_limits(&job.limits)?;
+    }
+    if let Some(last) = jobs.last_mut() {
+        last.command.extend(request.arguments.iter().cloned());
+        for (name, value) in &request.environment {
+            last.environment.retain(|(known, _)| known != name);
+            last.environment.push((name.clone(), value.clone()));
+        }
+    }
+    Ok(jobs)
+}
+
+/// All of a program's environment that is not asked for.
+fn environment() -> Vec<(String, String)> {
+    [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/tmp"),
+        ("TMPDIR", "/tmp"),
+        ("LANG", "C.UTF-8"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
+    if command.is_empty() {
+        return Err(StartError::Value {
+            what: "the command",
+            value: "empty".to_owned(),
+            because: "there is nothing to execute".to_owned(),
+            hint: "palisade run -- CMD ARGS…".to_owned(),
+        });
+    }
+    Ok(Job {
+        stage: Stage::Run,
+        command: vec![command.to_owned()],
+        environment: environment(),
+        directory: WORK.into(),
+        shown: Vec::new(),
+        given: Vec::new(),
+        artefact: None,
+        network: request.policy.network,
+        hostile_calls: request.policy.hostile_calls,
+        limits: request.policy.limits.clone().or_default(),
+    })
+}
+
+fn source_jobs(
+    request: &Request,
+    file: &Path,
+    language: Option<&str>,
+    siblings: Siblings,
+) -> Result<Vec<Job>, StartError> {
+    let own = own_languages();
+    let language = match language {
+        Some(name) => Language::named(name, own.as_deref())?,
+        None => Language::for_path(file, own.as_deref())?,
+    };
+    let (content, size) = open_source(file)?;
+    let text = if language.reads_source() { read_text(file, &content)? } else { String::new() };
+    let name = file.file_name().and_then(|name| name.to_str());
+    let mut source = language.source(name, &text);
+    let mut shown = Vec::new();
+    let mut given = Vec::new();
+    match (siblings, name) {
+        (Siblings::Visible, Some(name)) => {
+            let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let from = directory.canonicalize().map_err(|error| path_error(directory, &error))?;
+            source.file_name = name.to_owned();
+            shown.push(Shown { from, at: WORK.into(), access: Access::Read });
+        }
+        _ => given.push(Given {
+            at: Path::new(WORK).join(&source.file_name),
+            content: Arc::new(content),
+            size,
+            mode: 0o444,
+        }),
+    }
+    let toolchain = language.locate(&SearchPath::of_this_process())?;
+    let template = language::Job { source: &source, palisade: HELPER, memory: None };
+    let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
+        let mut job_shown: Vec<Shown> = step.read_only.iter().map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read }).collect();
+        if step.needs_palisade {
+            job_shown.push(Shown { from: helper()?, at: HELPER.into(), access: Access::Read });
+        }
+        job_shown.extend(shown.iter().cloned());
+        let mut environment = environment();
+        environment.extend(step.environment);
+        Ok(Job {
+            stage,
+            command: step.argv,
+            environment,
+            directory: WORK.into(),
+            shown: job_shown,
+            given: given.clone(),
+            artefact: step.artefact.map(PathBuf::from),
+            network: request.policy.network,
+            hostile_calls: request.policy.hostile_calls,
+            limits: ask.over(limits_of(&step.limits)).or_default(),
+        })
+    };
+    let mut jobs = Vec::new();
+    if let Some(step) = language.compile_step(&toolchain, &template)? {
+        let mut compile = base(Stage::Compile, step, LimitsAsk::default())?;
+        compile.network = palisade_spec::NetworkPolicy::None;
+        compile.limits.file_size = compile.limits.tmp_size;
+        compile.limits.descriptors = compile.limits.descriptors.max(1024);
+        jobs.push(compile);
+    }
+    let ask = request.policy.limits.clone();
+    let memory = ask.memory.map(|memory| memory.0);
+    let step = language.run_step(&toolchain, &language::Job { memory, ..template })?;
+    jobs.push(base(Stage::Run, step, ask)?);
+    Ok(jobs)
+}
+
+fn limits_of(limits: &language::Limits) -> LimitsAsk {
+    LimitsAsk {
+        wall_time: Some(limits.wall_time),
+        cpu_time: Some(limits.cpu_time),
+        memory: Some(Bytes(limits.memory)),
+        processes: Some(limits.processes),
+        threads: Some(limits.threads),
+        tmp_size: Some(Bytes(limits.tmp)),
+        ..LimitsAsk::default()
+    }
+}
+
+/// `$XDG_CONFIG_HOME/palisade/languages`: the user's own definitions.
+fn own_languages() -> Option<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;
+    Some(config.join("palisade/languages"))
+}
+
+/// The `palisade` command itself: this process, or the one on PATH if this process only uses the library.
+fn helper() -> Result<PathBuf, StartError> {
+    let own = std::env::current_exe().ok().filter(|path| path.file_name().is_some_and(|name| name == "palisade"));
+    let found = own.or_else(|| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|directory| directory.join("palisade")).find(|file| file.is_file())
+    });
+    found.and_then(|path| path.canonicalize().ok()).ok_or_else(|| StartError::Source {
+        file: "palisade".into(),
+        because: "this language is compiled by the palisade command, which is not on PATH".to_owned(),
+        hint: "install the palisade command beside this program".to_owned(),
+    })
+}
+
+fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
+    let wrong = |because: &str, hint: &str| StartError::Source {
+        file: file.to_owned(),
+        because: because.to_owned(),
+        hint: hint.to_owned(),
+    };
+    // Not blocking: a FIFO would otherwise wait for a writer here.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = open(file, flags, Mode::empty()).map_err(|errno| {
+        let hint = match errno {
+            rustix::io::Errno::NOENT => "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…",
+            rustix::io::Errno::ACCESS => "give yourself read permission",
+            _ => "the source must be a readable regular file",
+        };
+        wrong(&std::io::Error::from(errno).to_string(), hint)
+    })?;
+    let stat = fstat(&fd).map_err(|errno| wrong(&std::io::Error::from(errno).to_string(), "is it still there?"))?;
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {
+            let size = u64::try_from(stat.st_size).unwrap_or(0);
+            return if size > SOURCE {
+                let because = format!("{} are more than a source file may have ({})", Bytes(size), Bytes(SOURCE));
+                Err(wrong(&because, "give large data with --allow-read PATH or on standard input"))
+            } else {
+                Ok((fd, size))
+            };
+        }
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        _ => "a device",
+    };
+    Err(wrong(&format!("it is {kind}, not a regular file"), "write the program to a file first"))
+}
+
+fn read_text(file: &Path, content: &OwnedFd) -> Result<String, StartError> {
+    let mut bytes = Vec::new();
+    let copy = content.as_fd().try_clone_to_owned().map_err(|error| path_error(file, &error))?;
+    fs::File::from(copy).take(SOURCE).read_to_end(&mut bytes).map_err(|error| path_error(file, &error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn path_error(path: &Path, error: &std::io::Error) -> StartError {
+    StartError::Path {
+        path: path.to_owned(),
+        because: error.to_string(),
+        hint: "the path must exist on the host, and this user must be able to reach it".to_owned(),
+    }
+}
+
+/// Host paths of the policy: canonical outside, as they were named inside.
+fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
+    let files = &request.policy.files;
+    let mut all: Vec<Shown> = Vec::new();
+    let list = files.read.iter().map(|path| (path, Access::Read)).chain(files.write.iter().map(|path| (path, Access::Write)));
+    for (path, access) in list {
+        let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
+        let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
+        for place in [&at, &from] {
+            if place == Path::new("/") || OWN.iter().any(|own| place.starts_with(own)) {
+                return Err(StartError::Path {
+                    path: path.clone(),
+                    because: format!("{} is a place of the sandbox itself", place.display()),
+                    hint: "name the directories below it that the program needs".to_owned(),
+                });
+            }
+        }
+        if at.components().any(|part| part == std::path::Component::ParentDir) {
+            return Err(StartError::Path {
+                path: path.clone(),
+                because: "it has `..` after a name that may be a link".to_owned(),
+                hint: format!("write {}", from.display()),
+            });
+        }
+        all.push(Shown { from, at, access });
+    }
+    // Outer trees first, so that an inner one is not covered.
+    all.sort_by_key(|shown| shown.at.components().count());
+    Ok(all)
+}
+
+fn check_words(request: &Request) -> Result<(), StartError> {
+    let bad = |what, value: &str, because: &str, hint: &str| StartError::Value {
+        what,
+        value: format!("`{}`", value.escape_debug()),
+        because: because.to_owned(),
+        hint: hint.to_owned(),
+    };
+    for word in &request.arguments {
+        if word.contains('\0') {
+            return Err(bad("an argument", word, "no program can receive a NUL byte", "pass it on standard input"));
+        }
+    }
+    for (name, value) in &request.environment {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(bad("a variable", name, "its name must not be empty or contain `=`, and no part a NUL byte", "--setenv NAME=VALUE"));
+        }
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &Limits) -> Result<(), StartError> {
+    if limits.memory < LEAST_MEMORY {
+        return Err(StartError::Value {
+            what: "the memory limit",
+            value: limits.memory.to_string(),
+            because: format!("even loading a program needs {LEAST_MEMORY}"),
+            hint: format!("give at least --memory-limit {}M", LEAST_MEMORY.0 >> 20),
+        });
+    }
+    let counts = [
+        ("the process limit", limits.processes, 1),
+        ("the thread limit", limits.threads, 1),
+        ("the descriptor limit", limits.descriptors, 8),
+        ("the inode limit", limits.tmp_inodes, 8),
+    ];
+    for (what, value, least) in counts {
+        if value < least {
+            return Err(StartError::Value {
+                what,
+                value: value.to_string(),
+                because: format!("no program could start with fewer than {least}"),
+                hint: format!("give at least {least}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The tools of a language, for `palisade doctor`.
+///
+/// # Errors
+/// What is missing.
+pub fn toolchain(language: &Language) -> Result<Toolchain, StartError> {
+    Ok(language.locate(&SearchPath::of_this_process())?)
+}
+
+/// What `/build` holds, for the next job.
+pub(crate) fn below_build(path: &Path) -> &Path {
+    path.strip_prefix(BUILD).unwrap_or(path)
+}

@@ -1,0 +1,216 @@
+//! From a launch to a running program: pipes, cgroup, clone, id maps, and the child's first words.
+
+use std::{io, os::fd::AsFd, time::Duration};
+
+use palisade_spec::{Input, Output, Strictness, Weakening};
+use palisade_sys::{cgroup::Group, notify, spawn, Child, IdMap, Op, Record, Script};
+use rustix::event::{PollFd, PollFlags};
+
+use super::{meter::Meter, now, output::Streams, poll_on, verdict::Acts, Connection, Run, Stop, Times};
+use crate::{
+    error::{Refusal, StartError},
+    native::{self, Launch},
+};
+
+/// Starts the child and gives it what it waits for.
+pub(super) fn start<'a>(
+    launch: &'a Launch,
+    connection: &'a Connection<'a>,
+    stdin: Input,
+) -> Result<Run<'a>, StartError> {
+    refuse_weakened(connection.strictness, &launch.weakened)?;
+    let cap = match connection.output {
+        Output::Keep => launch.job.limits.output.0,
+        // Nothing is kept, so only a limit that kills is one.
+        Output::Pass if connection.excess == palisade_spec::OutputExcess::Cut => u64::MAX,
+        Output::Pass => launch.job.limits.output.0,
+    };
+    let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
+    let mut acts = Acts::new(&launch.job.limits);
+
+    // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
+    // beside that.
+    let v2 = matches!(&launch.cgroup, Some(palisade_sys::cgroup::Place::V2 { .. }));
+    let mut group = if v2 { make_group(launch, &mut acts) } else { None };
+    let birthplace = match &group {
+        Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
+        None => None,
+    };
+    let script = native::script(launch, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
+    let cloned = now();
+    let child = spawn(&script).map_err(|source| clone_failed(launch, source))?;
+    let map = IdMap {
+        uid: (launch.ids.inside.0, launch.ids.uid),
+        gid: (launch.ids.inside.1, launch.ids.gid),
+        groups: launch.ids.groups,
+    };
+    if let Err(source) = child.map_ids(map) {
+        return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
+            step: "write the id maps".to_owned(),
+            source,
+            hint: Some("user namespaces with own ids are not allowed here; `palisade doctor` says why".to_owned()),
+        }));
+    }
+    if v2 {
+        refuse_weakened(connection.strictness, &acts.weakened)?;
+    } else if launch.cgroup.is_some() {
+        group = make_group(launch, &mut acts);
+        refuse_weakened(connection.strictness, &acts.weakened)?;
+        let files = match &group {
+            Some(group) => group.join_files().map_err(StartError::io("open the cgroup"))?,
+            None => Vec::new(),
+        };
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        // A failure here means that the child has failed before: its own record says more.
+        if child.go(&files).is_err()
+            && let Some(error) = first_failure(&child, &script)
+        {
+            return Err(error);
+        }
+    }
+    let mut run = Run {
+        launch,
+        connection,
+        child,
+        streams,
+        task_events: group.as_ref().and_then(Group::task_events),
+        meter: Meter::new(group),
+        listener: None,
+        acts,
+        stop: None,
+        times: Times { begun: connection.begun, cloned, ..Times::default() },
+        exit: None,
+        failed: None,
+        build: None,
+    };
+    run.until_ready(&script)?;
+    Ok(run)
+}
+
+impl Run<'_> {
+    /// Reads the child's records until its program is about to be executed.
+    fn until_ready(&mut self, script: &Script) -> Result<(), StartError> {
+        loop {
+            let mut list = vec![PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN)];
+            if let Some(cancel) = self.connection.cancel {
+                list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
+            }
+            poll_on(&mut list, None).map_err(StartError::io("wait for the sandbox"))?;
+            let cancelled = list.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            if cancelled {
+                self.stop(Stop::Cancelled);
+                self.times.started = now();
+                return Ok(());
+            }
+            match self.child.record() {
+                Ok(Some(Record::Handles(handles))) => {
+                    let mut handles = handles.into_iter();
+                    if let Some(proc) = handles.next() {
+                        self.meter.watch(proc);
+                    }
+                    self.build = handles.next();
+                }
+                Ok(Some(Record::Ready { marks, at, listener })) => {
+                    self.times.marks = marks;
+                    self.times.started = at;
+                    self.listener = listener.map(notify::Listener::new);
+                    return Ok(());
+                }
+                Ok(Some(Record::Failed { step, errno })) => return Err(step_failed(script, step, errno)),
+                Ok(Some(Record::Exited { .. })) => {}
+                Ok(None) => return Err(StartError::KilledDuringSetup { during: "set-up" }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(StartError::io("read the sandbox's report")(error)),
+            }
+        }
+    }
+}
+
+/// The record of a step that failed, if there is one: waits until the child has said what there is to say.
+fn first_failure(child: &Child, script: &Script) -> Option<StartError> {
+    loop {
+        let mut list = [PollFd::from_borrowed_fd(child.control(), PollFlags::IN)];
+        poll_on(&mut list, Some(Duration::from_secs(1))).ok()?;
+        match child.record() {
+            Ok(Some(Record::Failed { step, errno })) => return Some(step_failed(script, step, errno)),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
+    let source = io::Error::from_raw_os_error(errno);
+    let op = script.ops.get(step);
+    let hint = match (op, errno) {
+        (Some(Op::Mount { kind, .. }), libc::EPERM) if kind.as_bytes() == b"proc" => Some(
+            "a new /proc may only be mounted where the old one is fully visible: in a container, start it with an \
+             unmasked /proc (docker: --security-opt systempaths=unconfined)"
+                .to_owned(),
+        ),
+        (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
+            Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
+        }
+        (Some(Op::WorkingDirectory(path)), _) => {
+            Some(format!("the working directory {} must exist inside the sandbox", path.to_string_lossy()))
+        }
+        (Some(Op::CopyFile { .. } | Op::File { .. } | Op::Directory { .. }), libc::EROFS | libc::EEXIST) => {
+            Some("two things are wanted at the same place of the sandbox's file tree".to_owned())
+        }
+        (_, libc::EPERM | libc::EACCES) => Some("`palisade doctor` tries each kernel feature and says how to fix it".to_owned()),
+        _ => None,
+    };
+    let step = op.map_or_else(|| "start the program's process".to_owned(), ToString::to_string);
+    StartError::Setup { step, source, hint }
+}
+
+fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
+    let (because, hint) = match source.raw_os_error() {
+        Some(libc::EPERM) => (
+            "the kernel forbids new user namespaces to this process",
+            "Debian and Ubuntu: `sysctl kernel.unprivileged_userns_clone=1`; Ubuntu 24.04: `sysctl \
+             kernel.apparmor_restrict_unprivileged_userns=0`; docker: `--security-opt seccomp=unconfined`",
+        ),
+        Some(libc::ENOSPC | libc::EUSERS) => (
+            "the limit of namespaces is reached",
+            "raise /proc/sys/user/max_*_namespaces, or nest fewer sandboxes (32 levels at most)",
+        ),
+        Some(libc::EAGAIN) => ("this user may start no more processes", "raise `ulimit -u` or the pids limit of the group"),
+        _ => {
+            return StartError::Setup { step: "clone3".to_owned(), source, hint: None };
+        }
+    };
+    let needs = format!("the namespaces {}", launch.namespaces.join(", "));
+    let (because, hint) = (format!("{because} ({source})"), hint.to_owned());
+    StartError::NoBackend { refusals: vec![Refusal { backend: "native", needs, because, hint }] }
+}
+
+fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
+    let place = launch.cgroup.as_ref()?;
+    match place.create(&native::settings(&launch.job.limits)) {
+        Ok(group) => {
+            acts.note_group(&group);
+            Some(group)
+        }
+        Err(error) => {
+            acts.without_cgroup(&error.to_string());
+            None
+        }
+    }
+}
+
+fn refuse_weakened(strictness: Strictness, weakened: &[Weakening]) -> Result<(), StartError> {
+    if strictness == Strictness::ReportWeakened || weakened.is_empty() {
+        return Ok(());
+    }
+    let refusals = weakened
+        .iter()
+        .map(|weak| Refusal {
+            backend: "native",
+            needs: format!("{} in full (--strict)", weak.what),
+            because: weak.because.clone(),
+            hint: weak.hint.clone(),
+        })
+        .collect();
+    Err(StartError::NoBackend { refusals })
+}

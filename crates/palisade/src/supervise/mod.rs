@@ -1,0 +1,387 @@
+//! The one supervisor: runs a launch to its end, holds its limits, tells its story.
+//!
+//! One thread polls the child, its streams, its filter's notifications, timers and the caller's wish to cancel. At a limit
+//! pid 1 of the sandbox is killed, and the kernel kills everything in its pid namespace: what changed session, forked
+//! twice or was stopped as well. Not here: what is launched (`native`), the report's wording (`verdict.rs`).
+
+mod launching;
+mod meter;
+mod output;
+mod verdict;
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
+use palisade_sys::{
+    cgroup::Group,
+    notify::{Answer, Call, Listener},
+    Child, Record, MARKS,
+};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+
+use self::{meter::Meter, output::Streams, verdict::Acts};
+use crate::{error::StartError, native::Launch};
+
+/// How a launch is connected to its caller.
+#[derive(Debug)]
+pub(crate) struct Connection<'a> {
+    pub(crate) stdin: Input,
+    pub(crate) output: Output,
+    pub(crate) excess: OutputExcess,
+    pub(crate) strictness: Strictness,
+    /// Becomes readable when the caller wants the run to stop.
+    pub(crate) cancel: Option<BorrowedFd<'a>>,
+    /// When work on this stage began, in nanoseconds of the monotonic clock.
+    pub(crate) begun: u64,
+}
+
+/// A finished stage.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    /// `/build`, if the stage had one. Its content lives as long as this.
+    pub(crate) build: Option<OwnedFd>,
+}
+
+/// Why the supervisor killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stop {
+    Limit(LimitKind, Evidence),
+    Hostile(&'static str),
+    Cancelled,
+}
+
+/// What is known of a limit that was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Evidence {
+    limit: String,
+    measured: String,
+    from: String,
+}
+
+/// A launch under way.
+struct Run<'a> {
+    launch: &'a Launch,
+    connection: &'a Connection<'a>,
+    child: Child,
+    streams: Streams,
+    meter: Meter,
+    listener: Option<Listener>,
+    task_events: Option<File>,
+    acts: Acts,
+    stop: Option<Stop>,
+    times: Times,
+    /// As wait(2) tells of the program.
+    exit: Option<i32>,
+    /// Errno of a program that could not be executed.
+    failed: Option<i32>,
+    build: Option<OwnedFd>,
+}
+
+/// Points in time, in nanoseconds of the monotonic clock; 0 where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    begun: u64,
+    cloned: u64,
+    marks: [u64; MARKS],
+    started: u64,
+    exited: u64,
+    reaped: u64,
+}
+
+/// Runs `launch` to its end.
+///
+/// # Errors
+/// If the program could not be started. What it does once it runs is never an error.
+pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
+    let stdin = std::mem::replace(&mut connection.stdin, Input::Empty);
+    let mut run = launching::start(launch, connection, stdin)?;
+    run.until_ended().map_err(StartError::io("supervise the program"))?;
+    run.finish()
+}
+
+impl Run<'_> {
+    fn until_ended(&mut self) -> io::Result<()> {
+        loop {
+            let (control_ready, ended) = self.wait()?;
+            self.streams.serve()?;
+            self.serve_listener()?;
+            if control_ready {
+                while let Some(record) = self.next_record()? {
+                    self.record(record);
+                }
+            }
+            if ended {
+                self.child.reap();
+                self.times.reaped = now();
+                break;
+            }
+            self.check_limits();
+        }
+        // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
+        self.streams.ended();
+        loop {
+            self.streams.serve()?;
+            if self.streams.is_drained() || self.stop == Some(Stop::Cancelled) {
+                return Ok(());
+            }
+            let mut list = Vec::new();
+            self.streams.poll_on(&mut list);
+            if let Some(cancel) = self.connection.cancel {
+                list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
+            }
+            poll_on(&mut list, None)?;
+            if self.connection.cancel.is_some() && list.last().is_some_and(|fd| !fd.revents().is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. Tells whether there are records, and whether the child has ended.
+    fn wait(&mut self) -> io::Result<(bool, bool)> {
+        let timeout = self.next_look();
+        let mut list = vec![
+            PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN),
+        ];
+        if let (Some(cancel), None) = (self.connection.cancel, &self.stop) {
+            list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
+        }
+        let mut events = None;
+        if self.stop.is_none() {
+            if let Some(file) = &self.task_events {
+                events = Some(list.len());
+                list.push(PollFd::new(file, PollFlags::PRI));
+            }
+            if let Some(file) = self.meter.group().and_then(Group::oom_events) {
+                list.push(PollFd::new(file, PollFlags::IN));
+            }
+        }
+        if let Some(listener) = &self.listener {
+            list.push(PollFd::new(listener, PollFlags::IN));
+        }
+        self.streams.poll_on(&mut list);
+        poll_on(&mut list, timeout)?;
+        let is_ready = |index: usize| list.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let (control, ended) = (is_ready(0), is_ready(1));
+        let cancelled = self.connection.cancel.is_some() && self.stop.is_none() && is_ready(2);
+        let refused = events.is_some_and(is_ready);
+        drop(list);
+        if cancelled {
+            self.stop(Stop::Cancelled);
+        }
+        if refused {
+            self.check_threads();
+        }
+        Ok((control, ended))
+    }
+
+    fn next_record(&self) -> io::Result<Option<Record>> {
+        match self.child.record() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            answer => answer,
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        match record {
+            Record::Exited { status, cpu_micros, at } => {
+                self.exit = Some(status);
+                self.times.exited = at;
+                self.meter.ended(cpu_micros * 1000);
+            }
+            Record::Failed { errno, .. } => self.failed = Some(errno),
+            Record::Handles(_) | Record::Ready { .. } => {}
+        }
+    }
+
+    fn stop(&mut self, why: Stop) {
+        if self.stop.is_none() {
+            self.stop = Some(why);
+            self.child.kill();
+        }
+    }
+
+    /// Answers every call that waits.
+    fn serve_listener(&mut self) -> io::Result<()> {
+        while let Some(listener) = self.listener.take() {
+            let mut list = [PollFd::new(&listener, PollFlags::IN)];
+            poll_on(&mut list, Some(Duration::ZERO))?;
+            let ready = list[0].revents();
+            if ready.contains(PollFlags::IN) {
+                if let Some(call) = listener.receive()? {
+                    let answer = self.judge(&call);
+                    listener.answer(&call, answer);
+                }
+                self.listener = Some(listener);
+            } else if ready.is_empty() {
+                self.listener = Some(listener);
+                break;
+            }
+            // Otherwise every process under the filter has ended, and the descriptor would be ready for ever.
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, call: &Call) -> Answer {
+        if verdict::is_fork(call) {
+            // The caller waits, so it is counted, and the one it wants is not there yet.
+            let wanted = self.meter.processes().saturating_add(1);
+            let limit = self.launch.job.limits.processes;
+            if wanted <= limit {
+                self.meter.processes_peak = self.meter.processes_peak.max(wanted);
+                return Answer::Continue;
+            }
+            self.stop(Stop::Limit(
+                LimitKind::Processes,
+                Evidence {
+                    limit: format!("{limit} processes"),
+                    measured: format!("{} running, one more wanted", wanted - 1),
+                    from: format!("notification of {}; entries in the sandbox's /proc", verdict::call_name(call)),
+                },
+            ));
+            return Answer::Fail(libc::EAGAIN);
+        }
+        let name = verdict::call_name(call);
+        self.acts.note(name);
+        if self.launch.job.hostile_calls == HostileCalls::Kill {
+            self.stop(Stop::Hostile(name));
+        }
+        Answer::Fail(libc::EPERM)
+    }
+
+    fn check_threads(&mut self) {
+        let Some(group) = self.meter.group() else { return };
+        if group.tasks_refused().unwrap_or(0) > 0 {
+            let (limit, version) = (self.launch.job.limits.threads, group.version());
+            let peak = group.tasks_peak().map_or(limit, |peak| u32::try_from(peak).unwrap_or(limit).saturating_sub(1));
+            self.stop(Stop::Limit(
+                LimitKind::Threads,
+                Evidence {
+                    limit: format!("{limit} threads"),
+                    measured: format!("{peak} running, one more wanted"),
+                    from: format!("pids.events: max (cgroup {version})"),
+                },
+            ));
+        }
+    }
+
+    fn check_limits(&mut self) {
+        if self.stop.is_some() {
+            return;
+        }
+        let limits = &self.launch.job.limits;
+        let elapsed = Duration::from_nanos(now().saturating_sub(self.times.started));
+        if elapsed >= limits.wall_time {
+            let evidence = Evidence {
+                limit: seconds(limits.wall_time),
+                measured: seconds(elapsed),
+                from: "the supervisor's monotonic clock".to_owned(),
+            };
+            return self.stop(Stop::Limit(LimitKind::WallTime, evidence));
+        }
+        if let Some(stop) = self.memory_excess().or_else(|| self.cpu_excess()).or_else(|| self.output_excess()) {
+            self.stop(stop);
+        }
+    }
+
+    fn memory_excess(&mut self) -> Option<Stop> {
+        let limit = self.launch.job.limits.memory;
+        let (measured, from) = if self.meter.must_sample_memory() {
+            let now = self.meter.memory_now();
+            if now <= limit.0 {
+                return None;
+            }
+            (now, "sum over /proc/N/status: RssAnon, RssShmem, VmSwap".to_owned())
+        } else {
+            let group = self.meter.group()?;
+            // The event only wakes the supervisor; the counter is the proof.
+            rustix::io::read(group.oom_events()?, &mut [0u8; 8]).ok()?;
+            if group.oom_kills().unwrap_or(0) == 0 {
+                return None;
+            }
+            (group.memory_peak().unwrap_or(limit.0), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
+        };
+        let measured = palisade_spec::Bytes(measured).to_string();
+        Some(Stop::Limit(LimitKind::Memory, Evidence { limit: limit.to_string(), measured, from }))
+    }
+
+    fn cpu_excess(&mut self) -> Option<Stop> {
+        let limit = self.launch.job.limits.cpu_time;
+        if now() < self.times.started + self.acts.next_cpu_look {
+            return None;
+        }
+        let used = Duration::from_nanos(self.meter.cpu_nanos());
+        if used < limit {
+            // At most every processor works for the program from now on.
+            let earliest = (limit - used) / processors();
+            let since = now().saturating_sub(self.times.started);
+            let pause = u64::try_from(earliest.as_nanos()).unwrap_or(u64::MAX).max(2_000_000);
+            self.acts.next_cpu_look = since.saturating_add(pause);
+            return None;
+        }
+        let from = match self.meter.group() {
+            Some(group) if group.counts_cpu() => format!("the cgroup's own account ({})", group.version()),
+            _ => "sum over /proc/N/stat: utime, stime, cutime, cstime".to_owned(),
+        };
+        let evidence = Evidence { limit: seconds(limit), measured: seconds(used), from };
+        Some(Stop::Limit(LimitKind::CpuTime, evidence))
+    }
+
+    fn output_excess(&self) -> Option<Stop> {
+        if self.connection.excess == OutputExcess::Cut {
+            return None;
+        }
+        let names = ["standard output", "standard error"];
+        let (drain, name) = self.streams.output.iter().zip(names).find(|(drain, _)| drain.stream.cut)?;
+        let evidence = Evidence {
+            limit: self.launch.job.limits.output.to_string(),
+            measured: format!("{} bytes read", drain.stream.total),
+            from: format!("bytes counted on {name}"),
+        };
+        Some(Stop::Limit(LimitKind::Output, evidence))
+    }
+
+    /// How long nothing has to be looked at if no descriptor calls.
+    fn next_look(&self) -> Option<Duration> {
+        if self.stop.is_some() {
+            return None;
+        }
+        let since = now().saturating_sub(self.times.started);
+        let limits = &self.launch.job.limits;
+        let wall = u64::try_from(limits.wall_time.as_nanos()).unwrap_or(u64::MAX).saturating_sub(since);
+        let mut next = wall.min(self.acts.next_cpu_look.saturating_sub(since));
+        if self.meter.must_sample_memory() {
+            next = next.min(u64::try_from(crate::native::SAMPLING.as_nanos()).unwrap_or(u64::MAX));
+        }
+        Some(Duration::from_nanos(next))
+    }
+}
+
+/// Nanoseconds of the monotonic clock, which the child uses as well.
+pub(crate) fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000_000 + nanos
+}
+
+fn poll_on(list: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
+    match poll(list, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}
+
+fn processors() -> u32 {
+    rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count()).max(1)
+}

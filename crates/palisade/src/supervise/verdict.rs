@@ -1,0 +1,269 @@
+//! From what was seen to what is said: outcome, violations, report.
+//!
+//! Who ended a program is never guessed: a memory verdict needs the cgroup's own counter, a call its notification or
+//! SIGSYS, a time limit our timers.
+
+use std::time::Duration;
+
+use palisade_spec::{
+    Layer, LayerName, LayerStatus, LimitKind, Limits, Outcome, Phases, Report, Signal, Violation, ViolationKind,
+    Weakening, SCHEMA,
+};
+use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
+
+use super::{Evidence, Finished, Run, Stop};
+use crate::{
+    error::StartError,
+    native::{self, marks},
+};
+
+/// Different hostile calls that a report lists.
+const LISTED: usize = 64;
+
+/// What is noted while a program runs.
+#[derive(Debug)]
+pub(super) struct Acts {
+    /// Hostile calls by name, with how often each was made.
+    calls: Vec<(&'static str, u64)>,
+    omitted: u64,
+    /// What turned out weaker than planned.
+    pub(super) weakened: Vec<Weakening>,
+    /// Nanoseconds after the start before which the CPU limit cannot have been reached.
+    pub(super) next_cpu_look: u64,
+}
+
+impl Acts {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let earliest = limits.cpu_time / super::processors();
+        Self {
+            calls: Vec::new(),
+            omitted: 0,
+            weakened: Vec::new(),
+            next_cpu_look: u64::try_from(earliest.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    pub(super) fn note(&mut self, call: &'static str) {
+        if let Some((_, times)) = self.calls.iter_mut().find(|(name, _)| *name == call) {
+            *times += 1;
+        } else if self.calls.len() < LISTED {
+            self.calls.push((call, 1));
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    pub(super) fn without_cgroup(&mut self, because: &str) {
+        self.weakened.extend(native::without_cgroup(because));
+    }
+
+    /// Holds what a group lacks against what was planned.
+    pub(super) fn note_group(&mut self, group: &Group) {
+        let why = |name: &str| {
+            let failure = group.failures().iter().find(|(controller, _)| *controller == name);
+            failure.map_or_else(|| format!("the {name} controller is not writable here"), |(_, e)| e.to_string())
+        };
+        let lacks = [
+            ("memory", group.limits_memory(), why("memory")),
+            ("threads", group.limits_tasks(), why("pids")),
+            ("cpu-time", group.counts_cpu(), why("cpuacct")),
+        ];
+        for (what, there, because) in lacks {
+            if !there {
+                self.weakened.extend(native::without_cgroup(&because).into_iter().filter(|weak| weak.what == what));
+            }
+        }
+    }
+}
+
+/// `CLONE_NEW*` bits of clone(2): NEWTIME is not among them, its bit is part of the exit signal there.
+const NEW_NAMESPACES: u64 = 0x7e02_0000;
+
+pub(super) fn call_name(call: &Call) -> &'static str {
+    u32::try_from(call.number).ok().and_then(name_of).unwrap_or("an unknown call")
+}
+
+/// Whether a notified call just makes a process.
+pub(super) fn is_fork(call: &Call) -> bool {
+    match call_name(call) {
+        "fork" | "vfork" => true,
+        "clone" => call.arguments[0] & NEW_NAMESPACES == 0,
+        _ => false,
+    }
+}
+
+impl Run<'_> {
+    /// The story of a run that has ended.
+    pub(super) fn finish(mut self) -> Result<Finished, StartError> {
+        if let Some(errno) = self.failed.filter(|_| self.stop.is_none()) {
+            return Err(self.not_executed(errno));
+        }
+        let cpu = Duration::from_nanos(self.meter.cpu_nanos());
+        let outcome = self.outcome(cpu);
+        let mut violations = Vec::new();
+        if let Some(Stop::Limit(limit, evidence)) = &self.stop {
+            violations.push(limit_violation(*limit, evidence));
+        }
+        violations.extend(self.acts.calls.iter().map(|(name, times)| Violation {
+            kind: ViolationKind::SystemCall,
+            what: (*name).to_owned(),
+            limit: None,
+            measured: Some(format!("{times} times")),
+            evidence: "notification of the system call filter".to_owned(),
+        }));
+        if let (Outcome::Violation { what }, None) = (&outcome, &self.stop) {
+            violations.push(Violation {
+                kind: ViolationKind::SystemCall,
+                what: what.clone(),
+                limit: None,
+                measured: None,
+                evidence: "the program was killed by SIGSYS".to_owned(),
+            });
+        }
+        let mut weakened = self.launch.weakened.clone();
+        weakened.append(&mut self.acts.weakened);
+        let end = if self.times.exited > 0 { self.times.exited } else { self.times.reaped };
+        let group = self.meter.group();
+        let [stdout, stderr] = self.streams.output.each_mut().map(|drain| std::mem::take(&mut drain.stream));
+        let report = Report {
+            schema: SCHEMA,
+            success: outcome == Outcome::Exited { code: 0 },
+            exit_code: outcome.exit_code(),
+            outcome,
+            ended_in: self.launch.job.stage,
+            stdout,
+            stderr,
+            execution_time_ms: milliseconds(self.times.started, end),
+            cpu_time_ms: cpu.as_secs_f64() * 1000.0,
+            memory_used_bytes: self.meter.memory_peak(),
+            processes_peak: self.meter.processes_peak,
+            threads_peak: group
+                .and_then(Group::tasks_peak)
+                .map(|tasks| u32::try_from(tasks.saturating_sub(1)).unwrap_or(u32::MAX)),
+            backend: self.launch.backend,
+            violations,
+            violations_omitted: self.acts.omitted,
+            layers: layers(&self.launch.layers, &weakened),
+            weakened,
+            clamped: self.launch.clamped.clone(),
+            limits: self.launch.job.limits.clone(),
+            phases_ms: self.phases(end),
+            compile: None,
+        };
+        Ok(Finished { report, build: self.build })
+    }
+
+    fn outcome(&mut self, cpu: Duration) -> Outcome {
+        // The kernel may have killed before the supervisor was told. Its counter, not the signal, is the proof.
+        if self.stop.is_none()
+            && let Some(group) = self.meter.group()
+            && let Some(kills @ 1..) = group.oom_kills()
+        {
+            let limit = self.launch.job.limits.memory;
+            let peak = palisade_spec::Bytes(group.memory_peak().unwrap_or(limit.0));
+            let from = format!("{} = {kills} (cgroup {})", group.oom_evidence(), group.version());
+            let evidence = Evidence { limit: limit.to_string(), measured: peak.to_string(), from };
+            self.stop = Some(Stop::Limit(LimitKind::Memory, evidence));
+        }
+        match (&self.stop, self.exit) {
+            (Some(Stop::Limit(limit, _)), _) => return Outcome::LimitHit { limit: *limit },
+            (Some(Stop::Hostile(name)), _) => return Outcome::Violation { what: (*name).to_owned() },
+            (Some(Stop::Cancelled), _) => return Outcome::Cancelled,
+            // Somebody outside killed pid 1 of the sandbox.
+            (None, None) => return Outcome::Signalled { signal: Signal::KILL },
+            (None, Some(_)) => {}
+        }
+        let status = self.exit.unwrap_or_default();
+        if libc::WIFEXITED(status) {
+            return Outcome::Exited { code: libc::WEXITSTATUS(status) };
+        }
+        let limits = &self.launch.job.limits;
+        let (limit, evidence) = match libc::WTERMSIG(status) {
+            libc::SIGSYS => return Outcome::Violation { what: "a system call of another architecture".to_owned() },
+            libc::SIGXFSZ => {
+                let measured = "a write beyond it".to_owned();
+                (LimitKind::FileSize, Evidence { limit: limits.file_size.to_string(), measured, from: "SIGXFSZ".to_owned() })
+            }
+            signal @ (libc::SIGXCPU | libc::SIGKILL) if cpu >= limits.cpu_time => {
+                let from = format!("{} by RLIMIT_CPU", Signal(signal));
+                let measured = super::seconds(cpu);
+                (LimitKind::CpuTime, Evidence { limit: super::seconds(limits.cpu_time), measured, from })
+            }
+            signal => return Outcome::Signalled { signal: Signal(signal) },
+        };
+        self.stop = Some(Stop::Limit(limit, evidence));
+        Outcome::LimitHit { limit }
+    }
+
+    fn not_executed(&self, errno: i32) -> StartError {
+        let program = self.launch.job.command.first().cloned().unwrap_or_default();
+        match errno {
+            libc::ENOENT => {
+                let hint = if program.contains('/') && std::path::Path::new(&program).exists() {
+                    format!(
+                        "{program} is on the host, but the program sees only /usr and what is given: add --allow-read \
+                         {program} (a script needs its interpreter as well)"
+                    )
+                } else if program.contains('/') {
+                    "the host has no such file either".to_owned()
+                } else {
+                    let path = self.launch.job.environment.iter().find(|(name, _)| name == "PATH");
+                    format!("PATH inside is {}", path.map_or("empty", |(_, path)| path))
+                };
+                StartError::NotFound { program, hint }
+            }
+            libc::EACCES | libc::ENOEXEC | libc::EPERM | libc::EISDIR | libc::ELIBBAD => {
+                StartError::NotExecutable { program, source: std::io::Error::from_raw_os_error(errno) }
+            }
+            _ => StartError::Setup {
+                step: format!("execute {program}"),
+                source: std::io::Error::from_raw_os_error(errno),
+                hint: None,
+            },
+        }
+    }
+
+    fn phases(&self, end: u64) -> Phases {
+        let times = &self.times;
+        let at = |mark: usize| times.marks.get(mark).copied().unwrap_or(0);
+        let points = [
+            ("prepare", times.begun),
+            ("clone", times.cloned),
+            ("ids", at(marks::BORN)),
+            ("files", at(marks::IDS)),
+            ("cgroup", at(marks::FILES)),
+            ("privileges", at(marks::CGROUP)),
+            ("filter", at(marks::PRIVILEGES)),
+            ("program", times.started),
+            ("teardown", end),
+            ("", times.reaped),
+        ];
+        Phases(points.windows(2).map(|pair| (pair[0].0, milliseconds(pair[0].1, pair[1].1))).collect())
+    }
+}
+
+fn milliseconds(from: u64, to: u64) -> f64 {
+    to.saturating_sub(from) as f64 / 1e6
+}
+
+fn limit_violation(limit: LimitKind, evidence: &Evidence) -> Violation {
+    Violation {
+        kind: ViolationKind::Limit,
+        what: limit.to_string(),
+        limit: Some(evidence.limit.clone()),
+        measured: Some(evidence.measured.clone()),
+        evidence: evidence.from.clone(),
+    }
+}
+
+/// The planned layers, with what turned out weaker.
+fn layers(planned: &[Layer], weakened: &[Weakening]) -> Vec<Layer> {
+    let limits = weakened.iter().any(|weak| matches!(weak.what.as_str(), "memory" | "threads" | "cpu-time" | "cpu-limit"));
+    let mut layers = planned.to_vec();
+    for layer in &mut layers {
+        if layer.layer == LayerName::ResourceLimits && limits {
+            layer.status = LayerStatus::Weakened;
+        }
+    }
+    layers
+}

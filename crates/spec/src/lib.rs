@@ -1,0 +1,22 @@
+//! What is asked of palisade, and what it answers.
+//!
+//! Pure data for every operating system: a [`Request`] holds a [`Policy`]; a run answers with a [`Report`].
+//! Not here: any input or output, any decision about a host (`palisade`), any system call (`palisade-sys`).
+#![forbid(unsafe_code)]
+
+mod limits;
+mod policy;
+mod report;
+mod request;
+mod signal;
+mod units;
+
+pub use limits::{Limits, LimitsAsk};
+pub use policy::{FilesPolicy, HostileCalls, NetworkPolicy, OutputExcess, Policy, Strictness};
+pub use report::{
+    Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, Stage, Stream, Violation, ViolationKind,
+    Weakening, SCHEMA,
+};
+pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings};
+pub use signal::Signal;
+pub use units::{parse_duration, Bytes, UnitError};

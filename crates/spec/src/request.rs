@@ -1,0 +1,119 @@
+//! What to run, with what, under which policy.
+
+use std::{path::PathBuf, str::FromStr};
+
+use serde::Serialize;
+
+use crate::policy::Policy;
+
+/// One run that somebody wants.
+#[derive(Debug)]
+pub struct Request {
+    /// What to run.
+    pub program: Program,
+    /// Arguments after the program's own name or source file.
+    pub arguments: Vec<String>,
+    /// Variables beside the small fixed environment; nothing of the caller's environment is inherited.
+    pub environment: Vec<(String, String)>,
+    /// What the program reads.
+    pub stdin: Input,
+    /// Where its output goes.
+    pub output: Output,
+    /// What it may do.
+    pub policy: Policy,
+    /// Which wall to use.
+    pub backend: Backend,
+}
+
+impl Request {
+    /// A run of `program` with nothing allowed, no input, output kept for the report.
+    #[must_use]
+    pub fn new(program: Program) -> Self {
+        Self {
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            stdin: Input::Empty,
+            output: Output::Keep,
+            policy: Policy::default(),
+            backend: Backend::Auto,
+        }
+    }
+}
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A command of the sandbox's own file tree, found on its PATH unless it contains a slash.
+    Command(String),
+    /// A source file on the host. It is given read-only under `/work`.
+    Source {
+        /// Path on the host.
+        file: PathBuf,
+        /// Language name; `None` goes by the extension.
+        language: Option<String>,
+        /// Whether the directory around it is visible too.
+        siblings: Siblings,
+    },
+}
+
+/// Whether the files beside a source file are visible to the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Siblings {
+    /// Only the file itself.
+    #[default]
+    Hidden,
+    /// The whole directory, read-only, under `/work`.
+    Visible,
+}
+
+/// What the program reads on its standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing: end of file at once.
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The caller's own standard input, passed on as the program reads it.
+    Inherit,
+}
+
+/// Where the program's output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Kept for the report, up to the output limit.
+    Keep,
+    /// Passed on live to the caller's own streams, unchanged; counted, not kept.
+    Pass,
+}
+
+/// Which wall to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The strongest usable one that holds the policy.
+    #[default]
+    Auto,
+    /// palisade's own Linux sandbox (R1).
+    Native,
+    /// No isolation at all (R18). Only by name.
+    None,
+}
+
+/// A backend name that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a backend: this version has auto, native and none")]
+pub struct BackendParseError(String);
+
+impl FromStr for Backend {
+    type Err = BackendParseError;
+
+    fn from_str(text: &str) -> Result<Self, BackendParseError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "native" => Ok(Self::Native),
+            "none" => Ok(Self::None),
+            _ => Err(BackendParseError(text.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! System calls as a child between `clone3` and `execve` may use them: no allocation, no panic, an errno for a failure.
+//!
+//! Not here: any order of calls (`child.rs`).
+
+use libc::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+
+/// A raw errno.
+pub(crate) type Errno = i32;
+
+/// Turns the C convention (-1 and `errno`) into a `Result`.
+pub(crate) fn check(answer: c_long) -> Result<c_long, Errno> {
+    if answer < 0 {
+        // SAFETY: glibc's errno location is always valid for the calling thread.
+        Err(unsafe { *libc::__errno_location() })
+    } else {
+        Ok(answer)
+    }
+}
+
+/// `struct mount_attr` of mount_setattr(2).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct MountAttr {
+    pub(crate) set: u64,
+    pub(crate) clear: u64,
+    pub(crate) propagation: u64,
+    pub(crate) userns: u64,
+}
+
+/// `struct clone_args` of clone3(2), version 2 (Linux 5.7: with `cgroup`).
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CloneArgs {
+    pub(crate) flags: u64,
+    pub(crate) pidfd: u64,
+    pub(crate) child_tid: u64,
+    pub(crate) parent_tid: u64,
+    pub(crate) exit_signal: u64,
+    pub(crate) stack: u64,
+    pub(crate) stack_size: u64,
+    pub(crate) tls: u64,
+    pub(crate) set_tid: u64,
+    pub(crate) set_tid_size: u64,
+    pub(crate) cgroup: u64,
+}
+
+const OPEN_TREE_CLONE: c_uint = 1;
+const AT_RECURSIVE: c_uint = 0x8000;
+const MOVE_MOUNT_F_EMPTY_PATH: c_uint = 4;
+const MS_PRIVATE: u64 = 1 << 18;
+
+/// Clones the mount tree at `path` into a detached one. `path` is a C string.
+pub(crate) fn open_tree(path: *const c_char) -> Result<c_int, Errno> {
+    let flags = OPEN_TREE_CLONE | AT_RECURSIVE | libc::O_CLOEXEC as c_uint;
+    // SAFETY: `path` is a valid C string of the script; the kernel only reads it.
+    check(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path, flags) }).map(|fd| fd as c_int)
+}
+
+/// Sets attributes on a whole mount tree, named by descriptor (`path` empty) or by path, and makes it private.
+pub(crate) fn mount_setattr(fd: c_int, path: *const c_char, set: u64) -> Result<(), Errno> {
+    let attr = MountAttr { set, propagation: MS_PRIVATE, ..MountAttr::default() };
+    let flags = AT_RECURSIVE | libc::AT_EMPTY_PATH as c_uint;
+    // SAFETY: `path` is a valid C string and `attr` lives across the call; the kernel only reads both.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>())
+    };
+    check(answer).map(drop)
+}
+
+/// Attaches a detached tree at `at`.
+pub(crate) fn move_mount(tree: c_int, at: *const c_char) -> Result<(), Errno> {
+    // SAFETY: both strings are valid C strings; the kernel only reads them.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), libc::AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH)
+    };
+    check(answer).map(drop)
+}
+
+/// mount(2). Null pointers are allowed where the manual allows them.
+pub(crate) fn mount(
+    source: *const c_char,
+    at: *const c_char,
+    kind: *const c_char,
+    flags: c_ulong,
+    data: *const c_char,
+) -> Result<(), Errno> {
+    // SAFETY: every pointer is null or a valid C string of the script; the kernel only reads them.
+    check(c_long::from(unsafe { libc::mount(source, at, kind, flags, data.cast::<c_void>()) })).map(drop)
+}
+
+/// Makes the working directory the root and detaches the old root.
+pub(crate) fn pivot_root_here() -> Result<(), Errno> {
+    let here = c".".as_ptr();
+    // SAFETY: `here` is a static C string.
+    check(unsafe { libc::syscall(libc::SYS_pivot_root, here, here) })?;
+    // SAFETY: as above. The old root is stacked on the new one at "."; MNT_DETACH unmounts the upper of the two.
+    check(c_long::from(unsafe { libc::umount2(here, libc::MNT_DETACH) })).map(drop)
+}
+
+/// Opens a file or directory.
+pub(crate) fn open(path: *const c_char, flags: c_int, mode: c_uint) -> Result<c_int, Errno> {
+    // SAFETY: `path` is a valid C string.
+    check(c_long::from(unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) })).map(|fd| fd as c_int)
+}
+
+/// Closes a descriptor that this process owns. A failure has no remedy here.
+pub(crate) fn close(fd: c_int) {
+    // SAFETY: closing has no memory effect; a wrong number gives EBADF.
+    unsafe { libc::close(fd) };
+}
+
+/// Writes all of `bytes`.
+pub(crate) fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        // SAFETY: pointer and length describe `bytes`.
+        let n = check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long)?;
+        bytes = bytes.get(n as usize..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Copies the whole file `from`, starting at its beginning, to `to`.
+pub(crate) fn copy_file(from: c_int, to: c_int) -> Result<(), Errno> {
+    let mut offset: libc::off_t = 0;
+    loop {
+        // SAFETY: `offset` lives across the call and is the only memory the kernel writes.
+        let n = check(unsafe { libc::sendfile(to, from, &raw mut offset, 1 << 30) } as c_long)?;
+        if n == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// prctl(2) with scalar arguments.
+pub(crate) fn prctl(option: c_int, a: c_ulong, b: c_ulong) -> Result<(), Errno> {
+    // SAFETY: used only with options whose arguments are numbers.
+    check(c_long::from(unsafe { libc::prctl(option, a, b, 0 as c_ulong, 0 as c_ulong) })).map(drop)
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+pub(crate) fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Ends this process at once, without destructors or exit handlers.
+pub(crate) fn exit(code: c_int) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(code) }
+}

@@ -1,0 +1,456 @@
+//! One cgroup for one run, on version 1, version 2 and hybrid hosts.
+//!
+//! [`Place::find`] says where this process may make groups, [`Place::create`] makes one with its limits set,
+//! [`Group`] measures it and removes it. A controller that is missing is `None`, never guessed. Not here: what limits a
+//! policy wants, and what stands in for a missing controller (`palisade::native::limits`).
+//!
+//! Facts from Documentation/admin-guide/cgroup-v1/ and cgroup-v2.rst.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+const ROOT: &str = "/sys/fs/cgroup";
+const PREFIX: &str = "palisade-";
+
+/// Where groups can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Version 1: one directory per controller.
+    V1 {
+        /// Memory and swap.
+        memory: Option<PathBuf>,
+        /// Number of tasks.
+        pids: Option<PathBuf>,
+        /// Processor time used.
+        cpuacct: Option<PathBuf>,
+        /// Processor share.
+        cpu: Option<PathBuf>,
+    },
+    /// Version 2: one directory.
+    V2 {
+        /// Directory whose children have the memory and pids controllers.
+        directory: PathBuf,
+        /// Whether they have the cpu controller too.
+        cpu: bool,
+    },
+}
+
+/// What a group is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of memory and swap together.
+    pub memory: u64,
+    /// Tasks (threads of all processes).
+    pub tasks: u64,
+    /// Percent of one processor.
+    pub cpu_percent: Option<u32>,
+}
+
+/// A group that exists. Dropping it removes it.
+#[derive(Debug)]
+pub struct Group {
+    v2: bool,
+    memory: Option<PathBuf>,
+    pids: Option<PathBuf>,
+    cpuacct: Option<PathBuf>,
+    cpu: Option<PathBuf>,
+    events: Option<OwnedFd>,
+    /// Why a controller that exists could not be used.
+    failures: Vec<(&'static str, io::Error)>,
+}
+
+/// Why no group can be made.
+#[derive(Debug)]
+pub struct NoPlace {
+    /// What was tried and what came of it.
+    pub because: String,
+}
+
+impl Place {
+    /// Finds where this process may make groups: as near as possible to its own group, so that the limits that hold for
+    /// it hold for the run as well.
+    ///
+    /// # Errors
+    /// [`NoPlace`] if there is no writable directory with a memory or pids controller.
+    pub fn find() -> Result<Self, NoPlace> {
+        let own = fs::read_to_string("/proc/self/cgroup")
+            .map_err(|error| NoPlace { because: format!("/proc/self/cgroup: {error}") })?;
+        if Path::new(ROOT).join("cgroup.controllers").exists() {
+            return Self::find_v2(Path::new(ROOT), &own);
+        }
+        let find = |controller: &str| {
+            let base = Path::new(ROOT).join(controller);
+            let path = own.lines().find_map(|line| {
+                let mut parts = line.splitn(3, ':').skip(1);
+                parts.next()?.split(',').any(|c| c == controller).then(|| parts.next()).flatten()
+            })?;
+            // Inside a container the path may be one of the host's that is not mounted here.
+            let directory = base.join(path.trim_start_matches('/'));
+            let directory = if directory.is_dir() { directory } else { base };
+            writable(&directory).then_some(directory)
+        };
+        let place =
+            Self::V1 { memory: find("memory"), pids: find("pids"), cpuacct: find("cpuacct"), cpu: find("cpu") };
+        match &place {
+            Self::V1 { memory: None, pids: None, .. } => {
+                let unified = Path::new(ROOT).join("unified");
+                if unified.join("cgroup.controllers").exists() {
+                    return Self::find_v2(&unified, &own);
+                }
+                let because = "no cgroup v1 directory of the memory or pids controller is writable here".to_owned();
+                Err(NoPlace { because })
+            }
+            _ => Ok(place),
+        }
+    }
+
+    fn find_v2(root: &Path, own: &str) -> Result<Self, NoPlace> {
+        let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+        let mut directory = root.join(path.trim_start_matches('/'));
+        let mut tried = Vec::new();
+        while directory.starts_with(root) {
+            match offers(&directory) {
+                Ok(cpu) => return Ok(Self::V2 { directory, cpu }),
+                Err(why) => tried.push(format!("{}: {why}", directory.display())),
+            }
+            // Beyond what was delegated to us nothing can be joined.
+            if !directory.pop() || !writable(&directory) {
+                break;
+            }
+        }
+        Err(NoPlace { because: tried.join("; ") })
+    }
+
+    /// Makes a group with its limits set, empty.
+    ///
+    /// # Errors
+    /// If not even one controller could be used.
+    pub fn create(&self, settings: &Settings) -> io::Result<Group> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{}-{number}", std::process::id(), start_time("self").unwrap_or_default());
+        match self {
+            Self::V2 { directory, cpu } => {
+                let path = directory.join(name);
+                fs::create_dir(&path)?;
+                let group = Group {
+                    v2: true,
+                    memory: Some(path.clone()),
+                    pids: Some(path.clone()),
+                    cpuacct: Some(path.clone()),
+                    cpu: cpu.then(|| path.clone()),
+                    events: None,
+                    failures: Vec::new(),
+                };
+                put(&path, "memory.max", settings.memory)?;
+                optional(put(&path, "memory.swap.max", 0))?;
+                optional(put(&path, "memory.oom.group", 1))?;
+                put(&path, "pids.max", settings.tasks)?;
+                if let (Some(percent), true) = (settings.cpu_percent, cpu) {
+                    put(&path, "cpu.max", format_args!("{} {PERIOD}", quota(percent)))?;
+                }
+                Ok(group)
+            }
+            Self::V1 { memory, pids, cpuacct, cpu } => {
+                let mut group = Group {
+                    v2: false,
+                    memory: None,
+                    pids: None,
+                    cpuacct: None,
+                    cpu: None,
+                    events: None,
+                    failures: Vec::new(),
+                };
+                group.memory = group.make(memory, &name, "memory", |path| {
+                    put(path, "memory.limit_in_bytes", settings.memory)?;
+                    // Absent where the kernel does not account swap.
+                    optional(put(path, "memory.memsw.limit_in_bytes", settings.memory))
+                });
+                group.pids = group.make(pids, &name, "pids", |path| put(path, "pids.max", settings.tasks));
+                group.cpuacct = group.make(cpuacct, &name, "cpuacct", |_| Ok(()));
+                if let Some(percent) = settings.cpu_percent {
+                    group.cpu = group.make(cpu, &name, "cpu", |path| {
+                        put(path, "cpu.cfs_period_us", PERIOD)?;
+                        put(path, "cpu.cfs_quota_us", quota(percent))
+                    });
+                }
+                if let Some(path) = &group.memory {
+                    group.events = v1_oom_events(path).ok();
+                }
+                if group.directories().next().is_none() {
+                    return Err(group.failures.pop().map_or_else(|| io::ErrorKind::NotFound.into(), |(_, e)| e));
+                }
+                Ok(group)
+            }
+        }
+    }
+
+    /// Removes groups whose palisade was killed before it could.
+    pub fn remove_stale(&self) {
+        let directories: Vec<&Path> = match self {
+            Self::V2 { directory, .. } => vec![directory],
+            Self::V1 { memory, pids, cpuacct, cpu } => {
+                [memory, pids, cpuacct, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
+            }
+        };
+        for directory in directories {
+            let Ok(entries) = fs::read_dir(directory) else { continue };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+                let mut parts = owner.split('-');
+                if let (Some(pid), Some(start)) = (parts.next(), parts.next())
+                    && start_time(pid).is_none_or(|now| now.to_string() != start)
+                {
+                    // A group that is in use after all stays: rmdir refuses it.
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+        }
+    }
+}
+
+const PERIOD: u64 = 100_000;
+
+fn quota(percent: u32) -> u64 {
+    (u64::from(percent) * PERIOD / 100).max(1000) // the kernel's smallest quota is 1 ms
+}
+
+/// Whether `directory` can have children with memory and pids controllers, and whether these have the cpu controller.
+fn offers(directory: &Path) -> Result<bool, String> {
+    let read = |name: &str| fs::read_to_string(directory.join(name)).map_err(|error| format!("{name}: {error}"));
+    if !writable(directory) {
+        return Err("not writable".to_owned());
+    }
+    let has = |list: &str, name: &str| list.split_whitespace().any(|c| c == name);
+    let mut enabled = read("cgroup.subtree_control")?;
+    if !(has(&enabled, "memory") && has(&enabled, "pids")) {
+        let available = read("cgroup.controllers")?;
+        for name in ["memory", "pids"] {
+            if !has(&available, name) {
+                return Err(format!("the {name} controller is not delegated to it"));
+            }
+        }
+        // Fails with EBUSY for a group that has processes itself and is not the root.
+        put(directory, "cgroup.subtree_control", "+memory +pids")
+            .map_err(|error| format!("cannot enable controllers for its children: {error}"))?;
+        // Welcome, not needed.
+        let _ = put(directory, "cgroup.subtree_control", "+cpu");
+        enabled = read("cgroup.subtree_control")?;
+    }
+    Ok(has(&enabled, "cpu"))
+}
+
+fn writable(directory: &Path) -> bool {
+    rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn put(directory: &Path, file: &'static str, value: impl std::fmt::Display) -> io::Result<()> {
+    fs::write(directory.join(file), value.to_string())
+        .map_err(|error| io::Error::new(error.kind(), format!("{}/{file}: {error}", directory.display())))
+}
+
+fn optional(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Start time of a process in clock ticks since boot: with the pid it names a process for good.
+fn start_time(pid: &str) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// An eventfd that counts when the group runs out of memory (cgroup-v1/memory.rst, section 10).
+fn v1_oom_events(path: &Path) -> io::Result<OwnedFd> {
+    let control = File::open(path.join("memory.oom_control"))?;
+    let events = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)?;
+    put(path, "cgroup.event_control", format_args!("{} {}", events.as_raw_fd(), control.as_raw_fd()))?;
+    Ok(events)
+}
+
+impl Group {
+    fn make(
+        &mut self,
+        parent: &Option<PathBuf>,
+        name: &str,
+        controller: &'static str,
+        set: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Option<PathBuf> {
+        let path = parent.as_ref()?.join(name);
+        match fs::create_dir(&path).and_then(|()| set(&path)) {
+            Ok(()) => Some(path),
+            Err(error) => {
+                let _ = fs::remove_dir(&path);
+                self.failures.push((controller, error));
+                None
+            }
+        }
+    }
+
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        let all = [&self.memory, &self.pids, &self.cpuacct, &self.cpu];
+        all.into_iter().take(if self.v2 { 1 } else { 4 }).flatten().map(PathBuf::as_path)
+    }
+
+    /// A descriptor to be born into ([`crate::Script::cgroup`]); `None` on version 1.
+    ///
+    /// # Errors
+    /// If the directory cannot be opened.
+    pub fn birthplace(&self) -> io::Result<Option<OwnedFd>> {
+        match &self.memory {
+            Some(path) if self.v2 => {
+                let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
+                Ok(Some(file.into()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The files by which a single-threaded process joins ([`crate::Child::go`]); none on version 2.
+    ///
+    /// # Errors
+    /// If one cannot be opened.
+    pub fn join_files(&self) -> io::Result<Vec<OwnedFd>> {
+        if self.v2 {
+            return Ok(Vec::new());
+        }
+        self.directories()
+            .map(|path| Ok(fs::OpenOptions::new().write(true).open(path.join("tasks"))?.into()))
+            .collect()
+    }
+
+    /// Readable when the group may have run out of memory or tasks; ask [`Group::oom_kills`] then. `None` where the
+    /// kernel cannot tell: on version 2 its out-of-memory killer ends the whole group, so nobody has to be told.
+    #[must_use]
+    pub fn oom_events(&self) -> Option<&OwnedFd> {
+        self.events.as_ref()
+    }
+
+    /// A file that signals `POLLPRI` when a task was refused.
+    #[must_use]
+    pub fn task_events(&self) -> Option<File> {
+        let mut file = File::open(self.pids.as_ref()?.join("pids.events")).ok()?;
+        // Without a first reading the event that counts is missed.
+        let mut buffer = [0; 128];
+        let _ = file.read(&mut buffer).ok()?;
+        Some(file)
+    }
+
+    /// Whether memory is limited by this group.
+    #[must_use]
+    pub fn limits_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Whether tasks are limited by this group.
+    #[must_use]
+    pub fn limits_tasks(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// Whether processor time is counted by this group.
+    #[must_use]
+    pub fn counts_cpu(&self) -> bool {
+        self.cpuacct.is_some()
+    }
+
+    /// Whether the processor share is limited by this group.
+    #[must_use]
+    pub fn limits_cpu(&self) -> bool {
+        self.cpu.is_some()
+    }
+
+    /// `v1` or `v2`.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        if self.v2 { "v2" } else { "v1" }
+    }
+
+    /// Controllers that exist and could not be used, and why.
+    #[must_use]
+    pub fn failures(&self) -> &[(&'static str, io::Error)] {
+        &self.failures
+    }
+
+    /// Processor time used, in nanoseconds.
+    #[must_use]
+    pub fn cpu_nanos(&self) -> Option<u64> {
+        let path = self.cpuacct.as_ref()?;
+        if self.v2 { field(path, "cpu.stat", "usage_usec").map(|micros| micros * 1000) } else { number(path, "cpuacct.usage") }
+    }
+
+    /// Peak memory, swap included, in bytes.
+    #[must_use]
+    pub fn memory_peak(&self) -> Option<u64> {
+        let path = self.memory.as_ref()?;
+        if self.v2 {
+            number(path, "memory.peak").or_else(|| number(path, "memory.current"))
+        } else {
+            number(path, "memory.memsw.max_usage_in_bytes").or_else(|| number(path, "memory.max_usage_in_bytes"))
+        }
+    }
+
+    /// How many processes the kernel's out-of-memory killer has ended in this group.
+    #[must_use]
+    pub fn oom_kills(&self) -> Option<u64> {
+        let path = self.memory.as_ref()?;
+        if self.v2 { field(path, "memory.events", "oom_kill") } else { field(path, "memory.oom_control", "oom_kill") }
+    }
+
+    /// The file [`Group::oom_kills`] reads, for reports.
+    #[must_use]
+    pub fn oom_evidence(&self) -> &'static str {
+        if self.v2 { "memory.events: oom_kill" } else { "memory.oom_control: oom_kill" }
+    }
+
+    /// How many times a task was refused.
+    #[must_use]
+    pub fn tasks_refused(&self) -> Option<u64> {
+        field(self.pids.as_ref()?, "pids.events", "max")
+    }
+
+    /// Most tasks at one time, palisade's own pid 1 of the sandbox included.
+    #[must_use]
+    pub fn tasks_peak(&self) -> Option<u64> {
+        number(self.pids.as_ref()?, "pids.peak")
+    }
+}
+
+fn number(path: &Path, file: &str) -> Option<u64> {
+    fs::read_to_string(path.join(file)).ok()?.trim().parse().ok()
+}
+
+fn field(path: &Path, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path.join(file)).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+impl Drop for Group {
+    /// Removes the group. Its members have ended; the kernel may need a moment to let go of them.
+    fn drop(&mut self) {
+        self.events = None;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        for path in self.directories() {
+            while let Err(error) = fs::remove_dir(path) {
+                if error.raw_os_error() != Some(libc::EBUSY) || Instant::now() > deadline {
+                    break; // left for `remove_stale` of the next run
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}

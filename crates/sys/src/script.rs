@@ -1,0 +1,284 @@
+//! What a new process does before it executes a program, as data.
+//!
+//! The parent decides everything and prepares every string; the child (`child.rs`) only loops over the list. Paths that do
+//! not begin with `/` are relative to the new root while it is being built.
+
+use std::{
+    ffi::CString,
+    fmt,
+    os::fd::{OwnedFd, RawFd},
+};
+
+use crate::{landlock, seccomp::SockFilter};
+
+/// How many descriptors a script can hold at one time.
+pub const SLOTS: usize = 128;
+
+/// A place for a descriptor that one step makes and a later one uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub usize);
+
+/// Whether the thing a step names has to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The script fails without it.
+    Needed,
+    /// The step does nothing if the kernel says `ENOENT`.
+    IfThere,
+}
+
+/// One step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Op {
+    /// Makes every mount of the new namespace private.
+    PrivateMounts,
+    /// Clones the host tree at `path`, submounts included, and sets mount attributes on all of it.
+    OpenTree {
+        /// Where the tree is kept.
+        slot: Slot,
+        /// Absolute host path.
+        path: CString,
+        /// `MOUNT_ATTR_*` bits to set.
+        attributes: u64,
+    },
+    /// Waits until the parent has written the id maps.
+    AwaitIds,
+    /// Takes the mapped ids. The old groups are given up where that is allowed.
+    SetIds {
+        /// User id inside.
+        uid: u32,
+        /// Group id inside.
+        gid: u32,
+        /// Whether the namespace allows `setgroups`.
+        groups: Groups,
+    },
+    /// Mounts an empty tmpfs at the host path `over` and enters it: the new root.
+    EnterRoot {
+        /// A host directory that no later step needs.
+        over: CString,
+        /// tmpfs options.
+        options: CString,
+    },
+    /// Makes a directory; one that exists is fine.
+    Directory {
+        /// Where.
+        path: CString,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Makes a symbolic link.
+    Symlink {
+        /// What it says.
+        target: CString,
+        /// Where.
+        path: CString,
+    },
+    /// Writes a small file.
+    File {
+        /// Where.
+        path: CString,
+        /// All of it.
+        content: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Copies a file that the parent has open.
+    CopyFile {
+        /// Its descriptor.
+        from: OwnedFd,
+        /// Where to.
+        path: CString,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Attaches a tree that [`Op::OpenTree`] has cloned.
+    AttachTree {
+        /// Where it is kept.
+        slot: Slot,
+        /// Mount point, which exists.
+        at: CString,
+    },
+    /// Binds one file or directory over another.
+    Bind {
+        /// What to show.
+        source: CString,
+        /// Over what.
+        at: CString,
+        /// Whether both have to exist.
+        presence: Presence,
+    },
+    /// Mounts a new file system.
+    Mount {
+        /// `tmpfs`, `proc`, …
+        kind: CString,
+        /// Mount point, which exists.
+        at: CString,
+        /// `MS_*` bits.
+        flags: u64,
+        /// File system options.
+        options: CString,
+    },
+    /// Makes the new root the root and detaches the host's.
+    PivotRoot,
+    /// Makes everything mounted so far read-only, submounts included, and sets further attributes.
+    ReadOnlyTree {
+        /// `MOUNT_ATTR_*` bits beside read-only.
+        attributes: u64,
+    },
+    /// Names the host inside a UTS namespace.
+    HostName(CString),
+    /// Brings the loopback of the network namespace up.
+    LoopbackUp,
+    /// Opens a directory for the parent.
+    OpenDirectory {
+        /// Where it is kept.
+        slot: Slot,
+        /// Which.
+        path: CString,
+    },
+    /// Gives descriptors to the parent, as one [`crate::Record::Handles`].
+    GiveHandles(Vec<Slot>),
+    /// Waits for the parent's go-ahead and joins the cgroups whose `tasks` files come with it.
+    JoinCgroups,
+    /// Leaves the named namespaces for new ones.
+    Unshare(Namespaces),
+    /// Starts an empty session keyring.
+    NewKeyring,
+    /// Restricts itself by Landlock (after which no privilege can be gained).
+    Landlock(landlock::Rules),
+    /// Gives up every capability for good, and the ability to gain privileges.
+    DropPrivileges,
+    /// Sets the file mode mask.
+    Umask(u32),
+    /// Enters a directory.
+    WorkingDirectory(CString),
+    /// Notes the time under a number below [`crate::MARKS`].
+    Mark(usize),
+    /// Calls a function. For tests of the rule that nothing here allocates.
+    #[doc(hidden)]
+    Call(fn() -> i32),
+}
+
+/// What happens to supplementary groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// Given up.
+    Drop,
+    /// `setgroups` is denied in this namespace (an ordinary user made it), so they stay as they are.
+    Denied,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PrivateMounts => f.write_str("make the mounts private"),
+            Self::OpenTree { path, .. } => write!(f, "open the host's {}", path.to_string_lossy()),
+            Self::AwaitIds => f.write_str("wait for the id maps"),
+            Self::SetIds { uid, gid, .. } => write!(f, "become user {uid} and group {gid}"),
+            Self::EnterRoot { .. } => f.write_str("make a new root"),
+            Self::Directory { path, .. } => write!(f, "make the directory /{}", path.to_string_lossy()),
+            Self::Symlink { path, .. } => write!(f, "make the link /{}", path.to_string_lossy()),
+            Self::File { path, .. } | Self::CopyFile { path, .. } => write!(f, "write /{}", path.to_string_lossy()),
+            Self::AttachTree { at, .. } | Self::Bind { at, .. } => write!(f, "bind /{}", at.to_string_lossy()),
+            Self::Mount { kind, at, .. } => write!(f, "mount {} on /{}", kind.to_string_lossy(), at.to_string_lossy()),
+            Self::PivotRoot => f.write_str("pivot_root"),
+            Self::ReadOnlyTree { .. } => f.write_str("make the root read-only"),
+            Self::HostName(_) => f.write_str("set the host name"),
+            Self::LoopbackUp => f.write_str("bring the loopback up"),
+            Self::OpenDirectory { path, .. } => write!(f, "open {}", path.to_string_lossy()),
+            Self::GiveHandles(_) => f.write_str("give descriptors to the supervisor"),
+            Self::JoinCgroups => f.write_str("join the cgroups"),
+            Self::Unshare(namespaces) => write!(f, "unshare {:#x}", namespaces.0),
+            Self::NewKeyring => f.write_str("start an empty keyring"),
+            Self::Landlock(_) => f.write_str("restrict itself by Landlock"),
+            Self::DropPrivileges => f.write_str("give up all capabilities"),
+            Self::Umask(_) => f.write_str("set the file mode mask"),
+            Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
+            Self::Mark(_) => f.write_str("note the time"),
+            Self::Call(_) => f.write_str("call a test function"),
+        }
+    }
+}
+
+/// `CLONE_NEW*` bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces(pub u64);
+
+impl Namespaces {
+    /// Cgroup.
+    pub const CGROUP: Self = Self(libc::CLONE_NEWCGROUP as u64);
+    /// System V IPC and POSIX message queues.
+    pub const IPC: Self = Self(libc::CLONE_NEWIPC as u64);
+    /// Mounts.
+    pub const MOUNT: Self = Self(libc::CLONE_NEWNS as u64);
+    /// Network.
+    pub const NETWORK: Self = Self(libc::CLONE_NEWNET as u64);
+    /// Processes.
+    pub const PID: Self = Self(libc::CLONE_NEWPID as u64);
+    /// Users and capabilities.
+    pub const USER: Self = Self(libc::CLONE_NEWUSER as u64);
+    /// Host name.
+    pub const UTS: Self = Self(libc::CLONE_NEWUTS as u64);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A resource limit of setrlimit(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rlimit {
+    /// `RLIMIT_*`.
+    pub resource: u32,
+    /// Soft and hard, both the same.
+    pub value: u64,
+}
+
+/// What the second process executes, and what holds for it alone.
+#[derive(Debug)]
+pub struct Program {
+    /// Its standard input, output and error: descriptors of the parent.
+    pub stdio: [OwnedFd; 3],
+    /// Its resource limits.
+    pub rlimits: Vec<Rlimit>,
+    /// Its system call filter; empty for none. A filter that notifies sends its listener to the parent.
+    pub filter: Vec<SockFilter>,
+    /// Whether the filter has a listener.
+    pub listener: Listener,
+    /// Paths to try in turn.
+    pub candidates: Vec<CString>,
+    /// Its arguments, its own name first.
+    pub arguments: Vec<CString>,
+    /// Its environment, `NAME=value`.
+    pub environment: Vec<CString>,
+}
+
+/// Whether a filter has somebody who answers its notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// The parent, who gets a descriptor for it.
+    Parent,
+    /// Nobody: the filter does not notify.
+    Nobody,
+}
+
+/// A whole launch.
+#[derive(Debug)]
+pub struct Script {
+    /// Namespaces made by the clone itself.
+    pub namespaces: Namespaces,
+    /// A cgroup v2 directory to be born in.
+    pub cgroup: Option<OwnedFd>,
+    /// Steps of the first process.
+    pub ops: Vec<Op>,
+    /// What the second process executes. `None`: the first one exits when its steps are done (a probe).
+    pub program: Option<Program>,
+}
+
+pub(crate) fn raw(fds: &[OwnedFd; 3]) -> [RawFd; 3] {
+    use std::os::fd::AsRawFd;
+    [fds[0].as_raw_fd(), fds[1].as_raw_fd(), fds[2].as_raw_fd()]
+}
