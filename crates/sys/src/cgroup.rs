@@ -10,7 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
     },
     path::{Path, PathBuf},
@@ -421,6 +421,12 @@ impl Group {
     #[must_use]
     pub fn tasks_refused(&self) -> Option<u64> {
         field(self.pids.as_ref()?, "pids.events", "max")
+    }
+
+    /// Tasks at this moment, palisade's own pid 1 of the sandbox included.
+    #[must_use]
+    pub fn tasks(&self) -> Option<u64> {
+        number(self.pids.as_ref()?, "pids.current")
     }
 
     /// Most tasks at one time, palisade's own pid 1 of the sandbox included.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
+use palisade_spec::{Backend, LayerStatus, NetworkPolicy};
 
 use crate::{
     error::Refusal,
@@ -45,12 +45,6 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     launch.tree = tree;
     launch.namespaces = vec!["user", "mount", "pid"];
     launch.weakened.retain(|weak| weak.what != "filesystem-isolation");
-    launch.weakened.push(Weakening {
-        what: "processes".to_owned(),
-        because: "without a system call filter nobody is told of a new process".to_owned(),
-        instead: "the thread limit, which counts processes as well".to_owned(),
-        hint: "use the backend `native`".to_owned(),
-    });
     for layer in &mut launch.layers {
         use palisade_spec::LayerName as N;
         if !matches!(layer.layer, N::ResourceLimits | N::TimeLimits | N::InputValidation | N::OutputFiltering) {

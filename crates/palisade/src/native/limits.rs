@@ -1,7 +1,5 @@
 //! Limits as the kernel takes them: a cgroup, resource limits, and what stands in where there is no cgroup.
 
-use std::time::Duration;
-
 use palisade_spec::{Clamp, Limits, Weakening};
 use palisade_sys::{cgroup, Rlimit};
 use rustix::process::{getrlimit, Resource};
@@ -45,9 +43,6 @@ pub(crate) fn rlimits(limits: &Limits, in_cgroup: bool) -> (Vec<Rlimit>, Vec<Cla
     }
     (all, clamps)
 }
-
-/// How often the tree is measured where no cgroup does.
-pub(crate) const SAMPLING: Duration = Duration::from_millis(10);
 
 /// What limits lose without a cgroup.
 pub(crate) fn without_cgroup(because: &str) -> Vec<Weakening> {

@@ -14,7 +14,7 @@ mod syscalls;
 
 pub use files::{Entry, Kind};
 pub use launch::{plan, Launch, Wall};
-pub(crate) use limits::{rlimits, settings, without_cgroup, SAMPLING};
+pub(crate) use limits::{settings, without_cgroup};
 pub(crate) use script::{marks, script, Pipes};
 
 /// Name of the host inside.

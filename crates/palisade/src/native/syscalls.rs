@@ -7,14 +7,16 @@ use palisade_sys::seccomp::{compile, Arch, Denied, Families, Forks, Policy, Sock
 
 /// The filter for programs under `network`.
 ///
-/// Every hostile call is a notification: the supervisor names it in the report, whatever becomes of the program.
+/// Every hostile call is a notification: the supervisor names it in the report, whatever becomes of the program. New
+/// processes are free: a call that waits for an answer fails with `EINTR` when a signal comes first, which fork never
+/// does, and shells give up then ("Cannot fork").
 pub(crate) fn filter(network: NetworkPolicy) -> io::Result<Vec<SockFilter>> {
     let families = match network {
         NetworkPolicy::None => Families::Unix,
         NetworkPolicy::Loopback => Families::UnixInet,
         NetworkPolicy::AllowAll => Families::UnixInetRoute,
     };
-    let policy = Policy { denied: Denied::Notify, forks: Forks::Notify, families };
+    let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families };
     let arch = Arch::host().ok_or_else(|| io::Error::other("no system call table for this processor"))?;
     compile(&policy.rules(), arch).map_err(io::Error::other)
 }

@@ -84,6 +84,10 @@ pub(super) fn start<'a>(
         build: None,
     };
     run.until_ready(&script)?;
+    // Off the launch path: the program runs already.
+    if let Some(place) = &launch.cgroup {
+        place.remove_stale();
+    }
     Ok(run)
 }
 

@@ -51,6 +51,12 @@ impl Meter {
         !self.group.as_ref().is_some_and(Group::limits_memory)
     }
 
+    /// Tasks of the sandbox without its pid 1, if the kernel counts them.
+    pub(crate) fn tasks(&self) -> Option<u32> {
+        let tasks = self.group.as_ref()?.tasks()?;
+        Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(1))
+    }
+
     /// Processes of the sandbox without its pid 1.
     pub(crate) fn processes(&mut self) -> u32 {
         let Some(proc) = &self.proc else { return 0 };

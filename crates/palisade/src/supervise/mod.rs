@@ -40,6 +40,9 @@ pub(crate) struct Connection<'a> {
     pub(crate) begun: u64,
 }
 
+/// How often the processes are counted, and their memory where no cgroup does it.
+const SAMPLING: Duration = Duration::from_millis(10);
+
 /// A finished stage.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -229,24 +232,6 @@ impl Run<'_> {
     }
 
     fn judge(&mut self, call: &Call) -> Answer {
-        if verdict::is_fork(call) {
-            // The caller waits, so it is counted, and the one it wants is not there yet.
-            let wanted = self.meter.processes().saturating_add(1);
-            let limit = self.launch.job.limits.processes;
-            if wanted <= limit {
-                self.meter.processes_peak = self.meter.processes_peak.max(wanted);
-                return Answer::Continue;
-            }
-            self.stop(Stop::Limit(
-                LimitKind::Processes,
-                Evidence {
-                    limit: format!("{limit} processes"),
-                    measured: format!("{} running, one more wanted", wanted - 1),
-                    from: format!("notification of {}; entries in the sandbox's /proc", verdict::call_name(call)),
-                },
-            ));
-            return Answer::Fail(libc::EAGAIN);
-        }
         let name = verdict::call_name(call);
         self.acts.note(name);
         if self.launch.job.hostile_calls == HostileCalls::Kill {
@@ -285,9 +270,30 @@ impl Run<'_> {
             };
             return self.stop(Stop::Limit(LimitKind::WallTime, evidence));
         }
-        if let Some(stop) = self.memory_excess().or_else(|| self.cpu_excess()).or_else(|| self.output_excess()) {
+        let excess = self
+            .memory_excess()
+            .or_else(|| self.process_excess())
+            .or_else(|| self.cpu_excess())
+            .or_else(|| self.output_excess());
+        if let Some(stop) = excess {
             self.stop(stop);
         }
+    }
+
+    /// The kernel counts tasks and cannot tell processes from threads, so they are looked at again and again. What can
+    /// happen between two looks is bounded by the thread limit, which the kernel holds.
+    fn process_excess(&mut self) -> Option<Stop> {
+        let limit = self.launch.job.limits.processes;
+        if self.meter.tasks().is_some_and(|tasks| tasks <= limit.min(self.meter.processes_peak)) {
+            return None;
+        }
+        let running = self.meter.processes();
+        let evidence = || Evidence {
+            limit: format!("{limit} processes"),
+            measured: format!("{running} running"),
+            from: "processes in the sandbox's own /proc".to_owned(),
+        };
+        (running > limit).then(|| Stop::Limit(LimitKind::Processes, evidence()))
     }
 
     fn memory_excess(&mut self) -> Option<Stop> {
@@ -355,11 +361,8 @@ impl Run<'_> {
         let since = now().saturating_sub(self.times.started);
         let limits = &self.launch.job.limits;
         let wall = u64::try_from(limits.wall_time.as_nanos()).unwrap_or(u64::MAX).saturating_sub(since);
-        let mut next = wall.min(self.acts.next_cpu_look.saturating_sub(since));
-        if self.meter.must_sample_memory() {
-            next = next.min(u64::try_from(crate::native::SAMPLING.as_nanos()).unwrap_or(u64::MAX));
-        }
-        Some(Duration::from_nanos(next))
+        let next = wall.min(self.acts.next_cpu_look.saturating_sub(since));
+        Some(Duration::from_nanos(next).min(SAMPLING))
     }
 }
 

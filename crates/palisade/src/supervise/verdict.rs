@@ -76,20 +76,8 @@ impl Acts {
     }
 }
 
-/// `CLONE_NEW*` bits of clone(2): NEWTIME is not among them, its bit is part of the exit signal there.
-const NEW_NAMESPACES: u64 = 0x7e02_0000;
-
 pub(super) fn call_name(call: &Call) -> &'static str {
     u32::try_from(call.number).ok().and_then(name_of).unwrap_or("an unknown call")
-}
-
-/// Whether a notified call just makes a process.
-pub(super) fn is_fork(call: &Call) -> bool {
-    match call_name(call) {
-        "fork" | "vfork" => true,
-        "clone" => call.arguments[0] & NEW_NAMESPACES == 0,
-        _ => false,
-    }
 }
 
 impl Run<'_> {
