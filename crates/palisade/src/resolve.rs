@@ -17,7 +17,7 @@ use rustix::fs::{fstat, open, FileType, Mode, OFlags};
 use crate::{
     error::StartError,
     job::{Access, Given, Job, Shown},
-    language::{self, Language, SearchPath, Toolchain, BUILD, WORK},
+    language::{self, Language, SearchPath, WORK},
 };
 
 /// Largest source file, in bytes.
@@ -317,17 +317,4 @@ fn check_limits(limits: &Limits) -> Result<(), StartError> {
         }
     }
     Ok(())
-}
-
-/// The tools of a language, for `palisade doctor`.
-///
-/// # Errors
-/// What is missing.
-pub fn toolchain(language: &Language) -> Result<Toolchain, StartError> {
-    Ok(language.locate(&SearchPath::of_this_process())?)
-}
-
-/// What `/build` holds, for the next job.
-pub(crate) fn below_build(path: &Path) -> &Path {
-    path.strip_prefix(BUILD).unwrap_or(path)
 }

@@ -108,7 +108,7 @@ pub fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             hint: "boot with `lsm=landlock,…` (Linux 5.13 or later)".to_owned(),
         });
     }
-    let (rlimits, clamped) = limits::rlimits(&job.limits, place.is_some());
+    let (rlimits, clamped) = limits::rlimits(&job.limits, place.as_ref());
     let mut namespaces = vec!["user", "mount", "pid", "ipc", "uts", "cgroup"];
     if job.network != NetworkPolicy::AllowAll {
         namespaces.push("network");

@@ -14,7 +14,7 @@ pub(crate) fn settings(limits: &Limits) -> cgroup::Settings {
 }
 
 /// Resource limits of the program, no higher than the caller's own hard ones.
-pub(crate) fn rlimits(limits: &Limits, in_cgroup: bool) -> (Vec<Rlimit>, Vec<Clamp>) {
+pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rlimit>, Vec<Clamp>) {
     let mut clamps = Vec::new();
     let mut all = Vec::new();
     let mut set = |resource: libc::__rlimit_resource_t, known: Resource, name: &str, asked: u64| {
@@ -33,10 +33,13 @@ pub(crate) fn rlimits(limits: &Limits, in_cgroup: bool) -> (Vec<Rlimit>, Vec<Cla
     set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs() + 2);
     set(libc::RLIMIT_FSIZE, Resource::Fsize, "file-size", limits.file_size.0);
     set(libc::RLIMIT_NOFILE, Resource::Nofile, "descriptors", u64::from(limits.descriptors));
-    // Counted per user namespace, so these are the sandbox's own tasks only (user_namespaces(7), Linux 5.14).
-    set(libc::RLIMIT_NPROC, Resource::Nproc, "threads", u64::from(limits.threads) + 1);
+    // Counted per user namespace, so these are the sandbox's own tasks only (user_namespaces(7), Linux 5.14). The kernel
+    // asks this limit first and tells nobody; a pids cgroup, which counts what it refuses, has to be reached before.
+    let counted = matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. }));
+    let room = if counted { 16 } else { 1 };
+    set(libc::RLIMIT_NPROC, Resource::Nproc, "threads", u64::from(limits.threads) + room);
     set(libc::RLIMIT_CORE, Resource::Core, "core", 0);
-    if !in_cgroup {
+    if !matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { memory: Some(_), .. })) {
         // Private writable memory of each process. Twice the limit: a runtime reserves more than it uses, and the
         // supervisor watches the sum that is used.
         set(libc::RLIMIT_DATA, Resource::Data, "memory", limits.memory.0.saturating_mul(2).max(256 << 20));
