@@ -8,7 +8,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io,
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
@@ -338,16 +338,6 @@ impl Group {
     #[must_use]
     pub fn oom_events(&self) -> Option<&OwnedFd> {
         self.events.as_ref()
-    }
-
-    /// A file that signals `POLLPRI` when a task was refused.
-    #[must_use]
-    pub fn task_events(&self) -> Option<File> {
-        let mut file = File::open(self.pids.as_ref()?.join("pids.events")).ok()?;
-        // Without a first reading the event that counts is missed.
-        let mut buffer = [0; 128];
-        let _ = file.read(&mut buffer).ok()?;
-        Some(file)
     }
 
     /// Whether memory is limited by this group.

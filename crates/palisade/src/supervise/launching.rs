@@ -73,7 +73,6 @@ pub(super) fn start<'a>(
         connection,
         child,
         streams,
-        task_events: group.as_ref().and_then(Group::task_events),
         meter: Meter::new(group),
         listener: None,
         acts,

@@ -10,7 +10,6 @@ mod output;
 mod verdict;
 
 use std::{
-    fs::File,
     io,
     os::fd::{BorrowedFd, OwnedFd},
     time::Duration,
@@ -75,7 +74,6 @@ struct Run<'a> {
     streams: Streams,
     meter: Meter,
     listener: Option<Listener>,
-    task_events: Option<File>,
     acts: Acts,
     stop: Option<Stop>,
     times: Times,
@@ -155,15 +153,8 @@ impl Run<'_> {
         if let (Some(cancel), None) = (self.connection.cancel, &self.stop) {
             list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
         }
-        let mut events = None;
-        if self.stop.is_none() {
-            if let Some(file) = &self.task_events {
-                events = Some(list.len());
-                list.push(PollFd::new(file, PollFlags::PRI));
-            }
-            if let Some(file) = self.meter.group().and_then(Group::oom_events) {
-                list.push(PollFd::new(file, PollFlags::IN));
-            }
+        if let (Some(file), None) = (self.meter.group().and_then(Group::oom_events), &self.stop) {
+            list.push(PollFd::new(file, PollFlags::IN));
         }
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
@@ -173,13 +164,9 @@ impl Run<'_> {
         let is_ready = |index: usize| list.get(index).is_some_and(|fd| !fd.revents().is_empty());
         let (control, ended) = (is_ready(0), is_ready(1));
         let cancelled = self.connection.cancel.is_some() && self.stop.is_none() && is_ready(2);
-        let refused = events.is_some_and(is_ready);
         drop(list);
         if cancelled {
             self.stop(Stop::Cancelled);
-        }
-        if refused {
-            self.check_threads();
         }
         Ok((control, ended))
     }
@@ -240,22 +227,6 @@ impl Run<'_> {
         Answer::Fail(libc::EPERM)
     }
 
-    fn check_threads(&mut self) {
-        let Some(group) = self.meter.group() else { return };
-        if group.tasks_refused().unwrap_or(0) > 0 {
-            let (limit, version) = (self.launch.job.limits.threads, group.version());
-            let peak = group.tasks_peak().map_or(limit, |peak| u32::try_from(peak).unwrap_or(limit).saturating_sub(1));
-            self.stop(Stop::Limit(
-                LimitKind::Threads,
-                Evidence {
-                    limit: format!("{limit} threads"),
-                    measured: format!("{peak} running, one more wanted"),
-                    from: format!("pids.events: max (cgroup {version})"),
-                },
-            ));
-        }
-    }
-
     fn check_limits(&mut self) {
         if self.stop.is_some() {
             return;
@@ -273,6 +244,7 @@ impl Run<'_> {
         let excess = self
             .memory_excess()
             .or_else(|| self.process_excess())
+            .or_else(|| self.thread_excess())
             .or_else(|| self.cpu_excess())
             .or_else(|| self.output_excess());
         if let Some(stop) = excess {
@@ -315,6 +287,23 @@ impl Run<'_> {
         };
         let measured = palisade_spec::Bytes(measured).to_string();
         Some(Stop::Limit(LimitKind::Memory, Evidence { limit: limit.to_string(), measured, from }))
+    }
+
+    /// The kernel refuses a task too many, and counts it. On version 1 it tells nobody (pids_event in
+    /// kernel/cgroup/pids.c), so the counter is read.
+    fn thread_excess(&self) -> Option<Stop> {
+        let group = self.meter.group()?;
+        if group.tasks_refused()? == 0 {
+            return None;
+        }
+        let limit = self.launch.job.limits.threads;
+        let peak = group.tasks_peak().map_or(limit, |peak| u32::try_from(peak).unwrap_or(limit).saturating_sub(1));
+        let evidence = Evidence {
+            limit: format!("{limit} threads"),
+            measured: format!("{peak} running, one more wanted"),
+            from: format!("pids.events: max (cgroup {})", group.version()),
+        };
+        Some(Stop::Limit(LimitKind::Threads, evidence))
     }
 
     fn cpu_excess(&mut self) -> Option<Stop> {

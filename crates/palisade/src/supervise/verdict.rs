@@ -153,6 +153,10 @@ impl Run<'_> {
             let evidence = Evidence { limit: limit.to_string(), measured: peak.to_string(), from };
             self.stop = Some(Stop::Limit(LimitKind::Memory, evidence));
         }
+        // So that the verdict does not depend on who looked first.
+        if self.stop.is_none() {
+            self.stop = self.thread_excess();
+        }
         match (&self.stop, self.exit) {
             (Some(Stop::Limit(limit, _)), _) => return Outcome::LimitHit { limit: *limit },
             (Some(Stop::Hostile(name)), _) => return Outcome::Violation { what: (*name).to_owned() },
