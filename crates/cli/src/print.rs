@@ -10,8 +10,8 @@ use std::{
 };
 
 use palisade::{
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
     Plan, StartError,
+    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
 };
 
 use crate::request::Refused;
@@ -212,7 +212,10 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
             ),
         );
         for shown in &job.shown {
-            line("shown", format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase());
+            line(
+                "shown",
+                format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase(),
+            );
         }
         for given in &job.given {
             line("given", format!("{} ({} bytes)", given.at.display(), given.size));

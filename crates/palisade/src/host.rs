@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_sys::{cgroup, landlock, Groups};
+use palisade_sys::{Groups, cgroup, landlock};
 use serde::Serialize;
 
 /// Facts about the host, read once per run and passed on as a value.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use base64::{engine::general_purpose::STANDARD, Engine};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
 use crate::{limits::Limits, request::Backend, signal::Signal};

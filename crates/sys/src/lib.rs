@@ -16,6 +16,6 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 
-pub use record::{Record, MARKS};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, Script, Slot, SLOTS};
-pub use spawn::{spawn, Child, IdMap};
+pub use record::{MARKS, Record};
+pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot};
+pub use spawn::{Child, IdMap, spawn};
