@@ -102,7 +102,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        for weakened in summary_of_weakened(report) {
+        if let Some(weakened) = summary_of_weakened(report) {
             err(&format!("palisade: {weakened}\n"));
         }
         for line in story(report) {

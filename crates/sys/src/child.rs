@@ -88,8 +88,8 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
                 answer => answer.map(drop),
             }
         }
-        // SAFETY: both are valid C strings.
         Op::Symlink { target, path } => {
+            // SAFETY: both are valid C strings.
             check(unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }.into()).map(drop)
         }
         Op::File { path, content, mode } => {

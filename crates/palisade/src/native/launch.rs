@@ -66,7 +66,7 @@ pub enum Wall {
 ///
 /// # Errors
 /// Every reason why this host cannot hold it.
-pub fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut refuse = |needs: &str, because: String, hint: &str| {
         refusals.push(Refusal { backend: "native", needs: needs.to_owned(), because, hint: hint.to_owned() });

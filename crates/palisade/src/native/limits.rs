@@ -23,7 +23,7 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
                 because: "the hard limit of the calling process is lower (see `ulimit -H`)".to_owned(),
             });
         }
-        all.push(Rlimit { resource: resource as u32, value: asked.min(hard) });
+        all.push(Rlimit { resource, value: asked.min(hard) });
     };
     // A second wall behind the supervisor, for each process alone; whole seconds, so a little later.
     set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs() + 2);

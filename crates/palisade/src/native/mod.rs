@@ -13,7 +13,8 @@ mod script;
 mod syscalls;
 
 pub use files::{Entry, Kind};
-pub use launch::{Launch, Wall, plan};
+pub(crate) use launch::plan;
+pub use launch::{Launch, Wall};
 pub(crate) use limits::{settings, without_cgroup};
 pub(crate) use script::{Pipes, marks, script};
 
