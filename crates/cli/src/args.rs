@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use palisade::spec::{parse_duration, Backend, Bytes, UnitError};
+use palisade::spec::{Backend, Bytes, UnitError, parse_duration};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]

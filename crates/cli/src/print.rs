@@ -10,8 +10,8 @@ use std::{
 };
 
 use palisade::{
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
     Plan, StartError,
+    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
 };
 
 use crate::request::Refused;
@@ -102,7 +102,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        for weakened in summary_of_weakened(report) {
+        if let Some(weakened) = summary_of_weakened(report) {
             err(&format!("palisade: {weakened}\n"));
         }
         for line in story(report) {
@@ -212,7 +212,10 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
             ),
         );
         for shown in &job.shown {
-            line("shown", format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase());
+            line(
+                "shown",
+                format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase(),
+            );
         }
         for given in &job.given {
             line("given", format!("{} ({} bytes)", given.at.display(), given.size));

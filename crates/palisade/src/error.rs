@@ -133,11 +133,11 @@ impl StartError {
                 Some(refusals.iter().map(|r| format!("{r}\n  fix: {}", r.hint)).collect::<Vec<_>>().join("\n"))
             }
             Self::Setup { hint, .. } => hint.clone(),
-            Self::KilledDuringSetup { .. } => {
-                Some("a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \
+            Self::KilledDuringSetup { .. } => Some(
+                "a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \
                       out-of-memory killer: see `dmesg`"
-                    .to_owned())
-            }
+                    .to_owned(),
+            ),
             Self::NotFound { hint, .. }
             | Self::Source { hint, .. }
             | Self::Path { hint, .. }

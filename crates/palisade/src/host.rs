@@ -7,12 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_sys::{cgroup, landlock, Groups};
+use palisade_sys::{Groups, cgroup, landlock};
 use serde::Serialize;
 
 /// Facts about the host, read once per run and passed on as a value.
 #[derive(Clone, Debug)]
-pub struct Host {
+pub(crate) struct Host {
     /// Ids that the program has on the host.
     pub ids: Ids,
     /// Landlock version, 0 for none.
@@ -41,7 +41,7 @@ pub struct Ids {
 
 /// A part of the system that every program sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum System {
+pub(crate) enum System {
     /// A directory or file, shown read-only.
     Tree(PathBuf),
     /// A symbolic link, made again.
@@ -73,7 +73,7 @@ impl Host {
     ///
     /// # Errors
     /// If not even the process's own id map can be read.
-    pub fn look() -> io::Result<Self> {
+    pub(crate) fn look() -> io::Result<Self> {
         let system = TOP.iter().chain(&ETC).filter_map(|path| System::at(Path::new(path))).collect();
         Ok(Self {
             ids: Ids::of_caller()?,

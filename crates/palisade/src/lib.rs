@@ -16,4 +16,4 @@ pub use error::{Refusal, StartError};
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use palisade_spec as spec;
-pub use run::{plan, run, run_until, Plan};
+pub use run::{Plan, plan, run, run_until};

@@ -12,7 +12,7 @@ use std::{
 };
 
 use palisade_spec::{Bytes, Limits, LimitsAsk, Program, Request, Siblings, Stage};
-use rustix::fs::{fstat, open, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::{
     error::StartError,
@@ -121,7 +121,11 @@ fn source_jobs(
     let toolchain = language.locate(&SearchPath::of_this_process())?;
     let template = language::Job { source: &source, palisade: HELPER, memory: None };
     let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
-        let mut job_shown: Vec<Shown> = step.read_only.iter().map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read }).collect();
+        let mut job_shown: Vec<Shown> = step
+            .read_only
+            .iter()
+            .map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read })
+            .collect();
         if step.needs_palisade {
             job_shown.push(Shown { from: helper()?, at: HELPER.into(), access: Access::Read });
         }
@@ -200,7 +204,9 @@ fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = open(file, flags, Mode::empty()).map_err(|errno| {
         let hint = match errno {
-            rustix::io::Errno::NOENT => "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…",
+            rustix::io::Errno::NOENT => {
+                "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…"
+            }
             rustix::io::Errno::ACCESS => "give yourself read permission",
             _ => "the source must be a readable regular file",
         };
@@ -244,7 +250,8 @@ fn path_error(path: &Path, error: &std::io::Error) -> StartError {
 fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
     let files = &request.policy.files;
     let mut all: Vec<Shown> = Vec::new();
-    let list = files.read.iter().map(|path| (path, Access::Read)).chain(files.write.iter().map(|path| (path, Access::Write)));
+    let list =
+        files.read.iter().map(|path| (path, Access::Read)).chain(files.write.iter().map(|path| (path, Access::Write)));
     for (path, access) in list {
         let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
         let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
@@ -285,7 +292,12 @@ fn check_words(request: &Request) -> Result<(), StartError> {
     }
     for (name, value) in &request.environment {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(bad("a variable", name, "its name must not be empty or contain `=`, and no part a NUL byte", "--setenv NAME=VALUE"));
+            return Err(bad(
+                "a variable",
+                name,
+                "its name must not be empty or contain `=`, and no part a NUL byte",
+                "--setenv NAME=VALUE",
+            ));
         }
     }
     Ok(())

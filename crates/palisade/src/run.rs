@@ -22,7 +22,7 @@ use crate::{
     language::BUILD,
     native::Launch,
     resolve::resolve,
-    supervise::{now, supervise, Connection, Finished},
+    supervise::{Connection, Finished, now, supervise},
 };
 
 /// What a request would do. Nothing has been run, and nothing on the host has been changed.
@@ -41,7 +41,8 @@ pub struct Plan {
 pub fn plan(request: &Request) -> Result<Plan, StartError> {
     let jobs = resolve(request)?;
     let host = Host::look().map_err(StartError::io("look at this host"))?;
-    let launches = jobs.into_iter().map(|job| backend::choose(request.backend, job, &host)).collect::<Result<Vec<_>, _>>()?;
+    let launches =
+        jobs.into_iter().map(|job| backend::choose(request.backend, job, &host)).collect::<Result<Vec<_>, _>>()?;
     let backend = launches.first().map_or(request.backend, |launch| launch.backend);
     Ok(Plan { backend, launches })
 }

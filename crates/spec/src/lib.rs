@@ -14,9 +14,9 @@ mod units;
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{FilesPolicy, HostileCalls, NetworkPolicy, OutputExcess, Policy, Strictness};
 pub use report::{
-    Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, Stage, Stream, Violation, ViolationKind,
-    Weakening, SCHEMA,
+    Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
+    ViolationKind, Weakening,
 };
 pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings};
 pub use signal::Signal;
-pub use units::{parse_duration, Bytes, UnitError};
+pub use units::{Bytes, UnitError, parse_duration};

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use base64::{engine::general_purpose::STANDARD, Engine};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
 use crate::{limits::Limits, request::Backend, signal::Signal};
@@ -210,17 +210,26 @@ pub struct Layer {
 /// The lines of defence of R49, and two that it takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // each name is its own explanation; docs/report.md has the table
 pub enum LayerName {
+    /// Looking at the code before it runs.
     CodeValidation,
+    /// Memory, processes, threads, descriptors, file sizes.
     ResourceLimits,
+    /// Which sockets and hosts can be reached.
     NetworkIsolation,
+    /// Which files can be seen and written.
     FilesystemIsolation,
+    /// Which other processes can be seen, signalled or shared with.
     ProcessIsolation,
+    /// Privileges, and the ability to gain any.
     CapabilityRestriction,
+    /// Which system calls can be made.
     SystemCallFilter,
+    /// Elapsed and processor time.
     TimeLimits,
+    /// Checks of what the caller gave: paths, sources, limits.
     InputValidation,
+    /// Bounds on what the program prints.
     OutputFiltering,
 }
 

@@ -133,8 +133,7 @@ impl<'de> Deserialize<'de> for Bytes {
 /// # Errors
 /// [`UnitError`] if the text is no duration, is zero, or is longer than a year (`365days`).
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let duration =
-        humantime::parse_duration(text.trim()).map_err(|_| UnitError::Duration { text: text.to_owned() })?;
+    let duration = humantime::parse_duration(text.trim()).map_err(|_| UnitError::Duration { text: text.to_owned() })?;
     if duration.is_zero() {
         return Err(UnitError::Zero { text: text.to_owned() });
     }

@@ -61,18 +61,16 @@ pub(crate) fn mount_setattr(fd: c_int, path: *const c_char, set: u64) -> Result<
     let attr = MountAttr { set, propagation: MS_PRIVATE, ..MountAttr::default() };
     let flags = AT_RECURSIVE | libc::AT_EMPTY_PATH as c_uint;
     // SAFETY: `path` is a valid C string and `attr` lives across the call; the kernel only reads both.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>())
-    };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>()) };
     check(answer).map(drop)
 }
 
 /// Attaches a detached tree at `at`.
 pub(crate) fn move_mount(tree: c_int, at: *const c_char) -> Result<(), Errno> {
     // SAFETY: both strings are valid C strings; the kernel only reads them.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), libc::AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH)
-    };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), libc::AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) };
     check(answer).map(drop)
 }
 

@@ -98,8 +98,7 @@ impl Place {
             let directory = if directory.is_dir() { directory } else { base };
             writable(&directory).then_some(directory)
         };
-        let place =
-            Self::V1 { memory: find("memory"), pids: find("pids"), cpuacct: find("cpuacct"), cpu: find("cpu") };
+        let place = Self::V1 { memory: find("memory"), pids: find("pids"), cpuacct: find("cpuacct"), cpu: find("cpu") };
         match &place {
             Self::V1 { memory: None, pids: None, .. } => {
                 let unified = Path::new(ROOT).join("unified");
@@ -277,7 +276,8 @@ fn start_time(pid: &str) -> Option<u64> {
 /// An eventfd that counts when the group runs out of memory (cgroup-v1/memory.rst, section 10).
 fn v1_oom_events(path: &Path) -> io::Result<OwnedFd> {
     let control = File::open(path.join("memory.oom_control"))?;
-    let events = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)?;
+    let events =
+        rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)?;
     put(path, "cgroup.event_control", format_args!("{} {}", events.as_raw_fd(), control.as_raw_fd()))?;
     Ok(events)
 }
@@ -328,9 +328,7 @@ impl Group {
         if self.v2 {
             return Ok(Vec::new());
         }
-        self.directories()
-            .map(|path| Ok(fs::OpenOptions::new().write(true).open(path.join("tasks"))?.into()))
-            .collect()
+        self.directories().map(|path| Ok(fs::OpenOptions::new().write(true).open(path.join("tasks"))?.into())).collect()
     }
 
     /// Readable when the group may have run out of memory or tasks; ask [`Group::oom_kills`] then. `None` where the
@@ -380,7 +378,11 @@ impl Group {
     #[must_use]
     pub fn cpu_nanos(&self) -> Option<u64> {
         let path = self.cpuacct.as_ref()?;
-        if self.v2 { field(path, "cpu.stat", "usage_usec").map(|micros| micros * 1000) } else { number(path, "cpuacct.usage") }
+        if self.v2 {
+            field(path, "cpu.stat", "usage_usec").map(|micros| micros * 1000)
+        } else {
+            number(path, "cpuacct.usage")
+        }
     }
 
     /// Peak memory, swap included, in bytes.

@@ -11,9 +11,9 @@
 use libc::{c_int, c_ulong, c_void};
 
 use crate::{
-    call::{self, check, Errno},
-    record::{self, message, send, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY},
-    script::{Groups, Listener, Op, Presence, Script, SLOTS},
+    call::{self, Errno, check},
+    record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
+    script::{Groups, Listener, Op, Presence, SLOTS, Script},
     spawn::Strings,
 };
 
@@ -88,8 +88,10 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
                 answer => answer.map(drop),
             }
         }
-        // SAFETY: both are valid C strings.
-        Op::Symlink { target, path } => check(unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }.into()).map(drop),
+        Op::Symlink { target, path } => {
+            // SAFETY: both are valid C strings.
+            check(unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }.into()).map(drop)
+        }
         Op::File { path, content, mode } => {
             let fd = match call::open(path.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, *mode) {
                 Err(libc::EEXIST) if content.is_empty() => return Ok(()), // a mount point that is there already
@@ -158,9 +160,8 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
         Op::NewKeyring => {
             const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
             // SAFETY: a null name asks for an anonymous keyring.
-            let joined = check(unsafe {
-                libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>())
-            });
+            let joined =
+                check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) });
             match joined {
                 Err(libc::ENOSYS) => Ok(()), // a kernel without keyrings has none to leak
                 answer => answer.map(drop),
@@ -229,7 +230,8 @@ fn set_ids(uid: u32, gid: u32, groups: Groups) -> Result<(), Errno> {
 
 fn loopback_up() -> Result<(), Errno> {
     // SAFETY: scalar arguments.
-    let socket = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())? as c_int;
+    let socket =
+        check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())? as c_int;
     // SAFETY: ifreq is plain data for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name[0] = b'l' as libc::c_char;
@@ -364,9 +366,8 @@ fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener
         Listener::Nobody => 0,
     };
     // SAFETY: `program` describes an array of instructions; the kernel copies and verifies it.
-    let fd = check(unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
-    })?;
+    let fd =
+        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
 }
 

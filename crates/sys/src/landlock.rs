@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 
-use crate::call::{self, check, Errno};
+use crate::call::{self, Errno, check};
 
 const CREATE_RULESET_VERSION: u32 = 1;
 const RULE_PATH_BENEATH: u32 = 1;
@@ -117,12 +117,7 @@ impl Rules {
 pub fn abi() -> u32 {
     // SAFETY: with this flag the kernel reads no memory.
     let answer = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<u64>(),
-            0usize,
-            CREATE_RULESET_VERSION,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u64>(), 0usize, CREATE_RULESET_VERSION)
     };
     u32::try_from(answer).unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! What the Linux kernel does for palisade.
 //!
 //! All `unsafe` of the workspace is here, each block with its reason. A [`Script`] says step by step what a new process
-//! does before it executes a program; [`spawn`] runs it. Not here: which steps a policy needs (`palisade::native`), or
+//! does before it executes a program; [`spawn()`] runs it. Not here: which steps a policy needs (`palisade::native`), or
 //! waiting for the program (`palisade::supervise`).
 #![cfg(target_os = "linux")]
 
@@ -16,6 +16,6 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 
-pub use record::{Record, MARKS};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, Script, Slot, SLOTS};
-pub use spawn::{spawn, Child, IdMap};
+pub use record::{MARKS, Record};
+pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot};
+pub use spawn::{Child, IdMap, spawn};

@@ -58,12 +58,7 @@ impl Listener {
         let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the request writes one seccomp_notif, whose size is part of its number.
         match check(unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &raw mut call) }.into()) {
-            Ok(_) => Ok(Some(Call {
-                id: call.id,
-                pid: call.pid,
-                number: call.data.nr,
-                arguments: call.data.args,
-            })),
+            Ok(_) => Ok(Some(Call { id: call.id, pid: call.pid, number: call.data.nr, arguments: call.data.args })),
             Err(libc::ENOENT | libc::EINTR) => Ok(None),
             Err(errno) => Err(io::Error::from_raw_os_error(errno)),
         }

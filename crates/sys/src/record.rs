@@ -8,9 +8,9 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd},
 };
 
-use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
-use crate::call::{self, check, Errno};
+use crate::call::{self, Errno, check};
 
 /// How many points in time a script can note.
 pub const MARKS: usize = 8;

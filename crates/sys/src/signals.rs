@@ -8,7 +8,7 @@ use std::{
 /// Blocks `signals` for the calling thread and gives a descriptor that becomes readable when one of them arrives.
 ///
 /// Call it before any other thread is started: a thread that does not block them would receive them the usual way.
-/// Children started by [`crate::spawn`] begin with nothing blocked.
+/// Children started by [`crate::spawn()`] begin with nothing blocked.
 ///
 /// # Errors
 /// What signalfd(2) says.

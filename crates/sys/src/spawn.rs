@@ -3,24 +3,24 @@
 //! Not here: what the child does (`child.rs`), waiting for it (`palisade::supervise`).
 
 use std::{
-    ffi::{c_char, CString},
+    ffi::{CString, c_char},
     fs, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
 use rustix::{
     net::{
-        sendmsg, socketpair, AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-        SocketType,
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
+        socketpair,
     },
-    process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions},
+    process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid},
 };
 
 use crate::{
-    call::{check, CloneArgs},
+    call::{CloneArgs, check},
     child,
-    record::{self, message, receive_record, Record, FDS, GO, IDS_WRITTEN},
-    script::{raw, Script},
+    record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
+    script::{Script, raw},
 };
 
 /// The second process's stack. It runs a few frames of `child.rs`.
@@ -80,8 +80,7 @@ impl Strings {
 /// # Errors
 /// What clone3(2) says, for example `EPERM` where user namespaces are forbidden, `ENOSPC` at their limit.
 pub fn spawn(script: &Script) -> io::Result<Child> {
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let strings = Strings::of(script);
     // Not zeroed: only the pages that are used are ever touched.
     let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());

@@ -8,9 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{arguments, policies};
-use palisade_sys::seccomp::{
-    Action, Arch, Call, Denied, Families, Forks, Policy, Rules, SockFilter, compile, name_of,
-};
+use palisade_sys::seccomp::{Action, Arch, Call, Denied, Families, Forks, Policy, Rules, SockFilter, compile, name_of};
 
 type Args = [u64; 6];
 

@@ -2,6 +2,7 @@
 
 use palisade_typescript::{Problem, to_javascript};
 
+#[allow(clippy::expect_used, reason = "a helper of tests")]
 fn problems(name: &str, source: &str) -> Vec<Problem> {
     to_javascript(source, name).expect_err("it compiled")
 }

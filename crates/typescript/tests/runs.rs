@@ -5,6 +5,7 @@ use std::process::Command;
 use palisade_typescript::{JavaScript, Module, to_javascript};
 
 /// Compiles `source` and, if Node is here, checks what it prints. Loud without Node; `PALISADE_MUST_RUN=node` insists.
+#[allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a helper of tests; a skip is said aloud")]
 fn prints(name: &str, source: &str, expected: &str) -> JavaScript {
     let javascript = to_javascript(source, name).unwrap_or_else(|problems| panic!("{problems:?}"));
     let directory = tempfile::tempdir().unwrap();

@@ -122,7 +122,7 @@ struct SomeLimits {
 
 impl Definition {
     /// Reads and checks one definition. `origin` is its name in errors.
-    pub fn parse(origin: &str, text: &str) -> Result<Self, LanguageError> {
+    pub(super) fn parse(origin: &str, text: &str) -> Result<Self, LanguageError> {
         let file: File = toml::from_str(text)
             .map_err(|source| LanguageError::Malformed { origin: origin.to_owned(), source: Box::new(source) })?;
         let (at, flaw) = match Self::checked(file) {

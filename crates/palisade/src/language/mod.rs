@@ -193,5 +193,6 @@ fn own(directory: Option<&Path>) -> Result<Vec<Language>, LanguageError> {
     Ok(languages)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -18,7 +18,9 @@ use super::{BUILD, Language, WORK};
 pub struct Limits {
     /// Bytes.
     pub memory: u64,
+    /// Processor time of all processes together.
     pub cpu_time: Duration,
+    /// Elapsed time.
     pub wall_time: Duration,
     /// Processes at one time, threads not counted.
     pub processes: u32,
@@ -43,6 +45,7 @@ pub struct SourceFile {
 /// What a step is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
+    /// The file to compile or run, as [`Language::source`] named it.
     pub source: &'a SourceFile,
     /// Absolute path of our own static binary inside the sandbox.
     pub palisade: &'a str,

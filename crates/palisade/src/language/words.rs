@@ -37,7 +37,7 @@ const KNOWN: &str = "source artefact palisade name extension declared entry tool
 
 impl Words {
     /// Takes `text` apart. `{{` and `}}` stand for one brace.
-    pub fn parse(text: &str) -> Result<Self, Flaw> {
+    pub(super) fn parse(text: &str) -> Result<Self, Flaw> {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -65,12 +65,12 @@ impl Words {
     }
 
     /// The placeholders and texts in order.
-    pub fn parts(&self) -> &[Part] {
+    pub(super) fn parts(&self) -> &[Part] {
         &self.0
     }
 
     /// The tools that the text mentions.
-    pub fn tools(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn tools(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Tool(id) => Some(id.as_str()),
             _ => None,
@@ -78,7 +78,7 @@ impl Words {
     }
 
     /// The text with `value` in the place of each placeholder.
-    pub fn fill<E>(&self, mut value: impl FnMut(&Part) -> Result<String, E>) -> Result<String, E> {
+    pub(super) fn fill<E>(&self, mut value: impl FnMut(&Part) -> Result<String, E>) -> Result<String, E> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {

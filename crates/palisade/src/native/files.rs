@@ -136,12 +136,9 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     let mut tree: Vec<Entry> = Vec::with_capacity(64);
     for part in &host.system {
         tree.push(match part {
-            System::Tree(path) => Entry::Host {
-                from: path.clone(),
-                at: path.clone(),
-                kind: Kind::of(path),
-                access: Access::Read,
-            },
+            System::Tree(path) => {
+                Entry::Host { from: path.clone(), at: path.clone(), kind: Kind::of(path), access: Access::Read }
+            }
             System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
         });
     }
@@ -162,9 +159,12 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
         tree.push(Entry::Directory { at: "/build".into() });
     }
     tree.extend(DEVICES.map(|at| Entry::Device { at: at.into() }));
-    for (at, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
-    {
+    for (at, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         tree.push(Entry::Link { at: Path::new("/dev").join(at), target: target.into() });
     }
     tree.push(Entry::Proc);
@@ -199,11 +199,8 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
         }
     }
     tree.push(Entry::Seal);
-    let scratch = |at: &str| Entry::Scratch {
-        at: at.into(),
-        size: job.limits.tmp_size.0,
-        inodes: job.limits.tmp_inodes,
-    };
+    let scratch =
+        |at: &str| Entry::Scratch { at: at.into(), size: job.limits.tmp_size.0, inodes: job.limits.tmp_inodes };
     tree.push(scratch("/tmp"));
     tree.push(scratch("/dev/shm"));
     if job.artefact.is_some() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
-use palisade_sys::{cgroup, Rlimit};
+use palisade_sys::{Rlimit, cgroup};
 use serde::Serialize;
 
 use super::{
@@ -66,14 +66,18 @@ pub enum Wall {
 ///
 /// # Errors
 /// Every reason why this host cannot hold it.
-pub fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut refuse = |needs: &str, because: String, hint: &str| {
         refusals.push(Refusal { backend: "native", needs: needs.to_owned(), because, hint: hint.to_owned() });
     };
     let anchor = host.anchors.iter().find(|path| path.is_dir()).cloned();
     if anchor.is_none() {
-        refuse("a directory to build the new root over", "none of /mnt, /media, /srv, /tmp, /var exists".to_owned(), "mkdir /mnt");
+        refuse(
+            "a directory to build the new root over",
+            "none of /mnt, /media, /srv, /tmp, /var exists".to_owned(),
+            "mkdir /mnt",
+        );
     }
     // A program that is root's here runs as somebody who owns nothing; what it may write must be open to such a one.
     if host.ids.groups == palisade_sys::Groups::Drop {
@@ -81,7 +85,10 @@ pub fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             if !open_to_others(&shown.from) {
                 refuse(
                     "write access for the sandboxed user",
-                    format!("{} is not writable by others, and root's programs run as an own user", shown.from.display()),
+                    format!(
+                        "{} is not writable by others, and root's programs run as an own user",
+                        shown.from.display()
+                    ),
                     "run palisade as the ordinary user who owns it, or `chmod o+rwx` the directory",
                 );
             }
@@ -181,7 +188,9 @@ fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
         layer(N::CodeValidation, S::Off, "nothing: code is not looked at before it runs"),
         layer(N::ResourceLimits, limited.0, limited.1),
         match job.network {
-            NetworkPolicy::None => layer(N::NetworkIsolation, S::Enforced, "own network namespace, loopback down, no internet sockets"),
+            NetworkPolicy::None => {
+                layer(N::NetworkIsolation, S::Enforced, "own network namespace, loopback down, no internet sockets")
+            }
             NetworkPolicy::Loopback => layer(N::NetworkIsolation, S::Enforced, "own network namespace, own loopback"),
             NetworkPolicy::AllowAll => layer(N::NetworkIsolation, S::Off, "the policy allows the host's network"),
         },
@@ -195,14 +204,19 @@ fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
         layer(N::SystemCallFilter, S::Enforced, "seccomp allow-list, hostile calls reported by notification"),
         layer(N::TimeLimits, S::Enforced, "supervisor's timer; kill of the pid namespace"),
         layer(N::InputValidation, S::Enforced, "regular source files of bounded size, canonical paths, typed limits"),
-        layer(N::OutputFiltering, S::Enforced, "pipes of our own, byte cap for each stream (contents are not searched)"),
+        layer(
+            N::OutputFiltering,
+            S::Enforced,
+            "pipes of our own, byte cap for each stream (contents are not searched)",
+        ),
     ]
 }
 
 fn place<S: serde::Serializer>(place: &Option<cgroup::Place>, serializer: S) -> Result<S::Ok, S::Error> {
     let text = place.as_ref().map(|place| match place {
         cgroup::Place::V1 { memory, pids, cpuacct, .. } => {
-            let list: Vec<String> = [memory, pids, cpuacct].into_iter().flatten().map(|p| p.display().to_string()).collect();
+            let list: Vec<String> =
+                [memory, pids, cpuacct].into_iter().flatten().map(|p| p.display().to_string()).collect();
             format!("v1: {}", list.join(", "))
         }
         cgroup::Place::V2 { directory, .. } => format!("v2: {}", directory.display()),

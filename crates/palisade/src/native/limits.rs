@@ -1,16 +1,12 @@
 //! Limits as the kernel takes them: a cgroup, resource limits, and what stands in where there is no cgroup.
 
 use palisade_spec::{Clamp, Limits, Weakening};
-use palisade_sys::{cgroup, Rlimit};
-use rustix::process::{getrlimit, Resource};
+use palisade_sys::{Rlimit, cgroup};
+use rustix::process::{Resource, getrlimit};
 
 /// What the cgroup of a run holds. palisade's own pid 1 of the sandbox is one task more.
 pub(crate) fn settings(limits: &Limits) -> cgroup::Settings {
-    cgroup::Settings {
-        memory: limits.memory.0,
-        tasks: u64::from(limits.threads) + 1,
-        cpu_percent: limits.cpu_percent,
-    }
+    cgroup::Settings { memory: limits.memory.0, tasks: u64::from(limits.threads) + 1, cpu_percent: limits.cpu_percent }
 }
 
 /// Resource limits of the program, no higher than the caller's own hard ones.
@@ -27,7 +23,7 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
                 because: "the hard limit of the calling process is lower (see `ulimit -H`)".to_owned(),
             });
         }
-        all.push(Rlimit { resource: resource as u32, value: asked.min(hard) });
+        all.push(Rlimit { resource, value: asked.min(hard) });
     };
     // A second wall behind the supervisor, for each process alone; whole seconds, so a little later.
     set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs() + 2);

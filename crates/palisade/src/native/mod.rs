@@ -13,9 +13,10 @@ mod script;
 mod syscalls;
 
 pub use files::{Entry, Kind};
-pub use launch::{plan, Launch, Wall};
+pub(crate) use launch::plan;
+pub use launch::{Launch, Wall};
 pub(crate) use limits::{settings, without_cgroup};
-pub(crate) use script::{marks, script, Pipes};
+pub(crate) use script::{Pipes, marks, script};
 
 /// Name of the host inside.
 pub(crate) const HOST_NAME: &str = "sandbox";

@@ -10,14 +10,15 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-    landlock::{access, Rules, Tcp},
     Listener, Namespaces, Op, Presence, Program, Script, Slot,
+    landlock::{Rules, Tcp, access},
 };
 
 use super::{
-    files::{Entry, Kind, EMPTY, ROOT_INODES},
+    HOST_NAME,
+    files::{EMPTY, Entry, Kind, ROOT_INODES},
     launch::{Launch, Wall},
-    syscalls, HOST_NAME,
+    syscalls,
 };
 use crate::job::Access;
 
@@ -97,12 +98,7 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     }
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
-    Ok(Script {
-        namespaces: namespaces(launch),
-        cgroup,
-        ops: builder.ops,
-        program: Some(program(launch, pipes)?),
-    })
+    Ok(Script { namespaces: namespaces(launch), cgroup, ops: builder.ops, program: Some(program(launch, pipes)?) })
 }
 
 /// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
@@ -232,11 +228,7 @@ impl Builder {
             Entry::Copy { at, number, mode } => {
                 self.parent_of(at)?;
                 let given = launch.job.given.get(*number).ok_or_else(|| io::Error::other("a file is missing"))?;
-                self.ops.push(Op::CopyFile {
-                    from: given.content.try_clone()?,
-                    path: self.place(at)?,
-                    mode: *mode,
-                });
+                self.ops.push(Op::CopyFile { from: given.content.try_clone()?, path: self.place(at)?, mode: *mode });
             }
             Entry::Proc => self.ops.push(Op::Mount {
                 kind: c_string("proc")?,
@@ -289,7 +281,8 @@ impl Builder {
 }
 
 fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
-    CString::new(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
+    CString::new(text)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {

@@ -3,7 +3,7 @@
 use std::io;
 
 use palisade_spec::NetworkPolicy;
-use palisade_sys::seccomp::{compile, Arch, Denied, Families, Forks, Policy, SockFilter};
+use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, SockFilter, compile};
 
 /// The filter for programs under `network`.
 ///

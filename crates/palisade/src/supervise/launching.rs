@@ -3,10 +3,10 @@
 use std::{io, os::fd::AsFd, time::Duration};
 
 use palisade_spec::{Input, Output, Strictness, Weakening};
-use palisade_sys::{cgroup::Group, notify, spawn, Child, IdMap, Op, Record, Script};
+use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{meter::Meter, now, output::Streams, poll_on, verdict::Acts, Connection, Run, Stop, Times};
+use super::{Connection, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -160,7 +160,9 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
         (Some(Op::CopyFile { .. } | Op::File { .. } | Op::Directory { .. }), libc::EROFS | libc::EEXIST) => {
             Some("two things are wanted at the same place of the sandbox's file tree".to_owned())
         }
-        (_, libc::EPERM | libc::EACCES) => Some("`palisade doctor` tries each kernel feature and says how to fix it".to_owned()),
+        (_, libc::EPERM | libc::EACCES) => {
+            Some("`palisade doctor` tries each kernel feature and says how to fix it".to_owned())
+        }
         _ => None,
     };
     let step = op.map_or_else(|| "start the program's process".to_owned(), ToString::to_string);
@@ -178,7 +180,9 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
             "the limit of namespaces is reached",
             "raise /proc/sys/user/max_*_namespaces, or nest fewer sandboxes (32 levels at most)",
         ),
-        Some(libc::EAGAIN) => ("this user may start no more processes", "raise `ulimit -u` or the pids limit of the group"),
+        Some(libc::EAGAIN) => {
+            ("this user may start no more processes", "raise `ulimit -u` or the pids limit of the group")
+        }
         _ => {
             return StartError::Setup { step: "clone3".to_owned(), source, hint: None };
         }

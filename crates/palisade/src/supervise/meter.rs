@@ -10,7 +10,7 @@ use std::{
 
 use palisade_sys::cgroup::Group;
 use rustix::{
-    fs::{openat, Dir, Mode, OFlags},
+    fs::{Dir, Mode, OFlags, openat},
     io::read,
 };
 
@@ -120,9 +120,7 @@ fn status_memory(proc: BorrowedFd<'_>, pid: u32) -> Option<u64> {
     let mut buffer = [0; 4096];
     let text = text(proc, pid, "status", &mut buffer)?;
     let kib = |name: &str| -> u64 {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
-            .unwrap_or(0)
+        text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     };
     Some((kib("RssAnon:") + kib("RssShmem:") + kib("VmSwap:")) << 10)
 }

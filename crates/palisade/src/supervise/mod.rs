@@ -17,11 +17,11 @@ use std::{
 
 use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
 use palisade_sys::{
+    Child, MARKS, Record,
     cgroup::Group,
     notify::{Answer, Call, Listener},
-    Child, Record, MARKS,
 };
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use self::{meter::Meter, output::Streams, verdict::Acts};
 use crate::{error::StartError, native::Launch};

@@ -10,10 +10,10 @@ use std::{
 
 use palisade_spec::{Input, Output, Stream};
 use rustix::{
-    event::{poll, PollFd, PollFlags, Timespec},
-    fs::{fstat, open, FileType, Mode, OFlags},
-    io::{fcntl_dupfd_cloexec, ioctl_fionbio, read, write, Errno},
-    pipe::{pipe_with, PipeFlags},
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FileType, Mode, OFlags, fstat, open},
+    io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, read, write},
+    pipe::{PipeFlags, pipe_with},
 };
 
 use super::meter::NULL;
@@ -139,7 +139,10 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
         Input::Bytes(bytes) => (bytes, Source::Ended),
         Input::Inherit => {
             let own = fstat(rustix::stdio::stdin());
-            if own.is_ok_and(|own| FileType::from_raw_mode(own.st_mode) == FileType::CharacterDevice && own.st_rdev == rustix::fs::makedev(1, 3)) {
+            if own.is_ok_and(|own| {
+                FileType::from_raw_mode(own.st_mode) == FileType::CharacterDevice
+                    && own.st_rdev == rustix::fs::makedev(1, 3)
+            }) {
                 return Ok((nothing()?, None));
             }
             (Vec::new(), Source::Stdin)

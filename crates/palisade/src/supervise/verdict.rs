@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use palisade_spec::{
-    Layer, LayerName, LayerStatus, LimitKind, Limits, Outcome, Phases, Report, Signal, Violation, ViolationKind,
-    Weakening, SCHEMA,
+    Layer, LayerName, LayerStatus, LimitKind, Limits, Outcome, Phases, Report, SCHEMA, Signal, Violation,
+    ViolationKind, Weakening,
 };
 use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
 
@@ -174,7 +174,10 @@ impl Run<'_> {
             libc::SIGSYS => return Outcome::Violation { what: "a system call of another architecture".to_owned() },
             libc::SIGXFSZ => {
                 let measured = "a write beyond it".to_owned();
-                (LimitKind::FileSize, Evidence { limit: limits.file_size.to_string(), measured, from: "SIGXFSZ".to_owned() })
+                (
+                    LimitKind::FileSize,
+                    Evidence { limit: limits.file_size.to_string(), measured, from: "SIGXFSZ".to_owned() },
+                )
             }
             signal @ (libc::SIGXCPU | libc::SIGKILL) if cpu >= limits.cpu_time => {
                 let from = format!("{} by RLIMIT_CPU", Signal(signal));
@@ -250,7 +253,8 @@ fn limit_violation(limit: LimitKind, evidence: &Evidence) -> Violation {
 
 /// The planned layers, with what turned out weaker.
 fn layers(planned: &[Layer], weakened: &[Weakening]) -> Vec<Layer> {
-    let limits = weakened.iter().any(|weak| matches!(weak.what.as_str(), "memory" | "threads" | "cpu-time" | "cpu-limit"));
+    let limits =
+        weakened.iter().any(|weak| matches!(weak.what.as_str(), "memory" | "threads" | "cpu-time" | "cpu-limit"));
     let mut layers = planned.to_vec();
     for layer in &mut layers {
         if layer.layer == LayerName::ResourceLimits && limits {

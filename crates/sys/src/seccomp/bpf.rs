@@ -9,9 +9,13 @@ use super::rule::Action;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SockFilter {
+    /// What to do: `BPF_*` bits.
     pub code: u16,
+    /// Instructions to skip if a condition holds.
     pub jt: u8,
+    /// Instructions to skip if it does not.
     pub jf: u8,
+    /// Operand: a constant, an offset into `seccomp_data`, a jump distance or an answer.
     pub k: u32,
 }
 

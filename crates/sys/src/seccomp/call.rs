@@ -7,7 +7,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Arch {
+    /// 64-bit x86. Its 32-bit and x32 calls are other architectures to a filter.
     X86_64,
+    /// 64-bit Arm, little endian.
     Aarch64,
 }
 
@@ -76,7 +78,7 @@ macro_rules! number {
 macro_rules! calls {
     ($($name:ident $x86_64:tt $aarch64:tt,)*) => {
         /// A system call, spelled as in the manual.
-        #[allow(non_camel_case_types, reason = "the kernel's own names")]
+        #[allow(missing_docs, non_camel_case_types, reason = "the kernel's own names; the manual explains them")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Call { $($name,)* }

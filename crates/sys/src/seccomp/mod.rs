@@ -16,8 +16,6 @@
 //!
 //! Not here: installing the program, answering notifications. Nothing in this module is unsafe or does I/O.
 
-#![allow(missing_docs, reason = "a field or variant that is named after a system call, register or flag says no more")]
-
 mod allowed;
 mod bpf;
 mod call;

@@ -10,8 +10,11 @@ use super::rule::{Action, Rule, Rules};
 /// What a program may ask of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
+    /// What a hostile call gets.
     pub denied: Denied,
+    /// Who decides about new processes.
     pub forks: Forks,
+    /// Which sockets can be made.
     pub families: Families,
 }
 

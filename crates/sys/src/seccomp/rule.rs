@@ -22,11 +22,17 @@ pub enum Action {
 /// One of the six arguments of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg {
+    /// `args[0]` of `seccomp_data`.
     First,
+    /// `args[1]` of `seccomp_data`.
     Second,
+    /// `args[2]` of `seccomp_data`.
     Third,
+    /// `args[3]` of `seccomp_data`.
     Fourth,
+    /// `args[4]` of `seccomp_data`.
     Fifth,
+    /// `args[5]` of `seccomp_data`.
     Sixth,
 }
 
@@ -45,24 +51,31 @@ pub const INT: u64 = 0xffff_ffff;
 /// A condition on `argument & mask`, unsigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Test {
+    /// Which argument.
     pub arg: Arg,
     /// The bits that count: [`INT`] for an `int`, `u64::MAX` for a `long`, else the flags that matter.
     pub mask: u64,
+    /// What its masked bits have to be.
     pub is: Is,
 }
 
 /// What a masked argument is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Is {
+    /// Exactly this.
     Equal(u64),
+    /// One of these; never, if there are none.
     OneOf(Vec<u64>),
     /// At least one bit of the mask is set.
     NonZero,
+    /// This or more.
     AtLeast(u64),
+    /// This or less.
     AtMost(u64),
 }
 
 impl Test {
+    /// A condition on the bits of `arg` that `mask` selects.
     #[must_use]
     pub const fn new(arg: Arg, mask: u64, is: Is) -> Self {
         Self { arg, mask, is }
@@ -83,15 +96,20 @@ impl Test {
 /// If all `tests` hold, then `action`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
+    /// Conditions, all of which have to hold; none always hold.
     pub tests: Vec<Test>,
+    /// What happens then.
     pub action: Action,
 }
 
 /// What happens to one call: the first arm whose tests hold decides, else `otherwise`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// The call it is about.
     pub call: Call,
+    /// Exceptions, asked in this order.
     pub arms: Vec<Arm>,
+    /// What happens if no arm decides.
     pub otherwise: Action,
 }
 
@@ -117,6 +135,7 @@ impl Rule {
 /// A whole filter as data. At most one rule per call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
+    /// In any order.
     pub rules: Vec<Rule>,
     /// For calls without a rule, numbers unknown to us included.
     pub otherwise: Action,

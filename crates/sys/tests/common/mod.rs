@@ -4,7 +4,7 @@
 
 use palisade_sys::seccomp::{Denied, Families, Forks, Is, Policy, Rule, Test};
 
-pub fn policies() -> impl Iterator<Item = Policy> {
+pub(crate) fn policies() -> impl Iterator<Item = Policy> {
     let denied = [Denied::Errno, Denied::Notify, Denied::Kill];
     let forks = [Forks::Free, Forks::Notify];
     let families = [Families::Unix, Families::UnixInet, Families::UnixInetRoute];
@@ -15,7 +15,7 @@ pub fn policies() -> impl Iterator<Item = Policy> {
 
 /// Every combination of arguments around what the rule compares with. Only for hand-written rules: the number of
 /// combinations is the product over the arguments.
-pub fn arguments(rule: &Rule) -> Vec<[u64; 6]> {
+pub(crate) fn arguments(rule: &Rule) -> Vec<[u64; 6]> {
     let mut values: [Vec<u64>; 6] = std::array::from_fn(|_| vec![0, u64::MAX]);
     for test in rule.arms.iter().flat_map(|arm| &arm.tests) {
         values[test.arg as usize].extend(interesting(test));
@@ -33,7 +33,7 @@ pub fn arguments(rule: &Rule) -> Vec<[u64; 6]> {
 }
 
 /// Each value that the test compares with, its neighbours, and the same with bits that the mask does not see.
-pub fn interesting(test: &Test) -> Vec<u64> {
+pub(crate) fn interesting(test: &Test) -> Vec<u64> {
     let wanted = match &test.is {
         Is::Equal(value) | Is::AtLeast(value) | Is::AtMost(value) => vec![*value],
         Is::OneOf(set) => set.clone(),
@@ -43,7 +43,7 @@ pub fn interesting(test: &Test) -> Vec<u64> {
     wanted.into_iter().flat_map(near).collect()
 }
 
-pub fn with(mut args: [u64; 6], index: usize, value: u64) -> [u64; 6] {
+pub(crate) fn with(mut args: [u64; 6], index: usize, value: u64) -> [u64; 6] {
     args[index] = value;
     args
 }
