@@ -1,0 +1,15 @@
+//! What palisade's tests share: hostile programs, people to run as, host requirements, the residue counter.
+//!
+//! The attacks themselves are the binary `hostile` of this package; `hostile --list` describes them.
+
+mod need;
+mod person;
+mod programs;
+mod residue;
+mod wait;
+
+pub use need::need;
+pub use person::{ORDINARY_ID, Person, Seat};
+pub use programs::{hostile, palisade};
+pub use residue::{Residue, wait_until_clean};
+pub use wait::wait_for;
