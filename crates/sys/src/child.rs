@@ -325,6 +325,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         // SAFETY: scalar arguments.
         check(unsafe { libc::dup2(*from, to as c_int) }.into())?;
     }
+    default_signals();
     let mut nothing = 0u64;
     // SAFETY: the kernel reads an empty signal set of 8 bytes.
     check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw mut nothing, 0usize, 8usize) })?;
@@ -356,6 +357,19 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         }
     }
     Err(errno)
+}
+
+/// Gives every signal its default meaning. Rust ignores SIGPIPE, and a caller may ignore more (nohup); an ignored signal
+/// stays ignored across `clone3` and `execve`.
+fn default_signals() {
+    for signal in 1..=64 {
+        // `struct sigaction` of the kernel: handler (0 is SIG_DFL), flags, restorer, mask.
+        let default = [0u64; 4];
+        // SAFETY: the kernel reads 32 bytes. SIGKILL and SIGSTOP give EINVAL and need nothing.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize);
+        }
+    }
 }
 
 /// Installs a filter, and gives its listener or -1.
