@@ -153,7 +153,7 @@ fn first_failure(child: &Child, script: &Script) -> Option<StartError> {
 
 fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
     let source = io::Error::from_raw_os_error(errno);
-    let op = script.ops.get(step);
+    let op = script.step(step);
     let hint = match (op, errno) {
         (Some(Op::Mount { kind, .. }), libc::EPERM) if kind.as_bytes() == b"proc" => Some(
             "a new /proc may only be mounted where the old one is fully visible: in a container, start it with an \
