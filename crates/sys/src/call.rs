@@ -17,6 +17,9 @@ pub(crate) fn check(answer: c_long) -> Result<c_long, Errno> {
     }
 }
 
+/// How often something that is about to happen is looked for before sleeping: some 30 to 60 µs.
+pub(crate) const SPIN: u32 = 128;
+
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
 #[derive(Clone, Copy, Default)]

@@ -113,8 +113,20 @@ extern "C" fn helper(start: *mut c_void) -> c_int {
 /// Waits for the helper. It has said itself what failed, if anything did.
 fn await_end_of(child: &Child<'_>, helper: c_int) {
     let mut status = 0;
-    // SAFETY: `status` is valid for writing.
-    let pid = unsafe { libc::wait4(helper, &raw mut status, libc::__WALL, std::ptr::null_mut()) };
+    let mut wait = |flags| {
+        // SAFETY: `status` is valid for writing.
+        unsafe { libc::wait4(helper, &raw mut status, libc::__WALL | flags, std::ptr::null_mut()) }
+    };
+    let mut pid = 0;
+    for _ in 0..call::SPIN {
+        pid = wait(libc::WNOHANG);
+        if pid != 0 {
+            break;
+        }
+    }
+    if pid == 0 {
+        pid = wait(0);
+    }
     if pid != helper {
         fail(child, child.script.ops.len(), libc::ECHILD);
     }
@@ -218,14 +230,14 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
         }
         // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
         Op::Unshare(namespaces) => check(unsafe { libc::unshare(namespaces.0 as c_int) }.into()).map(drop),
-        Op::OpenNetwork(slot) => {
-            let fd = call::open(c"/proc/self/ns/net".as_ptr(), libc::O_RDONLY, 0)?;
+        Op::OpenNamespace { slot, path } => {
+            let fd = call::open(path.as_ptr(), libc::O_RDONLY, 0)?;
             keep(state, slot.0, fd)
         }
-        Op::EnterNetwork(slot) => {
+        Op::EnterNamespace(slot) => {
             let fd = kept(state, slot.0)?;
             // SAFETY: scalar arguments.
-            let entered = check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }.into());
+            let entered = check(unsafe { libc::setns(fd, 0) }.into());
             call::close(fd);
             entered.map(drop)
         }
@@ -279,6 +291,12 @@ fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
 
 fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
+    for _ in 0..call::SPIN * 16 {
+        if word.load(Ordering::Acquire) != NOT_YET {
+            break;
+        }
+        std::hint::spin_loop();
+    }
     loop {
         match word.load(Ordering::Acquire) {
             NOT_YET => call::futex_wait(word, NOT_YET),
