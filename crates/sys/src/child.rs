@@ -17,6 +17,7 @@ use crate::{
     record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
     script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
     spawn::Strings,
+    trial,
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
@@ -36,7 +37,7 @@ const SECUREBITS: c_ulong = 0b1110_1111;
 
 /// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
 /// [`Stage`] that it awaited.
-struct State {
+pub(crate) struct State {
     slots: [AtomicI32; SLOTS],
     marks: [AtomicU64; MARKS],
     stages: [AtomicU32; STAGES],
@@ -123,7 +124,7 @@ fn await_end_of(child: &Child<'_>, helper: c_int) {
     }
 }
 
-fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
+pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     match op {
         Op::PrivateMounts => {
             let flags = libc::MS_REC | libc::MS_PRIVATE;
@@ -260,6 +261,7 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
             }
             Ok(())
         }
+        Op::Trial(trial) => trial::attempt(child, trial, state),
         Op::Call(function) => match function() {
             0 => Ok(()),
             errno => Err(errno),
@@ -267,7 +269,7 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     }
 }
 
-fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
+pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
     state.slots.get(slot).ok_or(libc::EMFILE)?.store(fd, Ordering::Release);
     Ok(())
 }
@@ -442,9 +444,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
     // Everything else closes by executing; the control socket until then tells of a failure.
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    // SAFETY: scalar arguments.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) })?;
+    close_on_execute()?;
     let mut errno = libc::ENOENT;
     for candidate in &program.candidates {
         // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
@@ -473,7 +473,7 @@ fn default_signals() {
 }
 
 /// Installs a filter, and gives its listener or -1.
-fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
+pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
     let program = libc::sock_fprog { len: len as u16, filter: code.cast_mut() };
     let flags = match listener {
         Listener::Parent => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
@@ -483,6 +483,12 @@ fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener
     let fd =
         check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
+}
+
+pub(crate) fn close_on_execute() -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: scalar arguments.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
 fn close_from_to(first: c_int, last: c_int) {
