@@ -1,0 +1,399 @@
+//! From a failure to its cause and its remedy.
+//!
+//! In: the feature, the kernel's answer, and the [`Circumstances`]: settings that are read for this purpose alone. Out:
+//! words. Not here: trying.
+
+use std::{fs, path::Path};
+
+use rustix::{
+    fs::{statvfs, StatVfsMountFlags},
+    process::{getegid, geteuid, getrlimit, Resource},
+};
+use serde::Serialize;
+
+use super::kernel::Feature;
+
+/// Who tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Caller {
+    /// User 0, at least of this user namespace.
+    Root,
+    /// Anybody else.
+    Ordinary {
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+    },
+}
+
+impl Caller {
+    /// What stands before a command that only root may give.
+    pub(super) fn sudo(self) -> &'static str {
+        match self {
+            Self::Root => "",
+            Self::Ordinary { .. } => "sudo ",
+        }
+    }
+}
+
+/// What this process runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// None that shows.
+    None,
+    /// Docker's.
+    Docker,
+    /// Podman's.
+    Podman,
+    /// A pod's.
+    Kubernetes,
+}
+
+/// Which control groups are mounted at /sys/fs/cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupVersion {
+    /// One directory for each controller.
+    V1,
+    /// One tree.
+    V2,
+    /// Neither.
+    None,
+}
+
+/// Whether files can be made in a mounted file system at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mounted {
+    /// No: every container engine mounts the control groups like this.
+    ReadOnly,
+    /// As far as permissions allow it.
+    Writable,
+}
+
+/// What explains a failure. None of it decides whether something works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Who tries.
+    pub caller: Caller,
+    /// What this process runs in.
+    pub container: Container,
+    /// System call filters that hold for this process already.
+    pub filters: u64,
+    /// `kernel.unprivileged_userns_clone`: Debian's and Ubuntu's switch.
+    pub unprivileged_userns_clone: Option<u64>,
+    /// `kernel.apparmor_restrict_unprivileged_userns`: that of Ubuntu 24.04.
+    pub apparmor_restrict_userns: Option<u64>,
+    /// `user.max_NAME_namespaces`, by the names of the settings.
+    pub namespace_limits: Vec<(&'static str, u64)>,
+    /// Hard `RLIMIT_NPROC`.
+    pub process_limit: Option<u64>,
+    /// Which control groups there are.
+    pub cgroups: CgroupVersion,
+    /// How they are mounted.
+    pub cgroup_mount: Mounted,
+    /// Names of the security modules that are on, with commas.
+    pub security_modules: Option<String>,
+}
+
+/// A cause, and what to do about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Why it does not work, if that is known.
+    pub because: Option<String>,
+    /// Commands.
+    pub fix: Option<String>,
+}
+
+const LIMITS: [&str; 7] = [
+    "user.max_user_namespaces",
+    "user.max_mnt_namespaces",
+    "user.max_pid_namespaces",
+    "user.max_net_namespaces",
+    "user.max_ipc_namespaces",
+    "user.max_uts_namespaces",
+    "user.max_cgroup_namespaces",
+];
+
+impl Circumstances {
+    /// Reads what can be read.
+    #[must_use]
+    pub fn look() -> Self {
+        let uid = geteuid();
+        Self {
+            caller: if uid.is_root() {
+                Caller::Root
+            } else {
+                Caller::Ordinary { uid: uid.as_raw(), gid: getegid().as_raw() }
+            },
+            container: container(),
+            filters: status_field("Seccomp_filters:").or_else(|| status_field("Seccomp:")).unwrap_or(0),
+            unprivileged_userns_clone: setting("kernel.unprivileged_userns_clone"),
+            apparmor_restrict_userns: setting("kernel.apparmor_restrict_unprivileged_userns"),
+            namespace_limits: LIMITS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
+            process_limit: getrlimit(Resource::Nproc).maximum,
+            cgroups: cgroup_version(Path::new("/sys/fs/cgroup")),
+            cgroup_mount: cgroup_mount(Path::new("/sys/fs/cgroup")),
+            security_modules: fs::read_to_string("/sys/kernel/security/lsm").ok().map(|list| list.trim().to_owned()),
+        }
+    }
+
+    /// Why the kernel answered `errno` when `feature` was tried.
+    #[must_use]
+    pub fn explain(&self, feature: Feature, errno: i32) -> Explanation {
+        use Feature as F;
+        match (feature, errno) {
+            (_, libc::EAGAIN) => self.no_more_processes(),
+            (F::Clone3, libc::ENOSYS) if self.filters > 0 || self.container != Container::None => {
+                self.filtered("clone3", "clone3")
+            }
+            (F::Clone3, libc::ENOSYS) => needs_linux("5.3"),
+            (F::UserNamespace, libc::EPERM | libc::EACCES) => self.user_namespaces_forbidden(),
+            (F::UserNamespace, libc::ENOSPC | libc::EUSERS) => self.limit_reached("user.max_user_namespaces"),
+            (F::UserNamespace, libc::EINVAL) => built_without("CONFIG_USER_NS=y"),
+            (F::MountNamespace, libc::ENOSPC) => self.limit_reached("user.max_mnt_namespaces"),
+            (F::PidNamespace, libc::ENOSPC) => self.limit_reached("user.max_pid_namespaces"),
+            (F::NetworkNamespace | F::Loopback, libc::ENOSPC) => self.limit_reached("user.max_net_namespaces"),
+            (F::IpcNamespace, libc::ENOSPC) => self.limit_reached("user.max_ipc_namespaces"),
+            (F::UtsNamespace | F::Capabilities, libc::ENOSPC) => self.limit_reached("user.max_uts_namespaces"),
+            (F::CgroupNamespace, libc::ENOSPC) => self.limit_reached("user.max_cgroup_namespaces"),
+            (F::PidNamespace, libc::EINVAL) => built_without("CONFIG_PID_NS=y"),
+            (F::NetworkNamespace | F::Loopback, libc::EINVAL) => built_without("CONFIG_NET_NS=y"),
+            (F::IpcNamespace, libc::EINVAL) => built_without("CONFIG_IPC_NS=y"),
+            (F::UtsNamespace, libc::EINVAL) => built_without("CONFIG_UTS_NS=y"),
+            (F::CgroupNamespace, libc::EINVAL) => built_without("CONFIG_CGROUPS=y"),
+            (F::PidFd | F::CloseRange, libc::ENOSYS) => needs_linux("5.9"),
+            (F::NewProc, libc::EPERM) => self.proc_is_masked(),
+            (F::ReadOnlyBind, libc::ENOSYS) => needs_linux("5.12 (mount_setattr)"),
+            (F::Overlay, libc::ENODEV) => Explanation {
+                because: Some("this kernel has no overlay file system, or its module is not loaded".to_owned()),
+                fix: Some(format!("{}modprobe overlay", self.caller.sudo())),
+            },
+            (F::Overlay, libc::EPERM | libc::EINVAL) if !self.restricted_by_apparmor() => needs_linux("5.11"),
+            (F::Landlock, libc::ENOSYS) => built_without("CONFIG_SECURITY_LANDLOCK=y (Linux 5.13)"),
+            (F::Landlock, libc::EOPNOTSUPP) => self.landlock_is_off(),
+            (F::Filter | F::Notifications, libc::EINVAL | libc::ENOSYS) => {
+                built_without("CONFIG_SECCOMP_FILTER=y (notifications: Linux 5.0)")
+            }
+            (F::Notifications, libc::EBUSY) => Explanation {
+                because: Some(
+                    "a filter with notifications holds for this process already, and the kernel allows one".to_owned(),
+                ),
+                fix: Some("start palisade outside the sandbox or debugger that it runs in".to_owned()),
+            },
+            (F::Keyring, libc::EPERM | libc::EACCES) => self.filtered("keyctl", "keyctl"),
+            (F::Keyring, libc::EDQUOT) => Explanation {
+                because: Some("this user's quota of keys is used up (/proc/key-users)".to_owned()),
+                fix: Some(format!("{}sysctl -w kernel.keys.maxkeys=2000", self.caller.sudo())),
+            },
+            (_, libc::EPERM | libc::EACCES) => self.forbidden(),
+            _ => Explanation::default(),
+        }
+    }
+
+    /// How this caller gets a place to make groups in.
+    #[must_use]
+    pub fn delegation(&self) -> String {
+        match (self.cgroups, self.caller) {
+            (CgroupVersion::None, _) => format!("{}mount -t cgroup2 cgroup2 /sys/fs/cgroup", self.caller.sudo()),
+            _ if self.cgroup_mount == Mounted::ReadOnly => match self.container {
+                Container::Docker => "docker run --privileged --cgroupns=private …".to_owned(),
+                Container::Podman => "podman run --privileged --cgroupns=private …".to_owned(),
+                Container::Kubernetes => "in the container's securityContext: {privileged: true}".to_owned(),
+                Container::None => format!("{}mount -o remount,rw /sys/fs/cgroup", self.caller.sudo()),
+            },
+            (CgroupVersion::V2, Caller::Ordinary { .. }) => {
+                "systemd-run --user --scope -p Delegate=yes palisade …".to_owned()
+            }
+            // Enabled from the root down to one's own group.
+            (CgroupVersion::V2, Caller::Root) => {
+                "echo '+memory +pids +cpu' > /sys/fs/cgroup/cgroup.subtree_control".to_owned()
+            }
+            // A writable group of one's own for each controller, and this shell in it.
+            (CgroupVersion::V1, Caller::Ordinary { uid, gid }) => format!(
+                "for c in memory pids cpuacct cpu; do d=/sys/fs/cgroup/$c/user-{uid}; sudo mkdir -p $d; sudo chown \
+                 {uid}:{gid} $d $d/cgroup.procs $d/tasks; echo $$ | sudo tee $d/cgroup.procs; done"
+            ),
+            (CgroupVersion::V1, Caller::Root) => {
+                "for c in memory pids cpuacct cpu; do mkdir -p /sys/fs/cgroup/$c; mount -t cgroup -o $c $c \
+                 /sys/fs/cgroup/$c; done"
+                    .to_owned()
+            }
+        }
+    }
+
+    fn restricted_by_apparmor(&self) -> bool {
+        self.apparmor_restrict_userns == Some(1) && self.caller != Caller::Root
+    }
+
+    fn user_namespaces_forbidden(&self) -> Explanation {
+        let sudo = self.caller.sudo();
+        if self.unprivileged_userns_clone == Some(0) && self.caller != Caller::Root {
+            return Explanation {
+                because: Some("kernel.unprivileged_userns_clone is 0".to_owned()),
+                fix: Some(format!("{sudo}sysctl -w kernel.unprivileged_userns_clone=1")),
+            };
+        }
+        let general = self.forbidden();
+        if general.because.is_some() {
+            return general;
+        }
+        Explanation {
+            because: Some("the kernel forbids it, as it does in a chroot and to ids that are not mapped".to_owned()),
+            fix: Some("start palisade outside the chroot or user namespace (user_namespaces(7))".to_owned()),
+        }
+    }
+
+    /// What forbids things to a process that has every capability in its user namespace.
+    fn forbidden(&self) -> Explanation {
+        if self.restricted_by_apparmor() {
+            let because = "kernel.apparmor_restrict_unprivileged_userns is 1: user namespaces have no capabilities";
+            return Explanation {
+                because: Some(because.to_owned()),
+                fix: Some(format!(
+                    "{}sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+                    self.caller.sudo()
+                )),
+            };
+        }
+        if self.container != Container::None || self.filters > 0 {
+            return self.filtered("it", "the call");
+        }
+        Explanation::default()
+    }
+
+    fn filtered(&self, what: &str, call: &str) -> Explanation {
+        let (because, fix) = match self.container {
+            Container::Docker => (
+                format!("this looks like a Docker container (/.dockerenv), whose default profiles forbid {what}"),
+                "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+                 --security-opt systempaths=unconfined …"
+                    .to_owned(),
+            ),
+            Container::Podman => (
+                format!("this is a Podman container, whose default profile forbids {what}"),
+                "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …".to_owned(),
+            ),
+            Container::Kubernetes => (
+                format!("the pod's profile forbids {what}"),
+                "in the container's securityContext: {seccompProfile: {type: Unconfined}, procMount: Unmasked}".to_owned(),
+            ),
+            Container::None if self.filters > 0 => (
+                format!("a system call filter that holds for this process refuses {call}"),
+                "start palisade outside the sandbox that it runs in (in a systemd unit: RestrictNamespaces=no, \
+                 SystemCallFilter=)"
+                    .to_owned(),
+            ),
+            Container::None => (format!("a security module forbids {what}"), "see `dmesg` for its record".to_owned()),
+        };
+        Explanation { because: Some(because), fix: Some(fix) }
+    }
+
+    fn proc_is_masked(&self) -> Explanation {
+        let fix = match self.container {
+            Container::Docker => "docker run --security-opt systempaths=unconfined …",
+            Container::Podman => "podman run --security-opt unmask=ALL …",
+            Container::Kubernetes => "in the container's securityContext: {procMount: Unmasked}",
+            Container::None => "umount whatever is mounted below /proc (`findmnt -R /proc`)",
+        };
+        Explanation {
+            because: Some("the /proc of this process is covered in parts, so no new one may be mounted".to_owned()),
+            fix: Some(fix.to_owned()),
+        }
+    }
+
+    fn limit_reached(&self, name: &str) -> Explanation {
+        let limit = self.namespace_limits.iter().find(|(known, _)| *known == name).map(|(_, limit)| *limit);
+        let sudo = self.caller.sudo();
+        match limit {
+            Some(0) => Explanation {
+                because: Some(format!("{name} is 0")),
+                fix: Some(format!("{sudo}sysctl -w {name}=15000")),
+            },
+            Some(limit) => Explanation {
+                because: Some(format!(
+                    "the limit of namespaces is reached: {name} is {limit} here, an outer one may be lower, and 32 \
+                     levels is the most"
+                )),
+                fix: Some(format!("{sudo}sysctl -w {name}={}", limit.saturating_mul(2).max(15_000))),
+            },
+            None => Explanation { because: Some("the limit of namespaces is reached".to_owned()), fix: None },
+        }
+    }
+
+    fn no_more_processes(&self) -> Explanation {
+        let limit = self.process_limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+        Explanation {
+            because: Some(format!("no more processes: RLIMIT_NPROC is {limit}, and the pids cgroup may be full")),
+            fix: Some(format!("{}prlimit --pid $$ --nproc=4096:4096", self.caller.sudo())),
+        }
+    }
+
+    fn landlock_is_off(&self) -> Explanation {
+        let others = self.security_modules.as_deref().unwrap_or("lockdown,yama,integrity,apparmor,bpf");
+        Explanation {
+            because: Some("Landlock is built in and was not turned on at boot".to_owned()),
+            fix: Some(format!(
+                "add `lsm=landlock,{others}` to GRUB_CMDLINE_LINUX in /etc/default/grub, then {}update-grub, and reboot",
+                self.caller.sudo()
+            )),
+        }
+    }
+}
+
+fn needs_linux(version: &str) -> Explanation {
+    Explanation {
+        because: Some("this kernel does not have it".to_owned()),
+        fix: Some(format!("boot Linux {version} or later")),
+    }
+}
+
+fn built_without(option: &str) -> Explanation {
+    Explanation {
+        because: Some("this kernel was built without it".to_owned()),
+        fix: Some(format!("boot a kernel with {option}")),
+    }
+}
+
+fn container() -> Container {
+    if Path::new("/.dockerenv").exists() {
+        Container::Docker
+    } else if Path::new("/run/.containerenv").exists() {
+        Container::Podman
+    } else if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        Container::Kubernetes
+    } else {
+        Container::None
+    }
+}
+
+fn cgroup_version(root: &Path) -> CgroupVersion {
+    if root.join("cgroup.controllers").exists() {
+        CgroupVersion::V2
+    } else if root.join("memory").is_dir() || root.join("pids").is_dir() {
+        CgroupVersion::V1
+    } else {
+        CgroupVersion::None
+    }
+}
+
+fn cgroup_mount(root: &Path) -> Mounted {
+    // On version 1 the root is a tmpfs, which systemd mounts read-only everywhere.
+    let path = ["memory", "pids"].into_iter().map(|name| root.join(name)).find(|path| path.is_dir());
+    match statvfs(path.as_deref().unwrap_or(root)) {
+        Ok(mount) if mount.f_flag.contains(StatVfsMountFlags::RDONLY) => Mounted::ReadOnly,
+        _ => Mounted::Writable,
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    fs::read_to_string(Path::new("/proc/sys").join(name.replace('.', "/"))).ok()?.trim().parse().ok()
+}
+
+fn status_field(name: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests;
