@@ -15,7 +15,7 @@ use crate::{
 pub(crate) fn examine(args: &Doctor) -> i32 {
     let found = match Examination::of_this_host() {
         Ok(found) => found,
-        Err(error) => return print::failure(&error, None),
+        Err(error) => return print::failure(&format_args!("/proc/self/uid_map: {error}; is /proc mounted?"), None),
     };
     let printed = if args.json { print::json(&found) } else { print::data(&text(&found, print::colour())) };
     match (printed, found.native.status) {

@@ -81,6 +81,8 @@ impl Controller {
 struct Seen {
     /// What was not as it should be.
     fault: Option<String>,
+    /// Whether there was a group at all.
+    made: Option<()>,
     /// The group, while it existed.
     directory: Option<PathBuf>,
     /// Whether swap was limited with the memory.
@@ -104,12 +106,12 @@ pub(super) fn findings(host: &Host, circumstances: &Circumstances) -> Vec<Findin
             Some(place) => {
                 let seen = exercise(controller, place);
                 if controller == Controller::Memory {
-                    swap = Some(seen.swap && seen.fault.is_none());
+                    swap = seen.fault.is_none().then_some(seen.swap);
                 }
                 match seen.fault {
                     Some(fault) => {
                         found.evidence = fault;
-                        found.fix = Some(circumstances.delegation());
+                        found.fix = seen.made.is_none().then(|| circumstances.delegation());
                     }
                     None => {
                         found.status = Status::Usable;
@@ -143,14 +145,19 @@ fn place(host: &Host, circumstances: &Circumstances) -> Finding {
     let mut found = finding("place for groups", "limits of whole process trees");
     match &host.cgroup {
         Err(because) => {
-            found.evidence.clone_from(because);
+            found.evidence = match circumstances.cgroups {
+                CgroupVersion::V1 => format!("no directory of a version 1 controller is writable here; {because}"),
+                CgroupVersion::V2 => because.clone(),
+                CgroupVersion::None => format!("no cgroups are mounted at {ROOT}; {because}"),
+            };
             found.fix = Some(circumstances.delegation());
         }
         Ok(place) => {
             let list: Vec<_> = Controller::ALL
                 .into_iter()
                 .filter_map(|controller| controller.directory(place))
-                .map(|directory| directory.display().to_string())
+                // Without the slash that a group at the root leaves behind.
+                .map(|directory| directory.components().collect::<PathBuf>().display().to_string())
                 .collect();
             (found.status, found.evidence) = match place {
                 Place::V2 { directory, .. } => (Status::Usable, format!("version 2: {}", directory.display())),
@@ -191,6 +198,7 @@ fn exercise(controller: Controller, place: &Place) -> Seen {
             return seen;
         }
     };
+    seen.made = Some(());
     let script = visit(controller, birthplace);
     let parent = controller.directory(place);
     let outcome = attempt(&script, None, &join, &mut |child, _| {
@@ -202,7 +210,7 @@ fn exercise(controller: Controller, place: &Place) -> Seen {
     });
     match &seen.directory {
         _ if outcome != Outcome::Ready => seen.fault = Some(outcome.tell()),
-        None => seen.fault = Some("the child is not in the group that it joined".to_owned()),
+        None => seen.fault = Some("the child is not seen in the group that it joined (see /proc)".to_owned()),
         Some(directory) => seen.swap = limits_swap(directory),
     }
     seen.measured = match controller {

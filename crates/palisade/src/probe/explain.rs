@@ -51,6 +51,15 @@ pub enum Container {
     Kubernetes,
 }
 
+/// Whether groups may be given up in this user namespace (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetGroups {
+    /// Yes.
+    Allowed,
+    /// No: somebody without privileges made it.
+    Denied,
+}
+
 /// Which control groups are mounted at /sys/fs/cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CgroupVersion {
@@ -78,6 +87,10 @@ pub struct Circumstances {
     pub caller: Caller,
     /// What this process runs in.
     pub container: Container,
+    /// The AppArmor profile that confines this process.
+    pub profile: Option<String>,
+    /// Whether groups may be given up.
+    pub groups: SetGroups,
     /// System call filters that hold for this process already.
     pub filters: u64,
     /// `kernel.unprivileged_userns_clone`: Debian's and Ubuntu's switch.
@@ -127,6 +140,14 @@ impl Circumstances {
                 Caller::Ordinary { uid: uid.as_raw(), gid: getegid().as_raw() }
             },
             container: container(),
+            profile: fs::read_to_string("/proc/self/attr/current")
+                .ok()
+                .map(|label| label.trim().to_owned())
+                .filter(|label| !label.is_empty() && label != "unconfined" && label != "kernel"),
+            groups: match fs::read_to_string("/proc/self/setgroups") {
+                Ok(word) if word.trim() == "deny" => SetGroups::Denied,
+                _ => SetGroups::Allowed,
+            },
             filters: status_field("Seccomp_filters:").or_else(|| status_field("Seccomp:")).unwrap_or(0),
             unprivileged_userns_clone: setting("kernel.unprivileged_userns_clone"),
             apparmor_restrict_userns: setting("kernel.apparmor_restrict_unprivileged_userns"),
@@ -144,10 +165,16 @@ impl Circumstances {
         use Feature as F;
         match (feature, errno) {
             (_, libc::EAGAIN) => self.no_more_processes(),
-            (F::Clone3, libc::ENOSYS) if self.filters > 0 || self.container != Container::None => {
-                self.filtered("clone3", "clone3")
-            }
+            (F::Clone3, libc::ENOSYS) if self.filters > 0 => self.filtered("clone3"),
             (F::Clone3, libc::ENOSYS) => needs_linux("5.3"),
+            (F::OwnProc, _) => Explanation {
+                because: Some("the /proc mounted here is that of another pid namespace".to_owned()),
+                fix: Some("mount -t proc proc /proc (unshare: --mount-proc)".to_owned()),
+            },
+            (F::IdMaps, libc::EPERM) if self.groups == SetGroups::Denied => Explanation {
+                because: Some("/proc/self/setgroups says deny, so root here cannot give up its groups".to_owned()),
+                fix: Some("start palisade as an ordinary user, or in a user namespace made with newuidmap".to_owned()),
+            },
             (F::UserNamespace, libc::EPERM | libc::EACCES) => self.user_namespaces_forbidden(),
             (F::UserNamespace, libc::ENOSPC | libc::EUSERS) => self.limit_reached("user.max_user_namespaces"),
             (F::UserNamespace, libc::EINVAL) => built_without("CONFIG_USER_NS=y"),
@@ -181,7 +208,7 @@ impl Circumstances {
                 ),
                 fix: Some("start palisade outside the sandbox or debugger that it runs in".to_owned()),
             },
-            (F::Keyring, libc::EPERM | libc::EACCES) => self.filtered("keyctl", "keyctl"),
+            (F::Keyring, libc::EPERM | libc::EACCES) => self.filtered("keyctl"),
             (F::Keyring, libc::EDQUOT) => Explanation {
                 because: Some("this user's quota of keys is used up (/proc/key-users)".to_owned()),
                 fix: Some(format!("{}sysctl -w kernel.keys.maxkeys=2000", self.caller.sudo())),
@@ -256,37 +283,41 @@ impl Circumstances {
                 )),
             };
         }
-        if self.container != Container::None || self.filters > 0 {
-            return self.filtered("it", "the call");
-        }
-        Explanation::default()
+        if self.is_confined() { self.filtered("it") } else { Explanation::default() }
     }
 
-    fn filtered(&self, what: &str, call: &str) -> Explanation {
-        let (because, fix) = match self.container {
-            Container::Docker => (
+    fn is_confined(&self) -> bool {
+        self.filters > 0 || self.profile.is_some()
+    }
+
+    /// `what`: the call that is refused, or `it`.
+    fn filtered(&self, what: &str) -> Explanation {
+        let (because, fix) = match (self.container, &self.profile) {
+            (Container::Docker, _) if self.is_confined() => (
                 format!("this looks like a Docker container (/.dockerenv), whose default profiles forbid {what}"),
-                "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
-                 --security-opt systempaths=unconfined …"
-                    .to_owned(),
+                "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt \
+                 systempaths=unconfined …",
             ),
-            Container::Podman => (
+            (Container::Podman, _) if self.is_confined() => (
                 format!("this is a Podman container, whose default profile forbids {what}"),
-                "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …".to_owned(),
+                "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …",
             ),
-            Container::Kubernetes => (
+            (Container::Kubernetes, _) if self.is_confined() => (
                 format!("the pod's profile forbids {what}"),
-                "in the container's securityContext: {seccompProfile: {type: Unconfined}, procMount: Unmasked}".to_owned(),
+                "in the container's securityContext: {seccompProfile: {type: Unconfined}, procMount: Unmasked}",
             ),
-            Container::None if self.filters > 0 => (
-                format!("a system call filter that holds for this process refuses {call}"),
+            _ if self.filters > 0 => (
+                format!("a system call filter that holds for this process refuses {what}"),
                 "start palisade outside the sandbox that it runs in (in a systemd unit: RestrictNamespaces=no, \
-                 SystemCallFilter=)"
-                    .to_owned(),
+                 SystemCallFilter=)",
             ),
-            Container::None => (format!("a security module forbids {what}"), "see `dmesg` for its record".to_owned()),
+            (_, Some(profile)) => (
+                format!("the AppArmor profile {profile} holds for this process and may forbid {what}"),
+                "aa-exec -p unconfined palisade …",
+            ),
+            (_, None) => (format!("something forbids {what}"), "look for the cause in `dmesg`"),
         };
-        Explanation { because: Some(because), fix: Some(fix) }
+        Explanation { because: Some(because), fix: Some(fix.to_owned()) }
     }
 
     fn proc_is_masked(&self) -> Explanation {

@@ -4,12 +4,12 @@
 //! where it can, it first shows that the attempt succeeds without. Not here: the scripts (`show`),
 //! cgroups (`cgroup`), causes (`explain`).
 
-use std::{ffi::CString, ops::ControlFlow, os::unix::ffi::OsStrExt};
+use std::{ffi::CString, fs, ops::ControlFlow, os::unix::ffi::OsStrExt, path::Path};
 
 use palisade_sys::{
     notify,
     seccomp::{compile, Action, Arch, Call, Rule, Rules, SockFilter},
-    spawn, IdMap, Namespaces, Op, Script,
+    spawn, Child, IdMap, Namespaces, Op, Script,
 };
 
 use super::{
@@ -26,6 +26,7 @@ use crate::host::Host;
 pub enum Feature {
     Clone3,
     PidFd,
+    OwnProc,
     UserNamespace,
     IdMaps,
     MountNamespace,
@@ -54,10 +55,11 @@ use Feature as F;
 
 impl Feature {
     /// Every one, in an order in which each comes after those it needs.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         F::Clone3,
         F::PidFd,
         F::CloseRange,
+        F::OwnProc,
         F::UserNamespace,
         F::IdMaps,
         F::MountNamespace,
@@ -87,6 +89,7 @@ impl Feature {
             F::Clone3 => ("clone3", "every run", "a process was made"),
             F::PidFd => ("pidfd", "every run", "a process was killed and awaited by descriptor"),
             F::CloseRange => ("close_range", "every run", "every descriptor from 3 on was marked"),
+            F::OwnProc => ("/proc", "every run", "a child's entry names this process as its parent"),
             F::UserNamespace => ("user namespace", "native sandbox", "made"),
             F::IdMaps => ("id maps", "native sandbox", "written, and the mapped ids taken"),
             F::MountNamespace => ("mount namespace", "native sandbox", "made"),
@@ -123,32 +126,45 @@ impl Feature {
         }
     }
 
-    /// The one without which it cannot be tried.
-    const fn needs(self) -> Option<Self> {
+    /// Those without which it cannot be tried.
+    const fn needs(self) -> &'static [Self] {
         match self {
-            F::Clone3 => None,
+            F::Clone3 => &[],
             F::PidFd
             | F::CloseRange
+            | F::OwnProc
             | F::UserNamespace
             | F::NoNewPrivileges
             | F::Keyring
             | F::Filter
             | F::Notifications
-            | F::Landlock => Some(F::Clone3),
-            F::IdMaps
-            | F::MountNamespace
+            | F::Landlock => &[F::Clone3],
+            F::IdMaps => &[F::UserNamespace, F::OwnProc],
+            F::MountNamespace
             | F::PidNamespace
             | F::NetworkNamespace
             | F::IpcNamespace
             | F::UtsNamespace
-            | F::CgroupNamespace => Some(F::UserNamespace),
-            F::PrivateMounts => Some(F::MountNamespace),
-            F::Tmpfs => Some(F::PrivateMounts),
-            F::ReadOnlyBind | F::PivotRoot | F::NewProc | F::Overlay => Some(F::Tmpfs),
-            F::Loopback => Some(F::NetworkNamespace),
-            F::Capabilities => Some(F::UtsNamespace),
+            | F::CgroupNamespace => &[F::UserNamespace],
+            F::PrivateMounts => &[F::MountNamespace],
+            F::Tmpfs => &[F::PrivateMounts, F::IdMaps],
+            F::ReadOnlyBind | F::PivotRoot | F::Overlay => &[F::Tmpfs],
+            F::NewProc => &[F::Tmpfs, F::PidNamespace],
+            F::Loopback => &[F::NetworkNamespace],
+            F::Capabilities => &[F::UtsNamespace, F::IdMaps],
         }
     }
+
+    /// Whether the native sandbox can do without it.
+    const fn is_optional(self) -> bool {
+        matches!(self, F::Overlay | F::Loopback | F::Landlock)
+    }
+}
+
+/// What keeps the native sandbox from working, if it is among the `findings` that [`findings`] begins with.
+pub(super) fn cause(findings: &[Finding]) -> Option<&Finding> {
+    let essential = Feature::ALL.into_iter().zip(findings).filter(|(feature, _)| !feature.is_optional());
+    essential.map(|(_, finding)| finding).find(|finding| finding.status == Status::NotUsable)
 }
 
 /// Tries every feature.
@@ -156,7 +172,7 @@ pub(super) fn findings(host: &Host, circumstances: &Circumstances) -> Vec<Findin
     let mut findings: Vec<(Feature, Finding)> = Vec::with_capacity(Feature::ALL.len());
     for feature in Feature::ALL {
         let needed = feature.needs();
-        let failed = findings.iter().find(|(f, finding)| Some(*f) == needed && finding.status == Status::NotUsable);
+        let failed = findings.iter().find(|(f, finding)| needed.contains(f) && finding.status == Status::NotUsable);
         let finding = match failed {
             Some((_, needed)) => not_tried(feature, &needed.feature),
             None => tried(feature, host, circumstances),
@@ -168,8 +184,8 @@ pub(super) fn findings(host: &Host, circumstances: &Circumstances) -> Vec<Findin
 
 /// Tries one, and those it needs before it. The first that fails is the answer.
 pub(super) fn finding(feature: Feature, host: &Host, circumstances: &Circumstances) -> Finding {
-    if let Some(needed) = feature.needs() {
-        let needed = finding(needed, host, circumstances);
+    for needed in feature.needs() {
+        let needed = finding(*needed, host, circumstances);
         if needed.status == Status::NotUsable {
             return needed;
         }
@@ -241,6 +257,9 @@ fn outcome(feature: Feature, host: &Host) -> Outcome {
     if feature == F::PidFd {
         return kill_by_descriptor();
     }
+    if feature == F::OwnProc {
+        return find_in_proc();
+    }
     let action = match feature {
         F::Filter => Some(Action::Errno(libc::EDOM as u16)),
         F::Notifications => Some(Action::Notify),
@@ -283,9 +302,31 @@ fn filter(action: Action) -> Option<Vec<SockFilter>> {
     compile(&rules, Arch::host()?).ok()
 }
 
+/// A child that waits for id maps that never come.
+fn waiting() -> std::io::Result<Child> {
+    spawn(&Script { namespaces: Namespaces::default(), cgroup: None, ops: vec![Op::AwaitIds], program: None })
+}
+
+/// The id maps and the usage of a run are in /proc, which has to be that of this pid namespace.
+fn find_in_proc() -> Outcome {
+    match waiting() {
+        Err(error) => Outcome::NotBorn { errno: error.raw_os_error().unwrap_or(libc::EIO) },
+        Ok(child) => {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap_or_default();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+            // In a foreign /proc, another process may have the child's number.
+            let myself = fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()));
+            if myself && parent == Some(std::process::id()) {
+                Outcome::Ready
+            } else {
+                Outcome::Failed { step: format!("find a child in /proc/{}", child.pid()), errno: libc::ESRCH }
+            }
+        }
+    }
+}
+
 fn kill_by_descriptor() -> Outcome {
-    // It waits for id maps that never come.
-    match spawn(&Script { namespaces: Namespaces::default(), cgroup: None, ops: vec![Op::AwaitIds], program: None }) {
+    match waiting() {
         Err(error) => Outcome::NotBorn { errno: error.raw_os_error().unwrap_or(libc::EIO) },
         Ok(mut child) => {
             child.kill();
@@ -306,8 +347,8 @@ mod tests {
     #[test]
     fn every_feature_comes_after_those_it_needs() {
         for (index, feature) in Feature::ALL.into_iter().enumerate() {
-            if let Some(needed) = feature.needs() {
-                assert!(Feature::ALL[..index].contains(&needed), "{feature:?} before {needed:?}");
+            for needed in feature.needs() {
+                assert!(Feature::ALL[..index].contains(needed), "{feature:?} before {needed:?}");
             }
         }
     }

@@ -20,7 +20,7 @@ use std::io;
 use palisade_spec::Weakening;
 use serde::Serialize;
 
-pub use explain::{Caller, CgroupVersion, Circumstances, Container, Explanation, Mounted};
+pub use explain::{Caller, CgroupVersion, Circumstances, Container, Explanation, Mounted, SetGroups};
 pub use kernel::Feature;
 
 use crate::host::Host;
@@ -118,10 +118,11 @@ impl Examination {
         let host = Host::look()?;
         let circumstances = Circumstances::look();
         let mut findings = kernel::findings(&host, &circumstances);
+        let cause = kernel::cause(&findings).cloned();
         findings.push(tools::resource_limits());
         findings.extend(cgroup::findings(&host, &circumstances));
         findings.extend(tools::languages());
-        let native = tools::native();
+        let native = tools::native(cause.as_ref());
         findings.extend(tools::backends(&native));
         Ok(Self { schema: SCHEMA, caller: circumstances.caller, findings, native })
     }

@@ -54,7 +54,7 @@ pub(super) fn script(feature: Feature, host: &Host, anchor: CString, code: Vec<S
     let chdir = || Op::WorkingDirectory(c"/".to_owned());
     let host_name = || Op::HostName(c"sandbox".to_owned());
     let (namespaces, ops) = match feature {
-        F::Clone3 | F::PidFd => (N::default(), vec![]),
+        F::Clone3 | F::PidFd | F::OwnProc => (N::default(), vec![]),
         F::CloseRange => (N::default(), vec![Op::Trial(Trial::CloseOnExecute)]),
         F::UserNamespace => (N::USER, vec![]),
         F::IdMaps => (N::USER, own()),

@@ -20,8 +20,16 @@ pub(super) fn languages() -> Vec<Finding> {
             group: Group::Languages,
             feature: "definitions of languages".to_owned(),
             status: Status::NotUsable,
-            evidence: error.to_string(),
-            fix: error.hint(),
+            evidence: match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+            fix: match &error {
+                LanguageError::Unreadable { .. } => {
+                    Some("export HOME=… (this user's own), or XDG_CONFIG_HOME".to_owned())
+                }
+                other => other.hint(),
+            },
             needed_by: "source files".to_owned(),
         }],
     }
@@ -89,9 +97,24 @@ pub(super) fn resource_limits() -> Finding {
     finding
 }
 
-/// The verdict.
-pub(super) fn native() -> Native {
-    judge(run(nothing(Backend::Native)))
+/// The verdict. If it is bad, `cause` says more than the run itself: it was tried apart.
+pub(super) fn native(cause: Option<&Finding>) -> Native {
+    named(judge(run(nothing(Backend::Native))), cause)
+}
+
+fn named(native: Native, cause: Option<&Finding>) -> Native {
+    match (native.status, cause) {
+        (Soundness::NotUsable, Some(cause)) => Native {
+            evidence: if cause.evidence.starts_with(&cause.feature) {
+                cause.evidence.clone()
+            } else {
+                format!("{}: {}", cause.feature, cause.evidence)
+            },
+            fix: cause.fix.clone().or(native.fix),
+            ..native
+        },
+        _ => native,
+    }
 }
 
 fn judge(result: Result<Report, StartError>) -> Native {
@@ -164,6 +187,17 @@ mod tests {
             hint: "raise it".to_owned(),
         };
         let native = judge(Err(StartError::NoBackend { refusals: vec![refusal] }));
+        let cause = Finding {
+            group: Group::Kernel,
+            feature: "user namespace".to_owned(),
+            status: Status::NotUsable,
+            evidence: "user.max_user_namespaces is 0".to_owned(),
+            fix: Some("sysctl".to_owned()),
+            needed_by: String::new(),
+        };
+        let explained = named(native.clone(), Some(&cause));
+        assert_eq!(explained.evidence, "user namespace: user.max_user_namespaces is 0");
+        assert_eq!(explained.fix.as_deref(), Some("sysctl"));
         assert_eq!(native.status, Soundness::NotUsable);
         assert_eq!(native.evidence, "the limit of namespaces is reached");
         assert_eq!(native.fix.as_deref(), Some("raise it"));

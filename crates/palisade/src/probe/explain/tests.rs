@@ -6,6 +6,8 @@ fn ordinary() -> Circumstances {
     Circumstances {
         caller: Caller::Ordinary { uid: 1000, gid: 1000 },
         container: Container::None,
+        profile: None,
+        groups: SetGroups::Allowed,
         filters: 0,
         unprivileged_userns_clone: None,
         apparmor_restrict_userns: None,
@@ -63,6 +65,9 @@ fn containers_get_the_options_of_their_own_engine() {
     assert!(fix.contains("docker run --security-opt seccomp=unconfined"), "{fix}");
     let (_, fix) = said(docker.explain(Feature::NewProc, libc::EPERM));
     assert_eq!(fix, "docker run --security-opt systempaths=unconfined …");
+    let free = Circumstances { filters: 0, ..docker.clone() };
+    let (because, _) = said(free.explain(Feature::UserNamespace, libc::EPERM));
+    assert!(!because.contains("Docker"), "nothing of Docker's confines it: {because}");
     let podman = Circumstances { container: Container::Podman, ..docker };
     let (_, fix) = said(podman.explain(Feature::NewProc, libc::EPERM));
     assert_eq!(fix, "podman run --security-opt unmask=ALL …");
