@@ -3,6 +3,7 @@
 //! A feature is taken away from the command alone (a nested user namespace, a resource limit, a filter), never from the
 //! host. Not here: the wording for hosts unlike this one (`palisade::probe::explain`).
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of tests")]
 
 use std::{
     fs,
@@ -13,8 +14,9 @@ use std::{
 };
 
 use palisade_sys::{
-    seccomp::{compile, Action, Arch, Call, Rule, Rules},
-    spawn, Listener, Namespaces, Op, Program, Script, Trial,
+    Listener, Namespaces, Op, Program, Script, Trial,
+    seccomp::{Action, Arch, Call, Rule, Rules, compile},
+    spawn,
 };
 use serde_json::Value;
 
@@ -62,8 +64,7 @@ fn doctor(words: &[&str]) -> Command {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 fn finding<'a>(found: &'a Value, feature: &str) -> &'a Value {
@@ -196,7 +197,8 @@ fn nothing_is_left_on_the_host() {
     directories_with(Path::new("/sys/fs/cgroup"), &prefix, &mut groups);
     assert!(groups.is_empty(), "{groups:?}");
     let marked = |entry: &fs::DirEntry| {
-        fs::read(entry.path().join("environ")).is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
+        fs::read(entry.path().join("environ"))
+            .is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
     };
     let left: Vec<_> = fs::read_dir("/proc").unwrap().flatten().filter(marked).map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -217,10 +219,8 @@ fn directories_with(directory: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn a_limit_of_no_user_namespaces_is_found_and_named() {
-    let script = format!(
-        "echo 0 > /proc/sys/user/max_user_namespaces && exec {} doctor --json",
-        env!("CARGO_BIN_EXE_palisade")
-    );
+    let script =
+        format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {} doctor --json", env!("CARGO_BIN_EXE_palisade"));
     let output = doctor(&["unshare", "-Ur", "sh", "-c", &script]).output().unwrap();
     let found = json(&output);
     let namespace = finding(&found, "user namespace");
@@ -236,10 +236,8 @@ fn a_limit_of_no_user_namespaces_is_found_and_named() {
 
 #[test]
 fn one_kind_of_namespace_that_is_missing_is_told_from_the_others() {
-    let script = format!(
-        "echo 0 > /proc/sys/user/max_net_namespaces && exec {} doctor --json",
-        env!("CARGO_BIN_EXE_palisade")
-    );
+    let script =
+        format!("echo 0 > /proc/sys/user/max_net_namespaces && exec {} doctor --json", env!("CARGO_BIN_EXE_palisade"));
     let output = doctor(&["unshare", "-Ur", "sh", "-c", &script]).output().unwrap();
     let found = json(&output);
     for (feature, status) in
@@ -261,7 +259,17 @@ fn a_user_without_processes_left_learns_of_the_limit() {
     let id = UID.to_string();
     let program = copied.program();
     let output = doctor(&[
-        "prlimit", "--nproc=0:0", "setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", &program, "doctor", "--json",
+        "prlimit",
+        "--nproc=0:0",
+        "setpriv",
+        "--reuid",
+        &id,
+        "--regid",
+        &id,
+        "--clear-groups",
+        &program,
+        "doctor",
+        "--json",
     ])
     .output()
     .unwrap();
@@ -305,10 +313,7 @@ fn a_proc_of_another_pid_namespace_is_found() {
 
 #[test]
 fn a_filter_that_hides_clone3_as_dockers_does_is_found() {
-    let rules = Rules {
-        rules: vec![Rule::new(Call::clone3, Action::Errno(libc_enosys()))],
-        otherwise: Action::Allow,
-    };
+    let rules = Rules { rules: vec![Rule::new(Call::clone3, Action::Errno(libc_enosys()))], otherwise: Action::Allow };
     let filter = compile(&rules, Arch::host().unwrap()).unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let path = std::ffi::CString::new(env!("CARGO_BIN_EXE_palisade")).unwrap();

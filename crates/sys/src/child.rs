@@ -444,7 +444,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
     // Everything else closes by executing; the control socket until then tells of a failure.
-    close_on_execute()?;
+    call::close_on_execute()?;
     let mut errno = libc::ENOENT;
     for candidate in &program.candidates {
         // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
@@ -483,12 +483,6 @@ pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listene
     let fd =
         check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
-}
-
-pub(crate) fn close_on_execute() -> Result<(), Errno> {
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    // SAFETY: scalar arguments.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
 fn close_from_to(first: c_int, last: c_int) {

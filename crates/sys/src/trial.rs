@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::{
-    call::{self, check, Errno},
+    call::{self, Errno, check},
     child::{self, Child, State},
     script::{Listener, Op, Slot},
     seccomp::SockFilter,
@@ -73,7 +73,7 @@ pub(crate) fn attempt(child: &Child<'_>, trial: &Trial, state: &State) -> Result
             let fd = child::install_filter(code.as_ptr().cast(), code.len(), wanted)?;
             listener.map_or(Ok(()), |slot| child::keep(state, slot.0, fd))
         }
-        Trial::CloseOnExecute => child::close_on_execute(),
+        Trial::CloseOnExecute => call::close_on_execute(),
         Trial::Fork => fork(),
     }
 }

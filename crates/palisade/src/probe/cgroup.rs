@@ -10,14 +10,14 @@ use std::{
 };
 
 use palisade_sys::{
-    cgroup::{Place, Settings},
     Namespaces, Op, Script, Trial,
+    cgroup::{Place, Settings},
 };
 
 use super::{
-    explain::{CgroupVersion, Circumstances},
-    trial::{attempt, Outcome},
     Finding, Group, Status,
+    circumstances::{CgroupVersion, Circumstances},
+    trial::{Outcome, attempt},
 };
 use crate::host::Host;
 
@@ -82,7 +82,7 @@ struct Seen {
     /// What was not as it should be.
     fault: Option<String>,
     /// Whether there was a group at all.
-    made: Option<()>,
+    made: bool,
     /// The group, while it existed.
     directory: Option<PathBuf>,
     /// Whether swap was limited with the memory.
@@ -111,7 +111,7 @@ pub(super) fn findings(host: &Host, circumstances: &Circumstances) -> Vec<Findin
                 match seen.fault {
                     Some(fault) => {
                         found.evidence = fault;
-                        found.fix = seen.made.is_none().then(|| circumstances.delegation());
+                        found.fix = (!seen.made).then(|| circumstances.delegation());
                     }
                     None => {
                         found.status = Status::Usable;
@@ -198,7 +198,7 @@ fn exercise(controller: Controller, place: &Place) -> Seen {
             return seen;
         }
     };
-    seen.made = Some(());
+    seen.made = true;
     let script = visit(controller, birthplace);
     let parent = controller.directory(place);
     let outcome = attempt(&script, None, &join, &mut |child, _| {

@@ -7,16 +7,16 @@
 use std::{ffi::CString, fs, ops::ControlFlow, os::unix::ffi::OsStrExt, path::Path};
 
 use palisade_sys::{
-    notify,
-    seccomp::{compile, Action, Arch, Call, Rule, Rules, SockFilter},
-    spawn, Child, IdMap, Namespaces, Op, Script,
+    Child, IdMap, Namespaces, Op, Script, notify,
+    seccomp::{Action, Arch, Call, Rule, Rules, SockFilter, compile},
+    spawn,
 };
 
 use super::{
-    explain::Circumstances,
-    show::script,
-    trial::{attempt, readable, Outcome, PATIENCE},
     Finding, Group, Status,
+    circumstances::Circumstances,
+    show::script,
+    trial::{Outcome, PATIENCE, attempt, readable},
 };
 use crate::host::Host;
 
@@ -110,11 +110,9 @@ impl Feature {
             F::Overlay => ("overlay of one's own", "layers of files (a later version)", "mounted and written"),
             F::Loopback => ("loopback", "--network=loopback", "brought up"),
             F::NoNewPrivileges => ("no_new_privs", "every wall", "set and read back"),
-            F::Capabilities => (
-                "giving up capabilities",
-                "native sandbox",
-                "the host could be named before, and not (EPERM) after it",
-            ),
+            F::Capabilities => {
+                ("giving up capabilities", "native sandbox", "the host could be named before, and not (EPERM) after it")
+            }
             F::Keyring => ("session keyring", "native sandbox", "an empty one was started, or there are none"),
             F::Filter => ("seccomp filter", "native sandbox", "a filtered call failed as the filter said"),
             F::Notifications => (
@@ -268,14 +266,13 @@ fn outcome(feature: Feature, host: &Host) -> Outcome {
     match action.map(filter) {
         None => run(feature, host, Vec::new()),
         Some(Some(code)) => run(feature, host, code),
-        Some(None) => {
-            Outcome::Failed { step: "compile a filter for this processor".to_owned(), errno: libc::ENOSYS }
-        }
+        Some(None) => Outcome::Failed { step: "compile a filter for this processor".to_owned(), errno: libc::ENOSYS },
     }
 }
 
 fn run(feature: Feature, host: &Host, code: Vec<SockFilter>) -> Outcome {
-    let anchor = host.anchors.iter().find(|path| path.is_dir()).and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
+    let anchor =
+        host.anchors.iter().find(|path| path.is_dir()).and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
     let script = script(feature, host, anchor.unwrap_or_else(|| c"/".to_owned()), code);
     let ids = script.ops.iter().any(|op| matches!(op, Op::AwaitIds)).then(|| id_map(host));
     attempt(&script, ids, &[], &mut |_, handles| {
@@ -315,7 +312,8 @@ fn find_in_proc() -> Outcome {
             let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap_or_default();
             let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
             // In a foreign /proc, another process may have the child's number.
-            let myself = fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()));
+            let myself =
+                fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()));
             if myself && parent == Some(std::process::id()) {
                 Outcome::Ready
             } else {
@@ -364,7 +362,11 @@ mod tests {
         assert_eq!(level(7).status, Status::Usable);
         let three = level(3);
         assert_eq!(three.status, Status::Partial);
-        assert!(three.evidence.ends_with("does not restrict TCP, device ioctls, abstract sockets and signals"), "{}", three.evidence);
+        assert!(
+            three.evidence.ends_with("does not restrict TCP, device ioctls, abstract sockets and signals"),
+            "{}",
+            three.evidence
+        );
         assert_eq!(three.fix.as_deref(), Some("boot Linux 6.12 or later"));
     }
 }

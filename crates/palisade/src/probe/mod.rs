@@ -9,6 +9,7 @@
 //! finding is printed (`palisade doctor`), what a run does without a feature (`native`).
 
 mod cgroup;
+mod circumstances;
 mod explain;
 mod kernel;
 mod show;
@@ -20,7 +21,8 @@ use std::io;
 use palisade_spec::Weakening;
 use serde::Serialize;
 
-pub use explain::{Caller, CgroupVersion, Circumstances, Container, Explanation, Mounted, SetGroups};
+pub use circumstances::{Caller, CgroupVersion, Circumstances, Container, Mounted, SetGroups};
+pub use explain::Explanation;
 pub use kernel::Feature;
 
 use crate::host::Host;

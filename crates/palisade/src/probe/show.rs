@@ -6,9 +6,9 @@
 use std::ffi::{CStr, CString};
 
 use palisade_sys::{
+    Namespaces as N, Op, Script, Slot, Trial,
     landlock::{Rules, Tcp},
     seccomp::SockFilter,
-    Namespaces as N, Op, Script, Slot, Trial,
 };
 
 use super::kernel::Feature::{self, self as F};

@@ -92,7 +92,9 @@ pub(super) fn resource_limits() -> Finding {
         let list: Vec<_> = clamped.iter().map(|c| format!("{} {} (default {})", c.what, c.given, c.asked)).collect();
         finding.status = Status::Partial;
         finding.evidence = format!("hard limits of this process are lower: {}", list.join(", "));
-        finding.fix = Some("raise them where they were set: `ulimit -H`, /etc/security/limits.conf, Limit…= of a unit".to_owned());
+        finding.fix = Some(
+            "raise them where they were set: `ulimit -H`, /etc/security/limits.conf, Limit…= of a unit".to_owned(),
+        );
     }
     finding
 }

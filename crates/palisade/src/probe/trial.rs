@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use palisade_sys::{spawn, Child, IdMap, Op, Record, Script};
+use palisade_sys::{Child, IdMap, Op, Record, Script, spawn};
 use rustix::{
-    event::{poll, PollFd, PollFlags, Timespec},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 

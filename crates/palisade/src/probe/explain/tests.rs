@@ -48,12 +48,15 @@ fn ubuntus_restriction_shows_at_the_first_mount_and_is_named() {
 #[test]
 fn a_limit_of_zero_is_told_from_one_that_is_reached() {
     let (because, fix) = said(ordinary().explain(Feature::NetworkNamespace, libc::ENOSPC));
-    assert_eq!((because.as_str(), fix.as_str()), (
-        "user.max_net_namespaces is 0",
-        "sudo sysctl -w user.max_net_namespaces=15000"
-    ));
+    assert_eq!(
+        (because.as_str(), fix.as_str()),
+        ("user.max_net_namespaces is 0", "sudo sysctl -w user.max_net_namespaces=15000")
+    );
     let (because, _) = said(ordinary().explain(Feature::UserNamespace, libc::ENOSPC));
-    assert!(because.starts_with("the limit of namespaces is reached: user.max_user_namespaces is 100 here"), "{because}");
+    assert!(
+        because.starts_with("the limit of namespaces is reached: user.max_user_namespaces is 100 here"),
+        "{because}"
+    );
     let (because, _) = said(ordinary().explain(Feature::UserNamespace, libc::EAGAIN));
     assert!(because.contains("RLIMIT_NPROC is 7"), "{because}");
 }
