@@ -153,15 +153,20 @@ impl Feature {
         }
     }
 
-    /// Whether the native sandbox can do without it.
-    const fn is_optional(self) -> bool {
-        matches!(self, F::Overlay | F::Loopback | F::Landlock)
+    /// Whether the native sandbox does without it, and says so. A Landlock that is there and does not hold is worse
+    /// than none: runs would report it.
+    const fn is_optional(self, host: &Host) -> bool {
+        match self {
+            F::Overlay | F::Loopback => true,
+            F::Landlock => host.landlock == 0,
+            _ => false,
+        }
     }
 }
 
-/// What keeps the native sandbox from working, if it is among the `findings` that [`findings`] begins with.
-pub(super) fn cause(findings: &[Finding]) -> Option<&Finding> {
-    let essential = Feature::ALL.into_iter().zip(findings).filter(|(feature, _)| !feature.is_optional());
+/// What keeps the native sandbox from holding, if it is among the `findings` that [`findings`] gave.
+pub(super) fn cause<'a>(findings: &'a [Finding], host: &Host) -> Option<&'a Finding> {
+    let essential = Feature::ALL.into_iter().zip(findings).filter(|(feature, _)| !feature.is_optional(host));
     essential.map(|(_, finding)| finding).find(|finding| finding.status == Status::NotUsable)
 }
 

@@ -120,7 +120,7 @@ impl Examination {
         let host = Host::look()?;
         let circumstances = Circumstances::look();
         let mut findings = kernel::findings(&host, &circumstances);
-        let cause = kernel::cause(&findings).cloned();
+        let cause = kernel::cause(&findings, &host).cloned();
         findings.push(tools::resource_limits());
         findings.extend(cgroup::findings(&host, &circumstances));
         findings.extend(tools::languages());

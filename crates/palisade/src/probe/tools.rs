@@ -99,24 +99,24 @@ pub(super) fn resource_limits() -> Finding {
     finding
 }
 
-/// The verdict. If it is bad, `cause` says more than the run itself: it was tried apart.
+/// The verdict: a complete run, which `cause` overrules. A feature that was seen not to hold does not hold in a run
+/// either, whether or not the run notices.
 pub(super) fn native(cause: Option<&Finding>) -> Native {
-    named(judge(run(nothing(Backend::Native))), cause)
+    overruled(judge(run(nothing(Backend::Native))), cause)
 }
 
-fn named(native: Native, cause: Option<&Finding>) -> Native {
-    match (native.status, cause) {
-        (Soundness::NotUsable, Some(cause)) => Native {
-            evidence: if cause.evidence.starts_with(&cause.feature) {
-                cause.evidence.clone()
-            } else {
-                format!("{}: {}", cause.feature, cause.evidence)
-            },
-            fix: cause.fix.clone().or(native.fix),
-            ..native
-        },
-        _ => native,
+fn overruled(native: Native, cause: Option<&Finding>) -> Native {
+    let Some(cause) = cause else { return native };
+    // It was tried apart, so it says more than the run itself.
+    let mut evidence = if cause.evidence.starts_with(&cause.feature) {
+        cause.evidence.clone()
+    } else {
+        format!("{}: {}", cause.feature, cause.evidence)
+    };
+    if native.status != Soundness::NotUsable {
+        evidence.push_str(", although a run starts");
     }
+    Native { status: Soundness::NotUsable, evidence, fix: cause.fix.clone().or(native.fix), ..native }
 }
 
 fn judge(result: Result<Report, StartError>) -> Native {
@@ -197,9 +197,12 @@ mod tests {
             fix: Some("sysctl".to_owned()),
             needed_by: String::new(),
         };
-        let explained = named(native.clone(), Some(&cause));
+        let explained = overruled(native.clone(), Some(&cause));
         assert_eq!(explained.evidence, "user namespace: user.max_user_namespaces is 0");
         assert_eq!(explained.fix.as_deref(), Some("sysctl"));
+        let blind = overruled(Native { status: Soundness::Usable, ..native.clone() }, Some(&cause));
+        assert_eq!(blind.status, Soundness::NotUsable, "a run does not notice everything");
+        assert!(blind.evidence.ends_with("although a run starts"), "{}", blind.evidence);
         assert_eq!(native.status, Soundness::NotUsable);
         assert_eq!(native.evidence, "the limit of namespaces is reached");
         assert_eq!(native.fix.as_deref(), Some("raise it"));
