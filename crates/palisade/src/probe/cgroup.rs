@@ -153,14 +153,10 @@ fn place(host: &Host, circumstances: &Circumstances) -> Finding {
             found.fix = Some(circumstances.delegation());
         }
         Ok(place) => {
-            let list: Vec<_> = Controller::ALL
-                .into_iter()
-                .filter_map(|controller| controller.directory(place))
-                // Without the slash that a group at the root leaves behind.
-                .map(|directory| directory.components().collect::<PathBuf>().display().to_string())
-                .collect();
+            let list: Vec<_> =
+                Controller::ALL.into_iter().filter_map(|controller| controller.directory(place)).map(plain).collect();
             (found.status, found.evidence) = match place {
-                Place::V2 { directory, .. } => (Status::Usable, format!("version 2: {}", directory.display())),
+                Place::V2 { directory, .. } => (Status::Usable, format!("version 2: {}", plain(directory))),
                 Place::V1 { .. } if list.len() == Controller::ALL.len() => {
                     (Status::Usable, format!("version 1: {}", list.join(", ")))
                 }
@@ -172,6 +168,11 @@ fn place(host: &Host, circumstances: &Circumstances) -> Finding {
         }
     }
     found
+}
+
+/// Without the slash that a group at the root leaves behind.
+fn plain(directory: &Path) -> String {
+    directory.components().collect::<PathBuf>().display().to_string()
 }
 
 fn missing(controller: Controller, host: &Host, circumstances: &Circumstances) -> String {
@@ -295,14 +296,14 @@ fn birth(circumstances: &Circumstances) -> Finding {
     match attempt(&script, None, &[], &mut |_, _| ControlFlow::Continue(())) {
         Outcome::Ready => {
             found.status = Status::Usable;
-            found.evidence = format!("a process was born in {}", path.display());
+            found.evidence = format!("a process was born in {}", plain(&path));
         }
         outcome => {
             let why = match outcome.errno() {
                 Some(libc::EACCES) => "; the group is not this user's",
                 _ => "",
             };
-            found.evidence = format!("{}: {}{why}", path.display(), outcome.tell());
+            found.evidence = format!("{}: {}{why}", plain(&path), outcome.tell());
             found.fix = (circumstances.cgroups == CgroupVersion::V2).then(|| circumstances.delegation());
         }
     }
