@@ -18,21 +18,10 @@ use palisade_sys::{
     seccomp::{Action, Arch, Call, Rule, Rules, compile},
     spawn,
 };
+use palisade_testkit::need;
 use serde_json::Value;
 
 const UID: u32 = 12_345;
-
-/// Root may take anything from a child; whoever cannot says so, and CI makes a failure of it.
-fn is_root(test: &str) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let root = status.lines().any(|line| line.split_whitespace().take(2).eq(["Uid:", "0"]));
-    if !root {
-        let must = std::env::var("PALISADE_MUST_RUN").unwrap_or_default();
-        assert!(!must.split(',').any(|word| word == "root"), "{test} needs root");
-        eprintln!("SKIPPED {test}: it needs root");
-    }
-    root
-}
 
 /// A copy of the command that everybody may execute.
 struct Copied(PathBuf);
@@ -101,7 +90,7 @@ fn every_finding_has_evidence_and_every_failure_says_what_it_costs() {
 
 #[test]
 fn root_finds_the_limits_of_its_cgroups_usable() {
-    if !is_root("root_finds_the_limits_of_its_cgroups_usable") {
+    if !need("root") {
         return;
     }
     let output = doctor(&[env!("CARGO_BIN_EXE_palisade"), "doctor", "--json"]).output().unwrap();
@@ -117,7 +106,7 @@ fn root_finds_the_limits_of_its_cgroups_usable() {
 
 #[test]
 fn an_ordinary_user_is_told_how_to_get_cgroups_and_still_has_a_sandbox() {
-    if !is_root("an_ordinary_user_is_told_how_to_get_cgroups_and_still_has_a_sandbox") {
+    if !need("root") {
         return;
     }
     let copied = Copied::new("ordinary");
@@ -150,7 +139,7 @@ impl Drop for Groups {
 #[test]
 fn the_command_that_delegates_version_1_cgroups_makes_them_usable() {
     let name = "the_command_that_delegates_version_1_cgroups_makes_them_usable";
-    if !is_root(name) {
+    if !need("root") {
         return;
     }
     if !Path::new("/sys/fs/cgroup/memory/tasks").exists() {
@@ -180,7 +169,7 @@ fn the_command_that_delegates_version_1_cgroups_makes_them_usable() {
 #[test]
 fn nothing_is_left_on_the_host() {
     let name = "nothing_is_left_on_the_host";
-    if !is_root(name) {
+    if !need("root") {
         return;
     }
     let mark = format!("PALISADE_TEST_MARK={name}-{}", std::process::id());
@@ -219,6 +208,9 @@ fn directories_with(directory: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn a_limit_of_no_user_namespaces_is_found_and_named() {
+    if !need("userns") {
+        return;
+    }
     let script =
         format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {} doctor --json", env!("CARGO_BIN_EXE_palisade"));
     let output = doctor(&["unshare", "-Ur", "sh", "-c", &script]).output().unwrap();
@@ -236,6 +228,9 @@ fn a_limit_of_no_user_namespaces_is_found_and_named() {
 
 #[test]
 fn one_kind_of_namespace_that_is_missing_is_told_from_the_others() {
+    if !need("userns") {
+        return;
+    }
     let script =
         format!("echo 0 > /proc/sys/user/max_net_namespaces && exec {} doctor --json", env!("CARGO_BIN_EXE_palisade"));
     let output = doctor(&["unshare", "-Ur", "sh", "-c", &script]).output().unwrap();
@@ -252,7 +247,7 @@ fn one_kind_of_namespace_that_is_missing_is_told_from_the_others() {
 
 #[test]
 fn a_user_without_processes_left_learns_of_the_limit() {
-    if !is_root("a_user_without_processes_left_learns_of_the_limit") {
+    if !need("root") {
         return;
     }
     let copied = Copied::new("nproc");
@@ -285,8 +280,7 @@ fn a_user_without_processes_left_learns_of_the_limit() {
 
 #[test]
 fn a_proc_that_is_covered_in_parts_is_found() {
-    let name = "a_proc_that_is_covered_in_parts_is_found";
-    if !is_root(name) {
+    if !need("root") {
         return;
     }
     let script = format!("mount -t tmpfs t /proc/sys && exec {} doctor --json", env!("CARGO_BIN_EXE_palisade"));
@@ -299,8 +293,7 @@ fn a_proc_that_is_covered_in_parts_is_found() {
 
 #[test]
 fn a_proc_of_another_pid_namespace_is_found() {
-    let name = "a_proc_of_another_pid_namespace_is_found";
-    if !is_root(name) {
+    if !need("root") {
         return;
     }
     let script = format!("{} doctor --json; exit 0", env!("CARGO_BIN_EXE_palisade"));
@@ -328,7 +321,8 @@ fn a_filter_that_hides_clone3_as_dockers_does_is_found() {
         environment: vec![c"PATH=/usr/bin:/bin".to_owned()],
     };
     let ops = vec![Op::Trial(Trial::NoNewPrivileges)];
-    let script = Script { namespaces: Namespaces::default(), cgroup: None, ops, program: Some(program) };
+    let script =
+        Script { namespaces: Namespaces::default(), cgroup: None, ops, aside: Vec::new(), program: Some(program) };
     let mut child = spawn(&script).unwrap();
     drop(script); // and with it our ends for writing
     let mut printed = Vec::new();

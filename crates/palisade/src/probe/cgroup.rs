@@ -244,7 +244,7 @@ fn visit(controller: Controller, birthplace: Option<OwnedFd>) -> Script {
         ops.push(Op::Trial(Trial::Refused { step: Box::new(Op::Trial(Trial::Fork)), errno: libc::EAGAIN }));
     }
     ops.extend([Op::GiveHandles(Vec::new()), Op::AwaitIds]);
-    Script { namespaces: Namespaces::default(), cgroup: birthplace, ops, program: None }
+    Script { namespaces: Namespaces::default(), cgroup: birthplace, ops, aside: Vec::new(), program: None }
 }
 
 /// Whether the limit of the group holds for swap too.
@@ -292,7 +292,13 @@ fn birth(circumstances: &Circumstances) -> Finding {
             return found;
         }
     };
-    let script = Script { namespaces: Namespaces::default(), cgroup: Some(group), ops: Vec::new(), program: None };
+    let script = Script {
+        namespaces: Namespaces::default(),
+        cgroup: Some(group),
+        ops: Vec::new(),
+        aside: Vec::new(),
+        program: None,
+    };
     match attempt(&script, None, &[], &mut |_, _| ControlFlow::Continue(())) {
         Outcome::Ready => {
             found.status = Status::Usable;

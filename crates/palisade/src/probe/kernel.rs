@@ -306,7 +306,13 @@ fn filter(action: Action) -> Option<Vec<SockFilter>> {
 
 /// A child that waits for id maps that never come.
 fn waiting() -> std::io::Result<Child> {
-    spawn(&Script { namespaces: Namespaces::default(), cgroup: None, ops: vec![Op::AwaitIds], program: None })
+    spawn(&Script {
+        namespaces: Namespaces::default(),
+        cgroup: None,
+        ops: vec![Op::AwaitIds],
+        aside: Vec::new(),
+        program: None,
+    })
 }
 
 /// The id maps and the usage of a run are in /proc, which has to be that of this pid namespace.

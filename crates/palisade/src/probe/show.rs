@@ -121,5 +121,5 @@ pub(super) fn script(feature: Feature, host: &Host, anchor: CString, code: Vec<S
             (N::default(), ops)
         }
     };
-    Script { namespaces, cgroup: None, ops, program: None }
+    Script { namespaces, cgroup: None, ops, aside: Vec::new(), program: None }
 }

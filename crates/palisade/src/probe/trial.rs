@@ -111,7 +111,7 @@ fn story(
         match child.record() {
             Ok(Some(Record::Ready { .. })) => return Outcome::Ready,
             Ok(Some(Record::Failed { step, errno })) => {
-                let step = script.ops.get(step).map_or_else(|| "start a program".to_owned(), ToString::to_string);
+                let step = script.step(step).map_or_else(|| "start a program".to_owned(), ToString::to_string);
                 return Outcome::Failed { step, errno };
             }
             Ok(Some(Record::Handles(handles))) => {
