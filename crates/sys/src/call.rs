@@ -127,6 +127,13 @@ pub(crate) fn close(fd: c_int) {
     unsafe { libc::close(fd) };
 }
 
+/// Marks every descriptor from 3 on to be closed when a program is executed.
+pub(crate) fn close_on_execute() -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: scalar arguments.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
 /// Writes all of `bytes`.
 pub(crate) fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {

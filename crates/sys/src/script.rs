@@ -9,7 +9,7 @@ use std::{
     os::fd::{OwnedFd, RawFd},
 };
 
-use crate::{landlock, seccomp::SockFilter};
+use crate::{landlock, seccomp::SockFilter, trial::Trial};
 
 /// How many descriptors a script can hold at one time.
 pub const SLOTS: usize = 128;
@@ -170,6 +170,8 @@ pub enum Op {
     WorkingDirectory(CString),
     /// Notes the time under a number below [`crate::MARKS`].
     Mark(usize),
+    /// Shows something, for a probe.
+    Trial(Trial),
     /// Calls a function. For tests of the rule that nothing here allocates.
     #[doc(hidden)]
     Call(fn() -> i32),
@@ -229,6 +231,7 @@ impl fmt::Display for Op {
             Self::Umask(_) => f.write_str("set the file mode mask"),
             Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
             Self::Mark(_) => f.write_str("note the time"),
+            Self::Trial(trial) => trial.fmt(f),
             Self::Call(_) => f.write_str("call a test function"),
         }
     }
