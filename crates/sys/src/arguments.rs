@@ -12,10 +12,12 @@ static START: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// glibc calls what is listed here with the arguments of `main`, in static and dynamic programs alike; std uses the same way.
+#[cfg(target_env = "gnu")]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static NOTE: extern "C" fn(c_int, *const *mut c_char, *const *mut c_char) = note;
 
+#[cfg(target_env = "gnu")]
 extern "C" fn note(count: c_int, arguments: *const *mut c_char, _environment: *const *mut c_char) {
     if count > 0 && !arguments.is_null() {
         // SAFETY: the C library passes the array that it passes to `main`, which has `count` elements.
