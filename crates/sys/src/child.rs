@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use libc::{c_int, c_ulong, c_void};
 
 use crate::{
-    call::{self, Errno, check},
+    call::{self, Errno},
+    raw::sys,
     record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
     script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
     spawn::Strings,
@@ -119,19 +120,19 @@ fn await_end_of(child: &Child<'_>, helper: c_int) {
     let mut status = 0;
     let mut wait = |flags| {
         // SAFETY: `status` is valid for writing.
-        unsafe { libc::wait4(helper, &raw mut status, libc::__WALL | flags, std::ptr::null_mut()) }
+        unsafe { sys!(SYS_wait4, helper, &raw mut status, libc::__WALL | flags, 0) }
     };
-    let mut pid = 0;
+    let mut pid = Ok(0);
     for _ in 0..call::SPIN {
         pid = wait(libc::WNOHANG);
-        if pid != 0 {
+        if pid != Ok(0) {
             break;
         }
     }
-    if pid == 0 {
+    if pid == Ok(0) {
         pid = wait(0);
     }
-    if pid != helper {
+    if pid != Ok(helper.into()) {
         fail(child, child.script.ops.len(), libc::ECHILD);
     }
     if status != 0 {
@@ -159,14 +160,14 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         }
         Op::Directory { path, mode } => {
             // SAFETY: `path` is a valid C string.
-            match check(unsafe { libc::mkdir(path.as_ptr(), *mode) }.into()) {
+            match unsafe { sys!(SYS_mkdirat, libc::AT_FDCWD, path.as_ptr(), *mode) } {
                 Err(libc::EEXIST) => Ok(()),
                 answer => answer.map(drop),
             }
         }
         Op::Symlink { target, path } => {
             // SAFETY: both are valid C strings.
-            check(unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }.into()).map(drop)
+            unsafe { sys!(SYS_symlinkat, target.as_ptr(), libc::AT_FDCWD, path.as_ptr()) }.map(drop)
         }
         Op::File { path, content, mode } => {
             let fd = match call::open(path.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, *mode) {
@@ -207,7 +208,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         }
         Op::HostName(name) => {
             // SAFETY: pointer and length describe `name`.
-            check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }.into()).map(drop)
+            unsafe { sys!(SYS_sethostname, name.as_ptr(), name.count_bytes()) }.map(drop)
         }
         Op::LoopbackUp => loopback_up(),
         Op::OpenDirectory { slot, path } => {
@@ -233,7 +234,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             Ok(())
         }
         // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
-        Op::Unshare(namespaces) => check(unsafe { libc::unshare(namespaces.0 as c_int) }.into()).map(drop),
+        Op::Unshare(namespaces) => unsafe { sys!(SYS_unshare, namespaces.0) }.map(drop),
         Op::OpenNamespace { slot, path } => {
             let fd = call::open(path.as_ptr(), libc::O_RDONLY, 0)?;
             keep(state, slot.0, fd)
@@ -241,7 +242,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::EnterNamespace(slot) => {
             let fd = kept(state, slot.0)?;
             // SAFETY: scalar arguments.
-            let entered = check(unsafe { libc::setns(fd, 0) }.into());
+            let entered = unsafe { sys!(SYS_setns, fd, 0) };
             call::close(fd);
             entered.map(drop)
         }
@@ -255,8 +256,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::NewKeyring => {
             const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
             // SAFETY: a null name asks for an anonymous keyring.
-            let joined =
-                check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) });
+            let joined = unsafe { sys!(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
             match joined {
                 Err(libc::ENOSYS) => Ok(()), // a kernel without keyrings has none to leak
                 answer => answer.map(drop),
@@ -266,7 +266,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::DropPrivileges => drop_privileges(),
         Op::Umask(mask) => {
             // SAFETY: umask cannot fail.
-            unsafe { libc::umask(*mask) };
+            let _ = unsafe { sys!(SYS_umask, *mask) };
             Ok(())
         }
         Op::WorkingDirectory(path) => chdir(path.as_ptr()),
@@ -319,7 +319,7 @@ fn die_with_parent() {
 
 fn chdir(path: *const libc::c_char) -> Result<(), Errno> {
     // SAFETY: `path` is a valid C string.
-    check(unsafe { libc::chdir(path) }.into()).map(drop)
+    unsafe { sys!(SYS_chdir, path) }.map(drop)
 }
 
 /// Waits for one message of the parent. `ECANCELED` if it is gone or says something else.
@@ -335,25 +335,24 @@ fn set_ids(uid: u32, gid: u32, groups: Groups) -> Result<(), Errno> {
     // SAFETY: scalar arguments, or a null pointer with length 0.
     unsafe {
         if groups == Groups::Drop {
-            check(libc::syscall(libc::SYS_setgroups, 0usize, std::ptr::null::<u32>()))?;
+            sys!(SYS_setgroups, 0, 0)?;
         }
-        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
-        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+        sys!(SYS_setresgid, gid, gid, gid)?;
+        sys!(SYS_setresuid, uid, uid, uid)?;
     }
     Ok(())
 }
 
 fn loopback_up() -> Result<(), Errno> {
     // SAFETY: scalar arguments.
-    let socket =
-        check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())? as c_int;
+    let socket = unsafe { sys!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }? as c_int;
     // SAFETY: ifreq is plain data for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name[0] = b'l' as libc::c_char;
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads an ifreq.
-    let set = check(unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) }.into());
+    let set = unsafe { sys!(SYS_ioctl, socket, libc::SIOCSIFFLAGS, &raw const request) };
     call::close(socket);
     set.map(drop)
 }
@@ -371,7 +370,7 @@ fn drop_privileges() -> Result<(), Errno> {
     let header = [CAPABILITY_VERSION_3, 0];
     let none = [0u32; 6];
     // SAFETY: the two arrays have the layout of the header and of two data elements; the kernel only reads them.
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })?;
+    unsafe { sys!(SYS_capset, header.as_ptr(), none.as_ptr()) }?;
     call::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
     // Nobody inside may look into this process, which still holds the caller's memory image.
     call::prctl(libc::PR_SET_DUMPABLE, 0, 0)
@@ -409,7 +408,12 @@ fn clone_with(
     let argument = std::ptr::from_ref(start).cast_mut().cast::<c_void>();
     // SAFETY: both callers pass the top of a stack that nobody else uses, and keep `start` until the new process does not
     // need it any more.
-    check(unsafe { libc::clone(function, stack, flags, argument) }.into()).map(|pid| pid as c_int)
+    match unsafe { libc::clone(function, stack, flags, argument) } {
+        // No other process shares `errno` now: the helper is not there yet, or has ended.
+        // SAFETY: the C library's errno location is always valid for the calling thread.
+        -1 => Err(unsafe { *libc::__errno_location() }),
+        pid => Ok(pid),
+    }
 }
 
 /// Starts the program with shared memory (no page tables are copied) and waits until it has been executed.
@@ -437,25 +441,25 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let Start { child, state } = start;
     let Some(program) = &child.script.program else { return Err(libc::EINVAL) };
     // SAFETY: no preconditions. An own session has no terminal, so nothing can be typed into it (TIOCSTI).
-    check(unsafe { libc::setsid() }.into())?;
+    unsafe { sys!(SYS_setsid) }?;
     // First out of the way of 0, 1 and 2, in case they are among them.
     let mut high = [0; 3];
     for (to, from) in high.iter_mut().zip(child.stdio) {
         // SAFETY: scalar arguments.
-        *to = check(unsafe { libc::fcntl(from, libc::F_DUPFD_CLOEXEC, 3) }.into())? as c_int;
+        *to = unsafe { sys!(SYS_fcntl, from, libc::F_DUPFD_CLOEXEC, 3) }? as c_int;
     }
     for (to, from) in high.iter().enumerate() {
         // SAFETY: scalar arguments.
-        check(unsafe { libc::dup2(*from, to as c_int) }.into())?;
+        unsafe { sys!(SYS_dup3, *from, to, 0) }?;
     }
     default_signals();
-    let mut nothing = 0u64;
+    let nothing = 0u64;
     // SAFETY: the kernel reads an empty signal set of 8 bytes.
-    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw mut nothing, 0usize, 8usize) })?;
+    unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8) }?;
     for limit in &program.rlimits {
-        let value = libc::rlimit { rlim_cur: limit.value, rlim_max: limit.value };
+        let value = [limit.value; 2];
         // SAFETY: `value` is read by the kernel.
-        check(unsafe { libc::setrlimit(limit.resource as _, &raw const value) }.into())?;
+        unsafe { sys!(SYS_prlimit64, 0, limit.resource, value.as_ptr(), 0) }?;
     }
     let mut listener = -1;
     if !program.filter.is_empty() {
@@ -469,9 +473,9 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let mut errno = libc::ENOENT;
     for candidate in &program.candidates {
         // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
-        unsafe { libc::execve(candidate.as_ptr(), child.strings.arguments(), child.strings.environment()) };
-        // SAFETY: as in `check`.
-        let why = unsafe { *libc::__errno_location() };
+        let answer =
+            unsafe { sys!(SYS_execve, candidate.as_ptr(), child.strings.arguments(), child.strings.environment()) };
+        let Err(why) = answer else { continue };
         // Like a shell: a file that is there but cannot be executed says more than one that is not there.
         if why != libc::ENOENT && why != libc::ENOTDIR {
             errno = why;
@@ -488,7 +492,7 @@ fn default_signals() {
         let default = [0u64; 4];
         // SAFETY: the kernel reads 32 bytes. SIGKILL and SIGSTOP give EINVAL and need nothing.
         unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize);
+            let _ = sys!(SYS_rt_sigaction, signal, default.as_ptr(), 0, 8);
         }
     }
 }
@@ -501,15 +505,14 @@ pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listene
         Listener::Nobody => 0,
     };
     // SAFETY: `program` describes an array of instructions; the kernel copies and verifies it.
-    let fd =
-        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
+    let fd = unsafe { sys!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) }?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
 }
 
 fn close_from_to(first: c_int, last: c_int) {
     if first <= last {
         // SAFETY: scalar arguments; this process uses no descriptor but the control socket from here on.
-        unsafe { libc::syscall(libc::SYS_close_range, first as u32, last as u32, 0u32) };
+        let _ = unsafe { sys!(SYS_close_range, first, last, 0) };
     }
 }
 
@@ -520,15 +523,15 @@ fn reap(child: &Child<'_>, program: c_int) -> ! {
         // SAFETY: rusage is plain data for which zero is valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: both are valid for writing.
-        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::__WALL, &raw mut usage) };
-        if pid == program {
+        let pid = unsafe { sys!(SYS_wait4, -1i32, &raw mut status, libc::__WALL, &raw mut usage) };
+        if pid == Ok(program.into()) {
             let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
             let used = micros(usage.ru_utime) + micros(usage.ru_stime);
             // If this cannot be sent, the parent is gone, and so is everything here after the exit.
             let _ = send(child.control, &message(record::EXITED, status as u64, used), &[]);
             call::exit(0);
         }
-        if pid < 0 {
+        if pid.is_err_and(|errno| errno != libc::EINTR) {
             call::exit(1); // no children: cannot be before the program was reaped
         }
     }

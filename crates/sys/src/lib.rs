@@ -11,6 +11,7 @@ pub mod cgroup;
 mod child;
 pub mod landlock;
 pub mod notify;
+mod raw;
 mod record;
 mod script;
 pub mod seccomp;

@@ -18,8 +18,9 @@ use rustix::{
 };
 
 use crate::{
-    call::{CloneArgs, check},
+    call::CloneArgs,
     child,
+    raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
     script::{Script, raw},
 };
@@ -112,7 +113,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     }
     // SAFETY: without CLONE_VM this is a fork: the child has copies of all memory. It runs only `child::run`, which makes
     // system calls and never returns, so no lock that another thread held can matter.
-    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) })
+    let pid = unsafe { sys!(SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) }
         .map_err(io::Error::from_raw_os_error)?;
     if pid == 0 {
         child::run(&context);

@@ -8,8 +8,9 @@
 use std::fmt;
 
 use crate::{
-    call::{self, Errno, check},
+    call::{self, Errno},
     child::{self, Child, State},
+    raw::sys,
     script::{Listener, Op, Slot},
     seccomp::SockFilter,
 };
@@ -63,8 +64,8 @@ pub(crate) fn attempt(child: &Child<'_>, trial: &Trial, state: &State) -> Result
         Trial::NoNewPrivileges => {
             call::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
             // SAFETY: scalar arguments.
-            match unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } {
-                1 => Ok(()),
+            match unsafe { sys!(SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } {
+                Ok(1) => Ok(()),
                 _ => Err(0),
             }
         }
@@ -82,11 +83,11 @@ fn fork() -> Result<(), Errno> {
     // A raw call: glibc's fork runs handlers and takes locks. Only the exit signal is given, so the order of the other
     // arguments, which differs between architectures, does not matter.
     // SAFETY: without CLONE_VM the new process has a copy of all memory, and it does nothing but exit.
-    let pid = check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0usize, 0usize, 0usize, 0usize) })?;
+    let pid = unsafe { sys!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) }?;
     if pid == 0 {
         call::exit(0);
     }
     let mut status = 0;
     // SAFETY: `status` is valid for writing.
-    check(unsafe { libc::waitpid(pid as libc::pid_t, &raw mut status, libc::__WALL) }.into()).map(drop)
+    unsafe { sys!(SYS_wait4, pid, &raw mut status, libc::__WALL, 0) }.map(drop)
 }
