@@ -86,13 +86,30 @@ pub(crate) fn mount(
     check(c_long::from(unsafe { libc::mount(source, at, kind, flags, data.cast::<c_void>()) })).map(drop)
 }
 
-/// Makes the working directory the root and detaches the old root.
+/// Makes the working directory the root. The old root is stacked on it.
 pub(crate) fn pivot_root_here() -> Result<(), Errno> {
     let here = c".".as_ptr();
     // SAFETY: `here` is a static C string.
-    check(unsafe { libc::syscall(libc::SYS_pivot_root, here, here) })?;
-    // SAFETY: as above. The old root is stacked on the new one at "."; MNT_DETACH unmounts the upper of the two.
-    check(c_long::from(unsafe { libc::umount2(here, libc::MNT_DETACH) })).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_pivot_root, here, here) }).map(drop)
+}
+
+/// Detaches the uppermost mount at the root, which is the old root after [`pivot_root_here`].
+pub(crate) fn detach_old_root() -> Result<(), Errno> {
+    // SAFETY: the path is a static C string.
+    check(c_long::from(unsafe { libc::umount2(c"/".as_ptr(), libc::MNT_DETACH) })).map(drop)
+}
+
+/// Waits as long as `word` is `old`; may return earlier.
+pub(crate) fn futex_wait(word: &std::sync::atomic::AtomicU32, old: u32) {
+    let operation = libc::FUTEX_WAIT;
+    // SAFETY: the word outlives the call; a null timeout waits for ever.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, old, std::ptr::null::<libc::timespec>()) };
+}
+
+/// Wakes whoever waits for `word`.
+pub(crate) fn futex_wake(word: &std::sync::atomic::AtomicU32) {
+    // SAFETY: the word is only used as an address.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
 /// Opens a file or directory.

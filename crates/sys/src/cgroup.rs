@@ -136,7 +136,8 @@ impl Place {
     pub fn create(&self, settings: &Settings) -> io::Result<Group> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{}-{number}", std::process::id(), start_time("self").unwrap_or_default());
+        let start = start_time("self").unwrap_or_default();
+        let name = format!("{PREFIX}{}-{}-{start}-{number}", pid_namespace(), std::process::id());
         match self {
             Self::V2 { directory, cpu } => {
                 let path = directory.join(name);
@@ -201,11 +202,12 @@ impl Place {
                 [memory, pids, cpuacct, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
             }
         };
+        let prefix = format!("{PREFIX}{}-", pid_namespace());
         for directory in directories {
             let Ok(entries) = fs::read_dir(directory) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+                let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(&*prefix)) else { continue };
                 let mut parts = owner.split('-');
                 if let (Some(pid), Some(start)) = (parts.next(), parts.next())
                     && start_time(pid).is_none_or(|now| now.to_string() != start)
@@ -267,6 +269,12 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// A number for the pid namespace that this process is in: elsewhere, its pid says nothing.
+fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
 /// Start time of a process in clock ticks since boot: with the pid it names a process for good.
 fn start_time(pid: &str) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -291,10 +299,16 @@ impl Group {
         set: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Option<PathBuf> {
         let path = parent.as_ref()?.join(name);
-        match fs::create_dir(&path).and_then(|()| set(&path)) {
+        // Two controllers may share one hierarchy, and so one directory (`cpu,cpuacct`).
+        let made = match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true),
+        };
+        match made
+            .and_then(|own| set(&path).map_err(|error| if own { (fs::remove_dir(&path), error).1 } else { error }))
+        {
             Ok(()) => Some(path),
             Err(error) => {
-                let _ = fs::remove_dir(&path);
                 self.failures.push((controller, error));
                 None
             }

@@ -8,12 +8,14 @@
 //! This runs in a copy of a possibly multi-threaded process: system calls only, no allocation, locks, panics or drops.
 //! `tests/no_allocation.rs` kills the child that tries.
 
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+
 use libc::{c_int, c_ulong, c_void};
 
 use crate::{
     call::{self, Errno, check},
     record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
-    script::{Groups, Listener, Op, Presence, SLOTS, Script},
+    script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
     spawn::Strings,
 };
 
@@ -25,34 +27,51 @@ pub(crate) struct Child<'a> {
     pub(crate) stdio: [i32; 3],
     /// The child's end of the control socket.
     pub(crate) control: i32,
-    /// Top of a stack for the second process.
-    pub(crate) stack: *mut c_void,
+    /// Tops of stacks for the program's process and for the helper.
+    pub(crate) stacks: [*mut c_void; 2],
 }
 
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
 const SECUREBITS: c_ulong = 0b1110_1111;
 
+/// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
+/// [`Stage`] that it awaited.
 struct State {
-    slots: [i32; SLOTS],
-    marks: [u64; MARKS],
+    slots: [AtomicI32; SLOTS],
+    marks: [AtomicU64; MARKS],
+    stages: [AtomicU32; STAGES],
 }
+
+/// Stages: nothing yet, reached, never to be reached.
+const NOT_YET: u32 = 0;
+const REACHED: u32 = 1;
+const NEVER: u32 = 2;
 
 /// Runs the script. Never returns.
 pub(crate) fn run(child: &Child<'_>) -> ! {
-    let mut state = State { slots: [-1; SLOTS], marks: [0; MARKS] };
+    let state = State {
+        slots: [const { AtomicI32::new(-1) }; SLOTS],
+        marks: [const { AtomicU64::new(0) }; MARKS],
+        stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
+    };
+    let start = Start { child, state: &state };
     die_with_parent();
+    let helper = if child.script.aside.is_empty() { None } else { Some(start_helper(&start)) };
     for (index, op) in child.script.ops.iter().enumerate() {
-        if let Err(errno) = step(child, op, &mut state) {
+        if let Err(errno) = step(child, op, &state) {
             fail(child, index, errno);
         }
+    }
+    if let Some(helper) = helper {
+        await_end_of(child, helper);
     }
     // Changing ids has cleared the first setting. A parent that died in between is noticed by the next message.
     die_with_parent();
     if child.script.program.is_none() {
-        report(child, &message(READY, 0, 0), &state.marks, &[]);
+        report(child, &message(READY, 0, 0), &state, &[]);
         call::exit(0);
     }
-    let program = start_program(child, &state);
+    let program = start_program(&start);
     let keep = child.control;
     // Nothing of the caller's may stay open here, not even its terminal.
     for fd in 0..3 {
@@ -63,7 +82,48 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     reap(child, program)
 }
 
-fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
+/// Starts the helper, which shares everything but its namespaces and privileges.
+fn start_helper(start: &Start<'_, '_>) -> c_int {
+    let flags = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::SIGCHLD;
+    match clone_with(start, helper, start.child.stacks[1], flags) {
+        Ok(pid) => pid,
+        Err(errno) => fail(start.child, start.child.script.ops.len(), errno),
+    }
+}
+
+extern "C" fn helper(start: *mut c_void) -> c_int {
+    // SAFETY: the pointer was made from a `Start` that outlives this process, see `start_helper`.
+    let start = unsafe { &*start.cast::<Start<'_, '_>>() };
+    let script = start.child.script;
+    for (index, op) in script.aside.iter().enumerate() {
+        if let Err(errno) = step(start.child, op, start.state) {
+            // Its steps are counted after those of the first process and the execution.
+            let number = script.ops.len() + 1 + index;
+            let _ = send(start.child.control, &message(FAILED, number as u64, errno as u64), &[]);
+            for stage in &start.state.stages {
+                stage.store(NEVER, Ordering::Release);
+                call::futex_wake(stage);
+            }
+            return 1;
+        }
+    }
+    0
+}
+
+/// Waits for the helper. It has said itself what failed, if anything did.
+fn await_end_of(child: &Child<'_>, helper: c_int) {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writing.
+    let pid = unsafe { libc::wait4(helper, &raw mut status, libc::__WALL, std::ptr::null_mut()) };
+    if pid != helper {
+        fail(child, child.script.ops.len(), libc::ECHILD);
+    }
+    if status != 0 {
+        call::exit(1);
+    }
+}
+
+fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     match op {
         Op::PrivateMounts => {
             let flags = libc::MS_REC | libc::MS_PRIVATE;
@@ -125,8 +185,9 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
             call::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), *flags as c_ulong, options.as_ptr())
         }
         Op::PivotRoot => call::pivot_root_here(),
+        Op::DetachOldRoot => call::detach_old_root(),
         Op::ReadOnlyTree { attributes } => {
-            call::mount_setattr(libc::AT_FDCWD, c"/".as_ptr(), attributes | libc::MOUNT_ATTR_RDONLY)
+            call::mount_setattr(libc::AT_FDCWD, c".".as_ptr(), attributes | libc::MOUNT_ATTR_RDONLY)
         }
         Op::HostName(name) => {
             // SAFETY: pointer and length describe `name`.
@@ -157,6 +218,24 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
         }
         // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
         Op::Unshare(namespaces) => check(unsafe { libc::unshare(namespaces.0 as c_int) }.into()).map(drop),
+        Op::OpenNetwork(slot) => {
+            let fd = call::open(c"/proc/self/ns/net".as_ptr(), libc::O_RDONLY, 0)?;
+            keep(state, slot.0, fd)
+        }
+        Op::EnterNetwork(slot) => {
+            let fd = kept(state, slot.0)?;
+            // SAFETY: scalar arguments.
+            let entered = check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }.into());
+            call::close(fd);
+            entered.map(drop)
+        }
+        Op::Await(stage) => await_stage(state, *stage),
+        Op::Reached(stage) => {
+            let word = state.stages.get(*stage as usize).ok_or(libc::EINVAL)?;
+            word.store(REACHED, Ordering::Release);
+            call::futex_wake(word);
+            Ok(())
+        }
         Op::NewKeyring => {
             const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
             // SAFETY: a null name asks for an anonymous keyring.
@@ -176,8 +255,8 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
         }
         Op::WorkingDirectory(path) => chdir(path.as_ptr()),
         Op::Mark(index) => {
-            if let Some(mark) = state.marks.get_mut(*index) {
-                *mark = call::now();
+            if let Some(mark) = state.marks.get(*index) {
+                mark.store(call::now(), Ordering::Release);
             }
             Ok(())
         }
@@ -188,13 +267,26 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
     }
 }
 
-fn keep(state: &mut State, slot: usize, fd: i32) -> Result<(), Errno> {
-    *state.slots.get_mut(slot).ok_or(libc::EMFILE)? = fd;
+fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
+    state.slots.get(slot).ok_or(libc::EMFILE)?.store(fd, Ordering::Release);
     Ok(())
 }
 
 fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
-    state.slots.get(slot).copied().filter(|fd| *fd >= 0).ok_or(libc::EBADF)
+    let fd = state.slots.get(slot).ok_or(libc::EBADF)?.load(Ordering::Acquire);
+    if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
+}
+
+fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
+    let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
+    loop {
+        match word.load(Ordering::Acquire) {
+            NOT_YET => call::futex_wait(word, NOT_YET),
+            REACHED => return Ok(()),
+            // The other process has failed and has said so: nobody needs to hear of this one.
+            _ => call::exit(1),
+        }
+    }
 }
 
 fn die_with_parent() {
@@ -262,10 +354,10 @@ fn drop_privileges() -> Result<(), Errno> {
     call::prctl(libc::PR_SET_DUMPABLE, 0, 0)
 }
 
-fn report(child: &Child<'_>, base: &record::Message, marks: &[u64; MARKS], fds: &[i32]) {
+fn report(child: &Child<'_>, base: &record::Message, state: &State, fds: &[i32]) {
     let mut message = *base;
-    for (word, mark) in message.iter_mut().skip(4).zip(marks) {
-        *word = *mark;
+    for (word, mark) in message.iter_mut().skip(4).zip(&state.marks) {
+        *word = mark.load(Ordering::Acquire);
     }
     if send(child.control, &message, fds).is_err() {
         call::exit(1); // the parent is gone
@@ -278,24 +370,32 @@ fn fail(child: &Child<'_>, step: usize, errno: Errno) -> ! {
     call::exit(1)
 }
 
-/// What the second process gets to see.
+/// What the other processes get to see.
 struct Start<'a, 'b> {
     child: &'a Child<'b>,
     state: &'a State,
 }
 
+/// clone(2) with shared memory.
+fn clone_with(
+    start: &Start<'_, '_>,
+    function: extern "C" fn(*mut c_void) -> c_int,
+    stack: *mut c_void,
+    flags: c_int,
+) -> Result<c_int, Errno> {
+    let argument = std::ptr::from_ref(start).cast_mut().cast::<c_void>();
+    // SAFETY: both callers pass the top of a stack that nobody else uses, and keep `start` until the new process does not
+    // need it any more.
+    check(unsafe { libc::clone(function, stack, flags, argument) }.into()).map(|pid| pid as c_int)
+}
+
 /// Starts the program with shared memory (no page tables are copied) and waits until it has been executed.
-fn start_program(child: &Child<'_>, state: &State) -> c_int {
-    let start = Start { child, state };
+fn start_program(start: &Start<'_, '_>) -> c_int {
+    // CLONE_VFORK suspends this process until the other one has executed a program or ended.
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: `stack` is the top of an own stack that nobody else uses. CLONE_VFORK suspends this process until the other
-    // one has executed a program or ended, so `start` outlives every use.
-    let pid = check(
-        unsafe { libc::clone(program, child.stack, flags, (&raw const start).cast_mut().cast::<c_void>()) }.into(),
-    );
-    match pid {
-        Ok(pid) => pid as c_int,
-        Err(errno) => fail(child, child.script.ops.len(), errno),
+    match clone_with(start, program, start.child.stacks[0], flags) {
+        Ok(pid) => pid,
+        Err(errno) => fail(start.child, start.child.script.ops.len(), errno),
     }
 }
 
@@ -325,6 +425,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         // SAFETY: scalar arguments.
         check(unsafe { libc::dup2(*from, to as c_int) }.into())?;
     }
+    default_signals();
     let mut nothing = 0u64;
     // SAFETY: the kernel reads an empty signal set of 8 bytes.
     check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw mut nothing, 0usize, 8usize) })?;
@@ -339,7 +440,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     }
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
-    report(child, &message(READY, 0, 0), &state.marks, given);
+    report(child, &message(READY, 0, 0), state, given);
     // Everything else closes by executing; the control socket until then tells of a failure.
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
     // SAFETY: scalar arguments.
@@ -356,6 +457,19 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         }
     }
     Err(errno)
+}
+
+/// Gives every signal its default meaning. Rust ignores SIGPIPE, and a caller may ignore more (nohup); an ignored signal
+/// stays ignored across `clone3` and `execve`.
+fn default_signals() {
+    for signal in 1..=64 {
+        // `struct sigaction` of the kernel: handler (0 is SIG_DFL), flags, restorer, mask.
+        let default = [0u64; 4];
+        // SAFETY: the kernel reads 32 bytes. SIGKILL and SIGSTOP give EINVAL and need nothing.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize);
+        }
+    }
 }
 
 /// Installs a filter, and gives its listener or -1.

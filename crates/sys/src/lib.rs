@@ -17,5 +17,5 @@ pub mod signals;
 mod spawn;
 
 pub use record::{MARKS, Record};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot};
+pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
 pub use spawn::{Child, IdMap, spawn};

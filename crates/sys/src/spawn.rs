@@ -23,7 +23,7 @@ use crate::{
     script::{Script, raw},
 };
 
-/// The second process's stack. It runs a few frames of `child.rs`.
+/// A stack of the child's other processes. They run a few frames of `child.rs`.
 const STACK: usize = 64 << 10;
 
 /// A running child. Dropping it kills it, and with it everything in its pid namespace, and waits for that.
@@ -83,15 +83,18 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let strings = Strings::of(script);
     // Not zeroed: only the pages that are used are ever touched.
-    let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());
-    // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
-    let top = unsafe { stack.as_mut_ptr().add(stack.capacity()) };
+    let mut stacks: [Vec<u128>; 2] = [const { Vec::new() }; 2];
+    let tops = stacks.each_mut().map(|stack| {
+        stack.reserve_exact(STACK / size_of::<u128>());
+        // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
+        unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast()
+    });
     let context = child::Child {
         script,
         strings: &strings,
         stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
-        stack: top.cast(),
+        stacks: tops,
     };
     let mut pidfd: RawFd = -1;
     const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;

@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot,
+   Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
     landlock::{Rules, Tcp, access},
 };
 
@@ -71,13 +71,15 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
         builder.entry(entry, &mut trees, launch)?;
     }
     if !builder.sealed {
-        builder.ops.push(Op::PivotRoot);
+        builder.pivot();
     }
     if launch.wall == Wall::Full {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }
-    if launch.job.network == NetworkPolicy::Loopback {
-        builder.ops.push(Op::LoopbackUp);
+    let own_network = launch.wall == Wall::Full && launch.job.network != NetworkPolicy::AllowAll;
+    if own_network {
+        builder.ops.push(Op::Await(Stage::Network));
+        builder.ops.push(Op::EnterNetwork(NETWORK));
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
@@ -98,17 +100,40 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     }
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
-    Ok(Script { namespaces: namespaces(launch), cgroup, ops: builder.ops, program: Some(program(launch, pipes)?) })
+    Ok(Script {
+        namespaces: namespaces(launch),
+        cgroup,
+        ops: builder.ops,
+        aside: aside(launch, own_network),
+        program: Some(program(launch, pipes)?),
+    })
 }
 
-/// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
+/// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
+/// others together, and unmounting waits for every processor to have noticed (synchronize_rcu in fs/namespace.c).
+fn aside(launch: &Launch, own_network: bool) -> Vec<Op> {
+    let mut ops = Vec::new();
+    if own_network {
+        ops.push(Op::Unshare(Namespaces::NETWORK));
+        if launch.job.network == NetworkPolicy::Loopback {
+            ops.push(Op::LoopbackUp);
+        }
+        ops.extend([Op::OpenNetwork(NETWORK), Op::Reached(Stage::Network)]);
+    }
+    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot]);
+    ops
+}
+
+/// Where the helper keeps the network namespace for the first process.
+const NETWORK: Slot = Slot(palisade_sys::SLOTS - 3);
+
+/// The namespaces that the clone makes. The network and cgroup namespaces follow.
 fn namespaces(launch: &Launch) -> Namespaces {
     use Namespaces as N;
     let least = N::USER.and(N::MOUNT).and(N::PID);
-    match (launch.wall, launch.job.network) {
-        (Wall::Nothing, _) => least,
-        (Wall::Full, NetworkPolicy::AllowAll) => least.and(N::IPC).and(N::UTS),
-        (Wall::Full, _) => least.and(N::IPC).and(N::UTS).and(N::NETWORK),
+    match launch.wall {
+        Wall::Nothing => least,
+        Wall::Full => least.and(N::IPC).and(N::UTS),
     }
 }
 
@@ -164,7 +189,7 @@ struct Builder {
 
 impl Builder {
     fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == palisade_sys::SLOTS - 2 {
+        if self.slot == NETWORK.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -249,8 +274,8 @@ impl Builder {
                 self.ops.push(Op::Bind { source: c_path(at)?, at: self.place(at)?, presence: Presence::Needed });
             }
             Entry::Seal => {
-                self.ops.push(Op::PivotRoot);
                 self.ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
+                self.pivot();
                 self.sealed = true;
             }
             Entry::Scratch { at, size, inodes } => {
@@ -265,6 +290,11 @@ impl Builder {
             }
         }
         Ok(())
+    }
+
+    fn pivot(&mut self) {
+        self.ops.push(Op::PivotRoot);
+        self.ops.push(Op::Reached(Stage::Pivoted));
     }
 
     fn handles(&mut self, launch: &Launch) -> io::Result<()> {
