@@ -4,6 +4,7 @@
 //! build's `palisade` first on PATH. The lines below it are its standard output (write `2>&1` to show errors). `...`
 //! stands for any text; alone on a line, for any lines. ```` ```console needs=node,java ```` names what the host must
 //! have, as `palisade_testkit::need` knows it. Blocks that must not run are ```` ```text ````.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests: the helpers too")]
 
 use std::{
     env,

@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
+   Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
     landlock::{Rules, Tcp, access},
 };
 
