@@ -126,6 +126,10 @@ macro_rules! pages {
 
 pages! {
     the_readme_prints_what_it_says: "README.md",
+    running_prints_what_it_says: "docs/running.md",
+    limits_prints_what_it_says: "docs/limits.md",
+    policy_prints_what_it_says: "docs/policy.md",
+    report_prints_what_it_says: "docs/report.md",
 }
 
 #[test]
