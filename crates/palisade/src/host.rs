@@ -10,6 +10,8 @@ use std::{
 use palisade_sys::{Groups, cgroup, landlock};
 use serde::Serialize;
 
+use crate::native::Kind;
+
 /// Facts about the host, read once per run and passed on as a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -43,7 +45,7 @@ pub struct Ids {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     /// A directory or file, shown read-only.
-    Tree(PathBuf),
+    Tree(PathBuf, Kind),
     /// A symbolic link, made again.
     Link {
         /// Where.
@@ -56,17 +58,8 @@ pub(crate) enum System {
 /// The host's directories with programs and libraries.
 const TOP: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", "/nix/store"];
 
-/// What loaders and TLS libraries need of /etc. Nothing here says anything about the host's users.
-const ETC: [&str; 8] = [
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/ca-certificates",
-    "/etc/pki/ca-trust/extracted",
-    "/etc/os-release",
-];
+/// What the loader and the alternatives system need of /etc. Nothing here says anything about the host's users.
+const ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/os-release"];
 
 impl Host {
     /// Looks at this host.
@@ -91,7 +84,7 @@ impl System {
         if kind.is_symlink() {
             Some(Self::Link { at: path.to_owned(), target: fs::read_link(path).ok()? })
         } else {
-            Some(Self::Tree(path.to_owned()))
+            Some(Self::Tree(path.to_owned(), if kind.is_dir() { Kind::Directory } else { Kind::File }))
         }
     }
 }

@@ -8,6 +8,7 @@ mod host;
 mod job;
 pub mod language;
 mod native;
+pub mod probe;
 mod resolve;
 mod run;
 mod supervise;

@@ -17,6 +17,9 @@ pub(crate) fn check(answer: c_long) -> Result<c_long, Errno> {
     }
 }
 
+/// How often something that is about to happen is looked for before sleeping: some 30 to 60 µs.
+pub(crate) const SPIN: u32 = 128;
+
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -122,6 +125,13 @@ pub(crate) fn open(path: *const c_char, flags: c_int, mode: c_uint) -> Result<c_
 pub(crate) fn close(fd: c_int) {
     // SAFETY: closing has no memory effect; a wrong number gives EBADF.
     unsafe { libc::close(fd) };
+}
+
+/// Marks every descriptor from 3 on to be closed when a program is executed.
+pub(crate) fn close_on_execute() -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: scalar arguments.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
 /// Writes all of `bytes`.

@@ -17,6 +17,7 @@ use crate::{
     record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
     script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
     spawn::Strings,
+    trial,
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
@@ -36,7 +37,7 @@ const SECUREBITS: c_ulong = 0b1110_1111;
 
 /// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
 /// [`Stage`] that it awaited.
-struct State {
+pub(crate) struct State {
     slots: [AtomicI32; SLOTS],
     marks: [AtomicU64; MARKS],
     stages: [AtomicU32; STAGES],
@@ -113,8 +114,20 @@ extern "C" fn helper(start: *mut c_void) -> c_int {
 /// Waits for the helper. It has said itself what failed, if anything did.
 fn await_end_of(child: &Child<'_>, helper: c_int) {
     let mut status = 0;
-    // SAFETY: `status` is valid for writing.
-    let pid = unsafe { libc::wait4(helper, &raw mut status, libc::__WALL, std::ptr::null_mut()) };
+    let mut wait = |flags| {
+        // SAFETY: `status` is valid for writing.
+        unsafe { libc::wait4(helper, &raw mut status, libc::__WALL | flags, std::ptr::null_mut()) }
+    };
+    let mut pid = 0;
+    for _ in 0..call::SPIN {
+        pid = wait(libc::WNOHANG);
+        if pid != 0 {
+            break;
+        }
+    }
+    if pid == 0 {
+        pid = wait(0);
+    }
     if pid != helper {
         fail(child, child.script.ops.len(), libc::ECHILD);
     }
@@ -123,7 +136,7 @@ fn await_end_of(child: &Child<'_>, helper: c_int) {
     }
 }
 
-fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
+pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     match op {
         Op::PrivateMounts => {
             let flags = libc::MS_REC | libc::MS_PRIVATE;
@@ -218,14 +231,14 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
         }
         // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
         Op::Unshare(namespaces) => check(unsafe { libc::unshare(namespaces.0 as c_int) }.into()).map(drop),
-        Op::OpenNetwork(slot) => {
-            let fd = call::open(c"/proc/self/ns/net".as_ptr(), libc::O_RDONLY, 0)?;
+        Op::OpenNamespace { slot, path } => {
+            let fd = call::open(path.as_ptr(), libc::O_RDONLY, 0)?;
             keep(state, slot.0, fd)
         }
-        Op::EnterNetwork(slot) => {
+        Op::EnterNamespace(slot) => {
             let fd = kept(state, slot.0)?;
             // SAFETY: scalar arguments.
-            let entered = check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }.into());
+            let entered = check(unsafe { libc::setns(fd, 0) }.into());
             call::close(fd);
             entered.map(drop)
         }
@@ -260,6 +273,7 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
             }
             Ok(())
         }
+        Op::Trial(trial) => trial::attempt(child, trial, state),
         Op::Call(function) => match function() {
             0 => Ok(()),
             errno => Err(errno),
@@ -267,7 +281,7 @@ fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     }
 }
 
-fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
+pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
     state.slots.get(slot).ok_or(libc::EMFILE)?.store(fd, Ordering::Release);
     Ok(())
 }
@@ -279,6 +293,12 @@ fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
 
 fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
+    for _ in 0..call::SPIN * 16 {
+        if word.load(Ordering::Acquire) != NOT_YET {
+            break;
+        }
+        std::hint::spin_loop();
+    }
     loop {
         match word.load(Ordering::Acquire) {
             NOT_YET => call::futex_wait(word, NOT_YET),
@@ -442,9 +462,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
     // Everything else closes by executing; the control socket until then tells of a failure.
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    // SAFETY: scalar arguments.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) })?;
+    call::close_on_execute()?;
     let mut errno = libc::ENOENT;
     for candidate in &program.candidates {
         // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
@@ -473,7 +491,7 @@ fn default_signals() {
 }
 
 /// Installs a filter, and gives its listener or -1.
-fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
+pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
     let program = libc::sock_fprog { len: len as u16, filter: code.cast_mut() };
     let flags = match listener {
         Listener::Parent => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,

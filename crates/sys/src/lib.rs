@@ -15,7 +15,9 @@ mod script;
 pub mod seccomp;
 pub mod signals;
 mod spawn;
+mod trial;
 
 pub use record::{MARKS, Record};
 pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
 pub use spawn::{Child, IdMap, spawn};
+pub use trial::Trial;

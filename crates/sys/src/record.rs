@@ -100,8 +100,22 @@ pub(crate) fn receive(socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usi
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control);
-    // SAFETY: `header` and everything it points to live across the call and are large enough.
-    check(unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC) } as libc::c_long)?;
+    let mut receive = |flags| {
+        // SAFETY: `header` and everything it points to live across the call and are large enough.
+        check(unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) } as libc::c_long)
+    };
+    // The parent is just writing it, as a rule: going to sleep and being woken on another processor costs more.
+    let mut received = Err(libc::EAGAIN);
+    for _ in 0..crate::call::SPIN {
+        received = receive(libc::MSG_DONTWAIT);
+        if received != Err(libc::EAGAIN) {
+            break;
+        }
+    }
+    if received == Err(libc::EAGAIN) {
+        received = receive(0);
+    }
+    received?;
     let mut count = 0;
     // SAFETY: the kernel has filled the control area; CMSG_FIRSTHDR gives null if there is none. The number of
     // descriptors is bounded by FDS, the size of both areas.

@@ -9,7 +9,7 @@ use std::{
     os::fd::{OwnedFd, RawFd},
 };
 
-use crate::{landlock, seccomp::SockFilter};
+use crate::{landlock, seccomp::SockFilter, trial::Trial};
 
 /// How many descriptors a script can hold at one time.
 pub const SLOTS: usize = 128;
@@ -145,10 +145,15 @@ pub enum Op {
     JoinCgroups,
     /// Leaves the named namespaces for new ones.
     Unshare(Namespaces),
-    /// Opens the network namespace that this process is in.
-    OpenNetwork(Slot),
-    /// Enters a network namespace.
-    EnterNetwork(Slot),
+    /// Opens a namespace that this process is in.
+    OpenNamespace {
+        /// Where it is kept.
+        slot: Slot,
+        /// `/proc/self/ns/…`.
+        path: CString,
+    },
+    /// Enters a namespace that was opened.
+    EnterNamespace(Slot),
     /// Waits until the other of the two processes that set up has come as far as its [`Op::Reached`] of this number.
     Await(Stage),
     /// Tells the other process that this one has come so far.
@@ -165,6 +170,8 @@ pub enum Op {
     WorkingDirectory(CString),
     /// Notes the time under a number below [`crate::MARKS`].
     Mark(usize),
+    /// Shows something, for a probe.
+    Trial(Trial),
     /// Calls a function. For tests of the rule that nothing here allocates.
     #[doc(hidden)]
     Call(fn() -> i32),
@@ -174,8 +181,8 @@ pub enum Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Stage {
-    /// There is a network namespace.
-    Network = 0,
+    /// There are the namespaces that the helper makes.
+    Namespaces = 0,
     /// The new root is the root.
     Pivoted = 1,
 }
@@ -214,8 +221,8 @@ impl fmt::Display for Op {
             Self::GiveHandles(_) => f.write_str("give descriptors to the supervisor"),
             Self::JoinCgroups => f.write_str("join the cgroups"),
             Self::Unshare(namespaces) => write!(f, "unshare {:#x}", namespaces.0),
-            Self::OpenNetwork(_) => f.write_str("open the network namespace"),
-            Self::EnterNetwork(_) => f.write_str("enter the network namespace"),
+            Self::OpenNamespace { path, .. } => write!(f, "open {}", path.to_string_lossy()),
+            Self::EnterNamespace(_) => f.write_str("enter a namespace"),
             Self::Await(stage) => write!(f, "wait for {stage:?}"),
             Self::Reached(stage) => write!(f, "tell of {stage:?}"),
             Self::NewKeyring => f.write_str("start an empty keyring"),
@@ -224,6 +231,7 @@ impl fmt::Display for Op {
             Self::Umask(_) => f.write_str("set the file mode mask"),
             Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
             Self::Mark(_) => f.write_str("note the time"),
+            Self::Trial(trial) => trial.fmt(f),
             Self::Call(_) => f.write_str("call a test function"),
         }
     }

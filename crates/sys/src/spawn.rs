@@ -4,7 +4,8 @@
 
 use std::{
     ffi::{CString, c_char},
-    fs, io,
+    fs::OpenOptions,
+    io::{self, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -145,7 +146,9 @@ impl Child {
     /// # Errors
     /// What the kernel says to the maps; user_namespaces(7) has the rules.
     pub fn map_ids(&self, map: IdMap) -> io::Result<()> {
-        let write = |name: &str, text: &str| fs::write(format!("/proc/{}/{name}", self.pid), text);
+        let write = |name: &str, text: &str| {
+            OpenOptions::new().write(true).open(format!("/proc/{}/{name}", self.pid))?.write_all(text.as_bytes())
+        };
         if map.groups == crate::script::Groups::Denied {
             write("setgroups", "deny")?;
         }

@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-   Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
     landlock::{Rules, Tcp, access},
 };
 
@@ -76,10 +76,10 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     if launch.wall == Wall::Full {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }
-    let own_network = launch.wall == Wall::Full && launch.job.network != NetworkPolicy::AllowAll;
-    if own_network {
-        builder.ops.push(Op::Await(Stage::Network));
-        builder.ops.push(Op::EnterNetwork(NETWORK));
+    let namespaces = slow_namespaces(launch);
+    if !namespaces.is_empty() {
+        builder.ops.push(Op::Await(Stage::Namespaces));
+        builder.ops.extend(namespaces.iter().map(|(slot, ..)| Op::EnterNamespace(*slot)));
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
@@ -101,40 +101,54 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
     Ok(Script {
-        namespaces: namespaces(launch),
+        namespaces: quick_namespaces(launch),
         cgroup,
         ops: builder.ops,
-        aside: aside(launch, own_network),
+        aside: aside(launch, &namespaces)?,
         program: Some(program(launch, pipes)?),
     })
 }
 
-/// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
-/// others together, and unmounting waits for every processor to have noticed (synchronize_rcu in fs/namespace.c).
-fn aside(launch: &Launch, own_network: bool) -> Vec<Op> {
-    let mut ops = Vec::new();
-    if own_network {
-        ops.push(Op::Unshare(Namespaces::NETWORK));
-        if launch.job.network == NetworkPolicy::Loopback {
-            ops.push(Op::LoopbackUp);
-        }
-        ops.extend([Op::OpenNetwork(NETWORK), Op::Reached(Stage::Network)]);
-    }
-    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot]);
-    ops
-}
-
-/// Where the helper keeps the network namespace for the first process.
-const NETWORK: Slot = Slot(palisade_sys::SLOTS - 3);
-
-/// The namespaces that the clone makes. The network and cgroup namespaces follow.
-fn namespaces(launch: &Launch) -> Namespaces {
+/// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
+fn quick_namespaces(launch: &Launch) -> Namespaces {
     use Namespaces as N;
     let least = N::USER.and(N::MOUNT).and(N::PID);
     match launch.wall {
         Wall::Nothing => least,
-        Wall::Full => least.and(N::IPC).and(N::UTS),
+        Wall::Full => least.and(N::UTS),
     }
+}
+
+/// Those that take long: the helper makes them, and the first process enters them.
+fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
+    let ipc = (Slot(palisade_sys::SLOTS - 4), Namespaces::IPC, "/proc/self/ns/ipc");
+    let network = (HIGHEST, Namespaces::NETWORK, "/proc/self/ns/net");
+    match (launch.wall, launch.job.network) {
+        (Wall::Nothing, _) => Vec::new(),
+        (Wall::Full, NetworkPolicy::AllowAll) => vec![ipc],
+        (Wall::Full, _) => vec![ipc, network],
+    }
+}
+
+/// Slots from here on are not for trees.
+const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 3);
+
+/// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
+/// others together, and unmounting waits for every processor to have noticed (synchronize_rcu in fs/namespace.c).
+fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result<Vec<Op>> {
+    let mut ops = Vec::new();
+    if let Some(all) = namespaces.iter().map(|(_, namespace, _)| *namespace).reduce(Namespaces::and) {
+        ops.push(Op::Unshare(all));
+        if launch.job.network == NetworkPolicy::Loopback {
+            ops.push(Op::LoopbackUp);
+        }
+        for (slot, _, path) in namespaces {
+            ops.push(Op::OpenNamespace { slot: *slot, path: c_string(*path)? });
+        }
+        ops.push(Op::Reached(Stage::Namespaces));
+    }
+    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot]);
+    Ok(ops)
 }
 
 fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
@@ -189,7 +203,7 @@ struct Builder {
 
 impl Builder {
     fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == NETWORK.0 {
+        if self.slot == HIGHEST.0 - 1 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
