@@ -130,6 +130,9 @@ pages! {
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
     report_prints_what_it_says: "docs/report.md",
+    languages_prints_what_it_says: "docs/languages.md",
+    cgroups_prints_what_it_says: "docs/cgroups.md",
+    doctor_prints_what_it_says: "docs/doctor.md",
 }
 
 #[test]
