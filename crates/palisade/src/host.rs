@@ -107,9 +107,17 @@ impl Ids {
         }
         let own = FIRST + (std::process::id() & 0x003f_ffff);
         // In a container, not every id may exist; the last mapped one is the least likely to own anything.
-        let last = fs::read_to_string("/proc/self/uid_map")?.lines().filter_map(last_id).max().unwrap_or(0);
+        let last = fs::read_to_string("/proc/self/uid_map")
+            .map_err(|error| io::Error::new(error.kind(), format!("/proc/self/uid_map: {error}")))?
+            .lines()
+            .filter_map(last_id)
+            .max()
+            .unwrap_or(0);
         let id = u32::try_from(last).map_or(own, |last| own.min(last));
-        Ok(Self { uid: id, gid: id, inside: INSIDE, groups: Groups::Drop })
+        // Root of a user namespace that an ordinary user made may not change groups either.
+        let denied = fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny");
+        let groups = if denied { Groups::Denied } else { Groups::Drop };
+        Ok(Self { uid: id, gid: id, inside: INSIDE, groups })
     }
 
     /// The caller's own, inside as outside: no wall between them.

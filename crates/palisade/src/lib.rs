@@ -14,6 +14,7 @@ mod run;
 mod supervise;
 
 pub use error::{Refusal, StartError};
+pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use palisade_spec as spec;

@@ -57,6 +57,9 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     };
     let start = Start { child, state: &state };
     die_with_parent();
+    crate::arguments::erase();
+    // Cannot fail: the name is short.
+    let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);
     let helper = if child.script.aside.is_empty() { None } else { Some(start_helper(&start)) };
     for (index, op) in child.script.ops.iter().enumerate() {
         if let Err(errno) = step(child, op, &state) {

@@ -5,6 +5,7 @@
 //! waiting for the program (`palisade::supervise`).
 #![cfg(target_os = "linux")]
 
+mod arguments;
 mod call;
 pub mod cgroup;
 mod child;
