@@ -133,6 +133,7 @@ pages! {
     languages_prints_what_it_says: "docs/languages.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
     doctor_prints_what_it_says: "docs/doctor.md",
+    performance_prints_what_it_says: "docs/performance.md",
 }
 
 #[test]
