@@ -106,7 +106,7 @@ impl Stage {
         let program = seat.lend(&program_outside).unwrap();
         // The home's name is nobody else's.
         let own = seat.home().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = format!("palisade-testkit-{}-{own}", std::process::id());
+        let name = format!("testkit-{}-{own}", std::process::id());
         let abstract_name = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = seat.home().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -117,7 +117,7 @@ impl Stage {
         let given = chown(&setuid, Some(if seat.uid() == 0 { ORDINARY_ID } else { 0 }), None).is_ok();
         std::fs::set_permissions(&setuid, std::fs::Permissions::from_mode(0o4755)).unwrap();
         Some(Self {
-            group: Group::new(&name, seat.uid()),
+            group: Group::new(&format!("palisade_{name}"), seat.uid()),
             setuid: given,
             program: seat.lend(&program_outside).unwrap(),
             tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
