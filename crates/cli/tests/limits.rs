@@ -236,11 +236,15 @@ fn a_fork_bomb_and_a_flood_of_zombies_are_bounded() {
 }
 
 #[test]
-fn a_shell_fork_bomb_ends_at_once() {
+fn a_shell_fork_bomb_is_stopped_or_ends_by_itself() {
     everyone(|place| {
-        let report = place.shell_report("--time-limit 20s", "b() { b | b & }; b; sleep 30");
-        assert!(report.json["success"] == false, "{:#}", report.json);
-        assert!(report.number("execution_time_ms") < 15_000.0, "{}", report.json["execution_time_ms"]);
+        let report = place.shell_report("--time-limit 10s", "b() { b | b & }; b; sleep 1; echo unharmed");
+        if report.weakened().is_empty() {
+            assert!(["limit-hit processes", "limit-hit threads"].contains(&report.outcome().as_str()), "{:#}", report.json);
+        } else {
+            // Refused by RLIMIT_NPROC, it may be over between two looks.
+            assert_ne!(report.outcome(), "limit-hit wall-time", "{:#}", report.json);
+        }
     });
 }
 
@@ -300,7 +304,7 @@ fn an_endless_flood_is_read_in_constant_memory() {
 fn a_share_of_the_processor_is_held() {
     everyone(|place| {
         let report = place.report("--cpu-limit 20", "$H cpu-burn 2 2");
-        if report.weakened().contains(&"cpu-limit") || !report.weakened().is_empty() {
+        if !report.weakened().is_empty() {
             // What is not held must be said by its own name.
             assert!(report.weakened().contains(&"cpu-limit"), "not said: {:?}", report.weakened());
             return;
@@ -313,8 +317,8 @@ fn a_share_of_the_processor_is_held() {
 #[test]
 fn limits_hold_without_json_too() {
     everyone(|place| {
-        let mut command = place.shell("--time-limit 5s --process-limit 8", "echo before; exec sleep 60");
-        let mut child = place.start(command.arg("--").env("X", "y"));
+        let mut command = place.shell("--time-limit 500ms", "echo before; exec sleep 60");
+        let mut child = place.start(&mut command);
         read_until(child.stdout.as_mut().unwrap(), "before\n");
         let output = common::finish(child);
         assert_eq!(output.status.code(), Some(124), "{}", common::text(&output));

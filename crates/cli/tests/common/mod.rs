@@ -224,7 +224,10 @@ impl Report {
     pub(crate) fn outcome(&self) -> String {
         let outcome = self.json["outcome"].as_object().unwrap();
         let rest = outcome.iter().filter(|(name, _)| *name != "kind");
-        let rest = rest.map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let rest = rest.map(|(_, value)| {
+            let name = value.as_str().or_else(|| value["name"].as_str());
+            name.map_or_else(|| value.to_string(), str::to_owned)
+        });
         [outcome["kind"].as_str().unwrap().to_owned()].into_iter().chain(rest).collect::<Vec<_>>().join(" ")
     }
 
