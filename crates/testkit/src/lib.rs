@@ -3,6 +3,7 @@
 //! The attacks themselves are the binary `hostile` of this package; `hostile --list` describes them.
 
 mod need;
+pub mod outside;
 mod person;
 mod programs;
 mod residue;

@@ -40,6 +40,17 @@ impl Residue {
         found
     }
 
+    /// Everything that was found, one line each.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// An earlier look, from the lines that it gave.
+    #[must_use]
+    pub fn of_lines(text: &str) -> Self {
+        Self { lines: text.lines().map(str::to_owned).collect(), unseen: Vec::new() }
+    }
+
     /// What is here now and was not there before, one line each; also what could not be looked at.
     #[must_use]
     pub fn since(&self, before: &Self) -> Vec<String> {

@@ -4,8 +4,8 @@
 //! its command line, `TCP` and `UDP` ports of ours, `NAME` an abstract socket, `GROUP` a cgroup that they may use.
 
 /// What must come of a row.
-#[derive(Clone, Copy)]
-pub(crate) enum Expect {
+#[derive(Clone, Copy, Debug)]
+pub enum Expect {
     /// `SUCCEEDED`.
     Success,
     /// Not possible here: the answer holds this text, for this reason. On a host where it does succeed, so much the
@@ -43,8 +43,9 @@ macro_rules! own_mounts {
     };
 }
 
+/// Shell line, what must come of it as root, and as an ordinary user.
 #[rustfmt::skip] // a table
-pub(crate) const ROWS: &[(&str, Expect, Expect)] = &[
+pub const ROWS: &[(&str, Expect, Expect)] = &[
     ("$H read-file /etc/hostname", Success, Success),
     ("$H write-file $DIR/w", Success, Success),
     ("$H list-dir /etc", Success, Success),
@@ -166,5 +167,5 @@ pub(crate) const ROWS: &[(&str, Expect, Expect)] = &[
 ];
 
 /// Operations that say nothing of success: `plain.rs` of the tests looks at what they do.
-pub(crate) const SPEAK_FOR_THEMSELVES: &[&str] =
+pub const SPEAK_FOR_THEMSELVES: &[&str] =
     &["exit", "raise", "abort", "segfault", "binary-output", "close-stdio", "print-environment", "print-ids"];
