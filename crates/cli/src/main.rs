@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod doctor;
 mod print;
 mod request;
 mod typescript;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
-        Command::Doctor(_) => 125,
+        Command::Doctor(args) => doctor::examine(&args),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))

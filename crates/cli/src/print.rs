@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
 };
@@ -181,6 +181,25 @@ fn story(report: &Report) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Text that is ready.
+pub(crate) fn data(text: &str) -> i32 {
+    out(text)
+}
+
+/// Whether standard output may be coloured: a terminal, and nobody said no (<https://no-color.org>).
+pub(crate) fn colour() -> Colour {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    if io::stdout().is_terminal() && !unwanted && !dumb { Colour::Some } else { Colour::None }
+}
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    None,
+    Some,
 }
 
 /// A plan for people: what, where, with which walls.

@@ -30,6 +30,12 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     let is_command = is_after_dashes(std::env::args_os().collect::<Vec<_>>().as_slice(), args.words.len());
     let mut words = args.words.into_iter();
     let first = words.next().unwrap_or_default();
+    if !is_command && first.starts_with('-') {
+        return Err(Refused {
+            what: format!("unknown option `{first}`"),
+            hint: "`palisade run --help` lists the options; a file of that name is run as ./NAME",
+        });
+    }
     let program = if is_command {
         Program::Command(first)
     } else {

@@ -10,6 +10,8 @@ use std::{
 use palisade_sys::{Groups, cgroup, landlock};
 use serde::Serialize;
 
+use crate::native::Kind;
+
 /// Facts about the host, read once per run and passed on as a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -43,7 +45,7 @@ pub struct Ids {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     /// A directory or file, shown read-only.
-    Tree(PathBuf),
+    Tree(PathBuf, Kind),
     /// A symbolic link, made again.
     Link {
         /// Where.
@@ -56,17 +58,8 @@ pub(crate) enum System {
 /// The host's directories with programs and libraries.
 const TOP: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", "/nix/store"];
 
-/// What loaders and TLS libraries need of /etc. Nothing here says anything about the host's users.
-const ETC: [&str; 8] = [
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/ca-certificates",
-    "/etc/pki/ca-trust/extracted",
-    "/etc/os-release",
-];
+/// What the loader and the alternatives system need of /etc. Nothing here says anything about the host's users.
+const ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/os-release"];
 
 impl Host {
     /// Looks at this host.
@@ -91,7 +84,7 @@ impl System {
         if kind.is_symlink() {
             Some(Self::Link { at: path.to_owned(), target: fs::read_link(path).ok()? })
         } else {
-            Some(Self::Tree(path.to_owned()))
+            Some(Self::Tree(path.to_owned(), if kind.is_dir() { Kind::Directory } else { Kind::File }))
         }
     }
 }
@@ -114,9 +107,17 @@ impl Ids {
         }
         let own = FIRST + (std::process::id() & 0x003f_ffff);
         // In a container, not every id may exist; the last mapped one is the least likely to own anything.
-        let last = fs::read_to_string("/proc/self/uid_map")?.lines().filter_map(last_id).max().unwrap_or(0);
+        let last = fs::read_to_string("/proc/self/uid_map")
+            .map_err(|error| io::Error::new(error.kind(), format!("/proc/self/uid_map: {error}")))?
+            .lines()
+            .filter_map(last_id)
+            .max()
+            .unwrap_or(0);
         let id = u32::try_from(last).map_or(own, |last| own.min(last));
-        Ok(Self { uid: id, gid: id, inside: INSIDE, groups: Groups::Drop })
+        // Root of a user namespace that an ordinary user made may not change groups either.
+        let denied = fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny");
+        let groups = if denied { Groups::Denied } else { Groups::Drop };
+        Ok(Self { uid: id, gid: id, inside: INSIDE, groups })
     }
 
     /// The caller's own, inside as outside: no wall between them.

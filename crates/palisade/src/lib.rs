@@ -8,11 +8,13 @@ mod host;
 mod job;
 pub mod language;
 mod native;
+pub mod probe;
 mod resolve;
 mod run;
 mod supervise;
 
 pub use error::{Refusal, StartError};
+pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use palisade_spec as spec;

@@ -173,7 +173,7 @@ fn limits_of(limits: &language::Limits) -> LimitsAsk {
 }
 
 /// `$XDG_CONFIG_HOME/palisade/languages`: the user's own definitions.
-fn own_languages() -> Option<PathBuf> {
+pub(crate) fn own_languages() -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;

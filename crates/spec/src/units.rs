@@ -74,7 +74,7 @@ impl FromStr for Bytes {
             "tb" => 1_000_000_000_000,
             _ => return Err(bad()),
         };
-        let too_large = || UnitError::TooLarge { text: text.to_owned(), max: "8191P" };
+        let too_large = || UnitError::TooLarge { text: text.to_owned(), max: "8388607T" };
         let bytes = if number.contains('.') {
             let value: f64 = number.parse().map_err(|_| bad())?;
             let bytes = value * factor as f64;

@@ -2,20 +2,13 @@
 //!
 //! Not here: any order of calls (`child.rs`).
 
-use libc::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use libc::{c_char, c_int, c_uint, c_ulong};
 
-/// A raw errno.
-pub(crate) type Errno = i32;
+pub(crate) use crate::raw::Errno;
+use crate::raw::sys;
 
-/// Turns the C convention (-1 and `errno`) into a `Result`.
-pub(crate) fn check(answer: c_long) -> Result<c_long, Errno> {
-    if answer < 0 {
-        // SAFETY: glibc's errno location is always valid for the calling thread.
-        Err(unsafe { *libc::__errno_location() })
-    } else {
-        Ok(answer)
-    }
-}
+/// How often something that is about to happen is looked for before sleeping: some 30 to 60 µs.
+pub(crate) const SPIN: u32 = 128;
 
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
@@ -53,7 +46,7 @@ const MS_PRIVATE: u64 = 1 << 18;
 pub(crate) fn open_tree(path: *const c_char) -> Result<c_int, Errno> {
     let flags = OPEN_TREE_CLONE | AT_RECURSIVE | libc::O_CLOEXEC as c_uint;
     // SAFETY: `path` is a valid C string of the script; the kernel only reads it.
-    check(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path, flags) }).map(|fd| fd as c_int)
+    unsafe { sys!(SYS_open_tree, libc::AT_FDCWD, path, flags) }.map(|fd| fd as c_int)
 }
 
 /// Sets attributes on a whole mount tree, named by descriptor (`path` empty) or by path, and makes it private.
@@ -61,17 +54,13 @@ pub(crate) fn mount_setattr(fd: c_int, path: *const c_char, set: u64) -> Result<
     let attr = MountAttr { set, propagation: MS_PRIVATE, ..MountAttr::default() };
     let flags = AT_RECURSIVE | libc::AT_EMPTY_PATH as c_uint;
     // SAFETY: `path` is a valid C string and `attr` lives across the call; the kernel only reads both.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>()) };
-    check(answer).map(drop)
+    unsafe { sys!(SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>()) }.map(drop)
 }
 
 /// Attaches a detached tree at `at`.
 pub(crate) fn move_mount(tree: c_int, at: *const c_char) -> Result<(), Errno> {
     // SAFETY: both strings are valid C strings; the kernel only reads them.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), libc::AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) };
-    check(answer).map(drop)
+    unsafe { sys!(SYS_move_mount, tree, c"".as_ptr(), libc::AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) }.map(drop)
 }
 
 /// mount(2). Null pointers are allowed where the manual allows them.
@@ -83,35 +72,58 @@ pub(crate) fn mount(
     data: *const c_char,
 ) -> Result<(), Errno> {
     // SAFETY: every pointer is null or a valid C string of the script; the kernel only reads them.
-    check(c_long::from(unsafe { libc::mount(source, at, kind, flags, data.cast::<c_void>()) })).map(drop)
+    unsafe { sys!(SYS_mount, source, at, kind, flags, data) }.map(drop)
 }
 
-/// Makes the working directory the root and detaches the old root.
+/// Makes the working directory the root. The old root is stacked on it.
 pub(crate) fn pivot_root_here() -> Result<(), Errno> {
     let here = c".".as_ptr();
     // SAFETY: `here` is a static C string.
-    check(unsafe { libc::syscall(libc::SYS_pivot_root, here, here) })?;
-    // SAFETY: as above. The old root is stacked on the new one at "."; MNT_DETACH unmounts the upper of the two.
-    check(c_long::from(unsafe { libc::umount2(here, libc::MNT_DETACH) })).map(drop)
+    unsafe { sys!(SYS_pivot_root, here, here) }.map(drop)
+}
+
+/// Detaches the uppermost mount at the root, which is the old root after [`pivot_root_here`].
+pub(crate) fn detach_old_root() -> Result<(), Errno> {
+    // SAFETY: the path is a static C string.
+    unsafe { sys!(SYS_umount2, c"/".as_ptr(), libc::MNT_DETACH) }.map(drop)
+}
+
+/// Waits as long as `word` is `old`; may return earlier.
+pub(crate) fn futex_wait(word: &std::sync::atomic::AtomicU32, old: u32) {
+    // SAFETY: the word outlives the call; a null timeout waits for ever. An error means that there is nothing to wait for.
+    let _ = unsafe { sys!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, old, 0) };
+}
+
+/// Wakes whoever waits for `word`.
+pub(crate) fn futex_wake(word: &std::sync::atomic::AtomicU32) {
+    // SAFETY: the word is only used as an address. Nobody waiting is fine.
+    let _ = unsafe { sys!(SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
 /// Opens a file or directory.
 pub(crate) fn open(path: *const c_char, flags: c_int, mode: c_uint) -> Result<c_int, Errno> {
     // SAFETY: `path` is a valid C string.
-    check(c_long::from(unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) })).map(|fd| fd as c_int)
+    unsafe { sys!(SYS_openat, libc::AT_FDCWD, path, flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as c_int)
 }
 
 /// Closes a descriptor that this process owns. A failure has no remedy here.
 pub(crate) fn close(fd: c_int) {
     // SAFETY: closing has no memory effect; a wrong number gives EBADF.
-    unsafe { libc::close(fd) };
+    let _ = unsafe { sys!(SYS_close, fd) };
+}
+
+/// Marks every descriptor from 3 on to be closed when a program is executed.
+pub(crate) fn close_on_execute() -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: scalar arguments.
+    unsafe { sys!(SYS_close_range, 3, u32::MAX, CLOSE_RANGE_CLOEXEC) }.map(drop)
 }
 
 /// Writes all of `bytes`.
 pub(crate) fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         // SAFETY: pointer and length describe `bytes`.
-        let n = check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long)?;
+        let n = unsafe { sys!(SYS_write, fd, bytes.as_ptr(), bytes.len()) }?;
         bytes = bytes.get(n as usize..).unwrap_or_default();
     }
     Ok(())
@@ -122,7 +134,7 @@ pub(crate) fn copy_file(from: c_int, to: c_int) -> Result<(), Errno> {
     let mut offset: libc::off_t = 0;
     loop {
         // SAFETY: `offset` lives across the call and is the only memory the kernel writes.
-        let n = check(unsafe { libc::sendfile(to, from, &raw mut offset, 1 << 30) } as c_long)?;
+        let n = unsafe { sys!(SYS_sendfile, to, from, &raw mut offset, 1 << 30) }?;
         if n == 0 {
             return Ok(());
         }
@@ -131,8 +143,8 @@ pub(crate) fn copy_file(from: c_int, to: c_int) -> Result<(), Errno> {
 
 /// prctl(2) with scalar arguments.
 pub(crate) fn prctl(option: c_int, a: c_ulong, b: c_ulong) -> Result<(), Errno> {
-    // SAFETY: used only with options whose arguments are numbers.
-    check(c_long::from(unsafe { libc::prctl(option, a, b, 0 as c_ulong, 0 as c_ulong) })).map(drop)
+    // SAFETY: used only with options whose arguments are numbers, or pointers to static strings.
+    unsafe { sys!(SYS_prctl, option, a, b, 0, 0) }.map(drop)
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.

@@ -7,8 +7,8 @@
 //! Facts from Documentation/admin-guide/cgroup-v1/ and cgroup-v2.rst.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
@@ -82,7 +82,7 @@ impl Place {
     /// # Errors
     /// [`NoPlace`] if there is no writable directory with a memory or pids controller.
     pub fn find() -> Result<Self, NoPlace> {
-        let own = fs::read_to_string("/proc/self/cgroup")
+        let own = text(Path::new("/proc/self/cgroup"))
             .map_err(|error| NoPlace { because: format!("/proc/self/cgroup: {error}") })?;
         if Path::new(ROOT).join("cgroup.controllers").exists() {
             return Self::find_v2(Path::new(ROOT), &own);
@@ -136,7 +136,8 @@ impl Place {
     pub fn create(&self, settings: &Settings) -> io::Result<Group> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{}-{number}", std::process::id(), start_time("self").unwrap_or_default());
+        let start = start_time("self").unwrap_or_default();
+        let name = format!("{PREFIX}{}-{}-{start}-{number}", pid_namespace(), std::process::id());
         match self {
             Self::V2 { directory, cpu } => {
                 let path = directory.join(name);
@@ -195,23 +196,26 @@ impl Place {
 
     /// Removes groups whose palisade was killed before it could.
     pub fn remove_stale(&self) {
-        let directories: Vec<&Path> = match self {
+        let all: Vec<&Path> = match self {
             Self::V2 { directory, .. } => vec![directory],
             Self::V1 { memory, pids, cpuacct, cpu } => {
                 [memory, pids, cpuacct, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
             }
         };
-        for directory in directories {
-            let Ok(entries) = fs::read_dir(directory) else { continue };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-                let mut parts = owner.split('-');
-                if let (Some(pid), Some(start)) = (parts.next(), parts.next())
-                    && start_time(pid).is_none_or(|now| now.to_string() != start)
-                {
+        let here = format!("{PREFIX}{}-", pid_namespace());
+        let own = format!("{}-", std::process::id());
+        // A group was made in all directories, so one listing finds it.
+        let Some(entries) = all.first().and_then(|first| fs::read_dir(first).ok()) else { return };
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(&*here)) else { continue };
+            let mut parts = owner.split('-');
+            if let (Some(pid), Some(start)) = (parts.next(), parts.next())
+                && !owner.starts_with(&own)
+                && start_time(pid).is_none_or(|now| now.to_string() != start)
+            {
+                for directory in &all {
                     // A group that is in use after all stays: rmdir refuses it.
-                    let _ = fs::remove_dir(entry.path());
+                    let _ = fs::remove_dir(directory.join(&name));
                 }
             }
         }
@@ -226,7 +230,7 @@ fn quota(percent: u32) -> u64 {
 
 /// Whether `directory` can have children with memory and pids controllers, and whether these have the cpu controller.
 fn offers(directory: &Path) -> Result<bool, String> {
-    let read = |name: &str| fs::read_to_string(directory.join(name)).map_err(|error| format!("{name}: {error}"));
+    let read = |name: &str| text(&directory.join(name)).map_err(|error| format!("{name}: {error}"));
     if !writable(directory) {
         return Err("not writable".to_owned());
     }
@@ -254,8 +258,8 @@ fn writable(directory: &Path) -> bool {
 }
 
 fn put(directory: &Path, file: &'static str, value: impl std::fmt::Display) -> io::Result<()> {
-    fs::write(directory.join(file), value.to_string())
-        .map_err(|error| io::Error::new(error.kind(), format!("{}/{file}: {error}", directory.display())))
+    let write = || OpenOptions::new().write(true).open(directory.join(file))?.write_all(value.to_string().as_bytes());
+    write().map_err(|error| io::Error::new(error.kind(), format!("{}/{file}: {error}", directory.display())))
 }
 
 fn optional(result: io::Result<()>) -> io::Result<()> {
@@ -267,9 +271,15 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// A number for the pid namespace that this process is in: elsewhere, its pid says nothing.
+fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
 /// Start time of a process in clock ticks since boot: with the pid it names a process for good.
 fn start_time(pid: &str) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = text(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
@@ -291,10 +301,16 @@ impl Group {
         set: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Option<PathBuf> {
         let path = parent.as_ref()?.join(name);
-        match fs::create_dir(&path).and_then(|()| set(&path)) {
+        // Two controllers may share one hierarchy, and so one directory (`cpu,cpuacct`).
+        let made = match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true),
+        };
+        match made
+            .and_then(|own| set(&path).map_err(|error| if own { (fs::remove_dir(&path), error).1 } else { error }))
+        {
             Ok(()) => Some(path),
             Err(error) => {
-                let _ = fs::remove_dir(&path);
                 self.failures.push((controller, error));
                 None
             }
@@ -313,7 +329,7 @@ impl Group {
     pub fn birthplace(&self) -> io::Result<Option<OwnedFd>> {
         match &self.memory {
             Some(path) if self.v2 => {
-                let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
+                let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
                 Ok(Some(file.into()))
             }
             _ => Ok(None),
@@ -328,7 +344,7 @@ impl Group {
         if self.v2 {
             return Ok(Vec::new());
         }
-        self.directories().map(|path| Ok(fs::OpenOptions::new().write(true).open(path.join("tasks"))?.into())).collect()
+        self.directories().map(|path| Ok(OpenOptions::new().write(true).open(path.join("tasks"))?.into())).collect()
     }
 
     /// Readable when the group may have run out of memory or tasks; ask [`Group::oom_kills`] then. `None` where the
@@ -428,12 +444,24 @@ impl Group {
     }
 }
 
+/// A file of the kernel's: one read gives all of it, unless it is long.
+fn text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut bytes = [0; 4096];
+    let n = file.read(&mut bytes)?;
+    let mut text = String::from_utf8_lossy(bytes.get(..n).unwrap_or_default()).into_owned();
+    if n == bytes.len() {
+        file.read_to_string(&mut text)?;
+    }
+    Ok(text)
+}
+
 fn number(path: &Path, file: &str) -> Option<u64> {
-    fs::read_to_string(path.join(file)).ok()?.trim().parse().ok()
+    text(&path.join(file)).ok()?.trim().parse().ok()
 }
 
 fn field(path: &Path, file: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path.join(file)).ok()?;
+    let text = text(&path.join(file)).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 

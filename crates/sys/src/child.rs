@@ -8,13 +8,17 @@
 //! This runs in a copy of a possibly multi-threaded process: system calls only, no allocation, locks, panics or drops.
 //! `tests/no_allocation.rs` kills the child that tries.
 
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+
 use libc::{c_int, c_ulong, c_void};
 
 use crate::{
-    call::{self, Errno, check},
+    call::{self, Errno},
+    raw::sys,
     record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
-    script::{Groups, Listener, Op, Presence, SLOTS, Script},
+    script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
     spawn::Strings,
+    trial,
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
@@ -25,34 +29,54 @@ pub(crate) struct Child<'a> {
     pub(crate) stdio: [i32; 3],
     /// The child's end of the control socket.
     pub(crate) control: i32,
-    /// Top of a stack for the second process.
-    pub(crate) stack: *mut c_void,
+    /// Tops of stacks for the program's process and for the helper.
+    pub(crate) stacks: [*mut c_void; 2],
 }
 
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
 const SECUREBITS: c_ulong = 0b1110_1111;
 
-struct State {
-    slots: [i32; SLOTS],
-    marks: [u64; MARKS],
+/// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
+/// [`Stage`] that it awaited.
+pub(crate) struct State {
+    slots: [AtomicI32; SLOTS],
+    marks: [AtomicU64; MARKS],
+    stages: [AtomicU32; STAGES],
 }
+
+/// Stages: nothing yet, reached, never to be reached.
+const NOT_YET: u32 = 0;
+const REACHED: u32 = 1;
+const NEVER: u32 = 2;
 
 /// Runs the script. Never returns.
 pub(crate) fn run(child: &Child<'_>) -> ! {
-    let mut state = State { slots: [-1; SLOTS], marks: [0; MARKS] };
+    let state = State {
+        slots: [const { AtomicI32::new(-1) }; SLOTS],
+        marks: [const { AtomicU64::new(0) }; MARKS],
+        stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
+    };
+    let start = Start { child, state: &state };
     die_with_parent();
+    crate::arguments::erase();
+    // Cannot fail: the name is short.
+    let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);
+    let helper = if child.script.aside.is_empty() { None } else { Some(start_helper(&start)) };
     for (index, op) in child.script.ops.iter().enumerate() {
-        if let Err(errno) = step(child, op, &mut state) {
+        if let Err(errno) = step(child, op, &state) {
             fail(child, index, errno);
         }
+    }
+    if let Some(helper) = helper {
+        await_end_of(child, helper);
     }
     // Changing ids has cleared the first setting. A parent that died in between is noticed by the next message.
     die_with_parent();
     if child.script.program.is_none() {
-        report(child, &message(READY, 0, 0), &state.marks, &[]);
+        report(child, &message(READY, 0, 0), &state, &[]);
         call::exit(0);
     }
-    let program = start_program(child, &state);
+    let program = start_program(&start);
     let keep = child.control;
     // Nothing of the caller's may stay open here, not even its terminal.
     for fd in 0..3 {
@@ -63,7 +87,60 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     reap(child, program)
 }
 
-fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
+/// Starts the helper, which shares everything but its namespaces and privileges.
+fn start_helper(start: &Start<'_, '_>) -> c_int {
+    let flags = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::SIGCHLD;
+    match clone_with(start, helper, start.child.stacks[1], flags) {
+        Ok(pid) => pid,
+        Err(errno) => fail(start.child, start.child.script.ops.len(), errno),
+    }
+}
+
+extern "C" fn helper(start: *mut c_void) -> c_int {
+    // SAFETY: the pointer was made from a `Start` that outlives this process, see `start_helper`.
+    let start = unsafe { &*start.cast::<Start<'_, '_>>() };
+    let script = start.child.script;
+    for (index, op) in script.aside.iter().enumerate() {
+        if let Err(errno) = step(start.child, op, start.state) {
+            // Its steps are counted after those of the first process and the execution.
+            let number = script.ops.len() + 1 + index;
+            let _ = send(start.child.control, &message(FAILED, number as u64, errno as u64), &[]);
+            for stage in &start.state.stages {
+                stage.store(NEVER, Ordering::Release);
+                call::futex_wake(stage);
+            }
+            return 1;
+        }
+    }
+    0
+}
+
+/// Waits for the helper. It has said itself what failed, if anything did.
+fn await_end_of(child: &Child<'_>, helper: c_int) {
+    let mut status = 0;
+    let mut wait = |flags| {
+        // SAFETY: `status` is valid for writing.
+        unsafe { sys!(SYS_wait4, helper, &raw mut status, libc::__WALL | flags, 0) }
+    };
+    let mut pid = Ok(0);
+    for _ in 0..call::SPIN {
+        pid = wait(libc::WNOHANG);
+        if pid != Ok(0) {
+            break;
+        }
+    }
+    if pid == Ok(0) {
+        pid = wait(0);
+    }
+    if pid != Ok(helper.into()) {
+        fail(child, child.script.ops.len(), libc::ECHILD);
+    }
+    if status != 0 {
+        call::exit(1);
+    }
+}
+
+pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
     match op {
         Op::PrivateMounts => {
             let flags = libc::MS_REC | libc::MS_PRIVATE;
@@ -83,14 +160,14 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
         }
         Op::Directory { path, mode } => {
             // SAFETY: `path` is a valid C string.
-            match check(unsafe { libc::mkdir(path.as_ptr(), *mode) }.into()) {
+            match unsafe { sys!(SYS_mkdirat, libc::AT_FDCWD, path.as_ptr(), *mode) } {
                 Err(libc::EEXIST) => Ok(()),
                 answer => answer.map(drop),
             }
         }
         Op::Symlink { target, path } => {
             // SAFETY: both are valid C strings.
-            check(unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }.into()).map(drop)
+            unsafe { sys!(SYS_symlinkat, target.as_ptr(), libc::AT_FDCWD, path.as_ptr()) }.map(drop)
         }
         Op::File { path, content, mode } => {
             let fd = match call::open(path.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, *mode) {
@@ -125,12 +202,13 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
             call::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), *flags as c_ulong, options.as_ptr())
         }
         Op::PivotRoot => call::pivot_root_here(),
+        Op::DetachOldRoot => call::detach_old_root(),
         Op::ReadOnlyTree { attributes } => {
-            call::mount_setattr(libc::AT_FDCWD, c"/".as_ptr(), attributes | libc::MOUNT_ATTR_RDONLY)
+            call::mount_setattr(libc::AT_FDCWD, c".".as_ptr(), attributes | libc::MOUNT_ATTR_RDONLY)
         }
         Op::HostName(name) => {
             // SAFETY: pointer and length describe `name`.
-            check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }.into()).map(drop)
+            unsafe { sys!(SYS_sethostname, name.as_ptr(), name.count_bytes()) }.map(drop)
         }
         Op::LoopbackUp => loopback_up(),
         Op::OpenDirectory { slot, path } => {
@@ -156,12 +234,29 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
             Ok(())
         }
         // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
-        Op::Unshare(namespaces) => check(unsafe { libc::unshare(namespaces.0 as c_int) }.into()).map(drop),
+        Op::Unshare(namespaces) => unsafe { sys!(SYS_unshare, namespaces.0) }.map(drop),
+        Op::OpenNamespace { slot, path } => {
+            let fd = call::open(path.as_ptr(), libc::O_RDONLY, 0)?;
+            keep(state, slot.0, fd)
+        }
+        Op::EnterNamespace(slot) => {
+            let fd = kept(state, slot.0)?;
+            // SAFETY: scalar arguments.
+            let entered = unsafe { sys!(SYS_setns, fd, 0) };
+            call::close(fd);
+            entered.map(drop)
+        }
+        Op::Await(stage) => await_stage(state, *stage),
+        Op::Reached(stage) => {
+            let word = state.stages.get(*stage as usize).ok_or(libc::EINVAL)?;
+            word.store(REACHED, Ordering::Release);
+            call::futex_wake(word);
+            Ok(())
+        }
         Op::NewKeyring => {
             const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
             // SAFETY: a null name asks for an anonymous keyring.
-            let joined =
-                check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) });
+            let joined = unsafe { sys!(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
             match joined {
                 Err(libc::ENOSYS) => Ok(()), // a kernel without keyrings has none to leak
                 answer => answer.map(drop),
@@ -171,16 +266,17 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
         Op::DropPrivileges => drop_privileges(),
         Op::Umask(mask) => {
             // SAFETY: umask cannot fail.
-            unsafe { libc::umask(*mask) };
+            let _ = unsafe { sys!(SYS_umask, *mask) };
             Ok(())
         }
         Op::WorkingDirectory(path) => chdir(path.as_ptr()),
         Op::Mark(index) => {
-            if let Some(mark) = state.marks.get_mut(*index) {
-                *mark = call::now();
+            if let Some(mark) = state.marks.get(*index) {
+                mark.store(call::now(), Ordering::Release);
             }
             Ok(())
         }
+        Op::Trial(trial) => trial::attempt(child, trial, state),
         Op::Call(function) => match function() {
             0 => Ok(()),
             errno => Err(errno),
@@ -188,13 +284,32 @@ fn step(child: &Child<'_>, op: &Op, state: &mut State) -> Result<(), Errno> {
     }
 }
 
-fn keep(state: &mut State, slot: usize, fd: i32) -> Result<(), Errno> {
-    *state.slots.get_mut(slot).ok_or(libc::EMFILE)? = fd;
+pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
+    state.slots.get(slot).ok_or(libc::EMFILE)?.store(fd, Ordering::Release);
     Ok(())
 }
 
 fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
-    state.slots.get(slot).copied().filter(|fd| *fd >= 0).ok_or(libc::EBADF)
+    let fd = state.slots.get(slot).ok_or(libc::EBADF)?.load(Ordering::Acquire);
+    if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
+}
+
+fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
+    let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
+    for _ in 0..call::SPIN * 16 {
+        if word.load(Ordering::Acquire) != NOT_YET {
+            break;
+        }
+        std::hint::spin_loop();
+    }
+    loop {
+        match word.load(Ordering::Acquire) {
+            NOT_YET => call::futex_wait(word, NOT_YET),
+            REACHED => return Ok(()),
+            // The other process has failed and has said so: nobody needs to hear of this one.
+            _ => call::exit(1),
+        }
+    }
 }
 
 fn die_with_parent() {
@@ -204,7 +319,7 @@ fn die_with_parent() {
 
 fn chdir(path: *const libc::c_char) -> Result<(), Errno> {
     // SAFETY: `path` is a valid C string.
-    check(unsafe { libc::chdir(path) }.into()).map(drop)
+    unsafe { sys!(SYS_chdir, path) }.map(drop)
 }
 
 /// Waits for one message of the parent. `ECANCELED` if it is gone or says something else.
@@ -220,25 +335,24 @@ fn set_ids(uid: u32, gid: u32, groups: Groups) -> Result<(), Errno> {
     // SAFETY: scalar arguments, or a null pointer with length 0.
     unsafe {
         if groups == Groups::Drop {
-            check(libc::syscall(libc::SYS_setgroups, 0usize, std::ptr::null::<u32>()))?;
+            sys!(SYS_setgroups, 0, 0)?;
         }
-        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
-        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+        sys!(SYS_setresgid, gid, gid, gid)?;
+        sys!(SYS_setresuid, uid, uid, uid)?;
     }
     Ok(())
 }
 
 fn loopback_up() -> Result<(), Errno> {
     // SAFETY: scalar arguments.
-    let socket =
-        check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())? as c_int;
+    let socket = unsafe { sys!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }? as c_int;
     // SAFETY: ifreq is plain data for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name[0] = b'l' as libc::c_char;
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads an ifreq.
-    let set = check(unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) }.into());
+    let set = unsafe { sys!(SYS_ioctl, socket, libc::SIOCSIFFLAGS, &raw const request) };
     call::close(socket);
     set.map(drop)
 }
@@ -256,16 +370,16 @@ fn drop_privileges() -> Result<(), Errno> {
     let header = [CAPABILITY_VERSION_3, 0];
     let none = [0u32; 6];
     // SAFETY: the two arrays have the layout of the header and of two data elements; the kernel only reads them.
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })?;
+    unsafe { sys!(SYS_capset, header.as_ptr(), none.as_ptr()) }?;
     call::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
     // Nobody inside may look into this process, which still holds the caller's memory image.
     call::prctl(libc::PR_SET_DUMPABLE, 0, 0)
 }
 
-fn report(child: &Child<'_>, base: &record::Message, marks: &[u64; MARKS], fds: &[i32]) {
+fn report(child: &Child<'_>, base: &record::Message, state: &State, fds: &[i32]) {
     let mut message = *base;
-    for (word, mark) in message.iter_mut().skip(4).zip(marks) {
-        *word = *mark;
+    for (word, mark) in message.iter_mut().skip(4).zip(&state.marks) {
+        *word = mark.load(Ordering::Acquire);
     }
     if send(child.control, &message, fds).is_err() {
         call::exit(1); // the parent is gone
@@ -278,24 +392,37 @@ fn fail(child: &Child<'_>, step: usize, errno: Errno) -> ! {
     call::exit(1)
 }
 
-/// What the second process gets to see.
+/// What the other processes get to see.
 struct Start<'a, 'b> {
     child: &'a Child<'b>,
     state: &'a State,
 }
 
+/// clone(2) with shared memory.
+fn clone_with(
+    start: &Start<'_, '_>,
+    function: extern "C" fn(*mut c_void) -> c_int,
+    stack: *mut c_void,
+    flags: c_int,
+) -> Result<c_int, Errno> {
+    let argument = std::ptr::from_ref(start).cast_mut().cast::<c_void>();
+    // SAFETY: both callers pass the top of a stack that nobody else uses, and keep `start` until the new process does not
+    // need it any more.
+    match unsafe { libc::clone(function, stack, flags, argument) } {
+        // No other process shares `errno` now: the helper is not there yet, or has ended.
+        // SAFETY: the C library's errno location is always valid for the calling thread.
+        -1 => Err(unsafe { *libc::__errno_location() }),
+        pid => Ok(pid),
+    }
+}
+
 /// Starts the program with shared memory (no page tables are copied) and waits until it has been executed.
-fn start_program(child: &Child<'_>, state: &State) -> c_int {
-    let start = Start { child, state };
+fn start_program(start: &Start<'_, '_>) -> c_int {
+    // CLONE_VFORK suspends this process until the other one has executed a program or ended.
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: `stack` is the top of an own stack that nobody else uses. CLONE_VFORK suspends this process until the other
-    // one has executed a program or ended, so `start` outlives every use.
-    let pid = check(
-        unsafe { libc::clone(program, child.stack, flags, (&raw const start).cast_mut().cast::<c_void>()) }.into(),
-    );
-    match pid {
-        Ok(pid) => pid as c_int,
-        Err(errno) => fail(child, child.script.ops.len(), errno),
+    match clone_with(start, program, start.child.stacks[0], flags) {
+        Ok(pid) => pid,
+        Err(errno) => fail(start.child, start.child.script.ops.len(), errno),
     }
 }
 
@@ -314,24 +441,25 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let Start { child, state } = start;
     let Some(program) = &child.script.program else { return Err(libc::EINVAL) };
     // SAFETY: no preconditions. An own session has no terminal, so nothing can be typed into it (TIOCSTI).
-    check(unsafe { libc::setsid() }.into())?;
+    unsafe { sys!(SYS_setsid) }?;
     // First out of the way of 0, 1 and 2, in case they are among them.
     let mut high = [0; 3];
     for (to, from) in high.iter_mut().zip(child.stdio) {
         // SAFETY: scalar arguments.
-        *to = check(unsafe { libc::fcntl(from, libc::F_DUPFD_CLOEXEC, 3) }.into())? as c_int;
+        *to = unsafe { sys!(SYS_fcntl, from, libc::F_DUPFD_CLOEXEC, 3) }? as c_int;
     }
     for (to, from) in high.iter().enumerate() {
         // SAFETY: scalar arguments.
-        check(unsafe { libc::dup2(*from, to as c_int) }.into())?;
+        unsafe { sys!(SYS_dup3, *from, to, 0) }?;
     }
-    let mut nothing = 0u64;
+    default_signals();
+    let nothing = 0u64;
     // SAFETY: the kernel reads an empty signal set of 8 bytes.
-    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw mut nothing, 0usize, 8usize) })?;
+    unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8) }?;
     for limit in &program.rlimits {
-        let value = libc::rlimit { rlim_cur: limit.value, rlim_max: limit.value };
+        let value = [limit.value; 2];
         // SAFETY: `value` is read by the kernel.
-        check(unsafe { libc::setrlimit(limit.resource as _, &raw const value) }.into())?;
+        unsafe { sys!(SYS_prlimit64, 0, limit.resource, value.as_ptr(), 0) }?;
     }
     let mut listener = -1;
     if !program.filter.is_empty() {
@@ -339,17 +467,15 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     }
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
-    report(child, &message(READY, 0, 0), &state.marks, given);
+    report(child, &message(READY, 0, 0), state, given);
     // Everything else closes by executing; the control socket until then tells of a failure.
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    // SAFETY: scalar arguments.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, CLOSE_RANGE_CLOEXEC) })?;
+    call::close_on_execute()?;
     let mut errno = libc::ENOENT;
     for candidate in &program.candidates {
         // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
-        unsafe { libc::execve(candidate.as_ptr(), child.strings.arguments(), child.strings.environment()) };
-        // SAFETY: as in `check`.
-        let why = unsafe { *libc::__errno_location() };
+        let answer =
+            unsafe { sys!(SYS_execve, candidate.as_ptr(), child.strings.arguments(), child.strings.environment()) };
+        let Err(why) = answer else { continue };
         // Like a shell: a file that is there but cannot be executed says more than one that is not there.
         if why != libc::ENOENT && why != libc::ENOTDIR {
             errno = why;
@@ -358,23 +484,35 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     Err(errno)
 }
 
+/// Gives every signal its default meaning. Rust ignores SIGPIPE, and a caller may ignore more (nohup); an ignored signal
+/// stays ignored across `clone3` and `execve`.
+fn default_signals() {
+    for signal in 1..=64 {
+        // `struct sigaction` of the kernel: handler (0 is SIG_DFL), flags, restorer, mask.
+        let default = [0u64; 4];
+        // SAFETY: the kernel reads 32 bytes. SIGKILL and SIGSTOP give EINVAL and need nothing.
+        unsafe {
+            let _ = sys!(SYS_rt_sigaction, signal, default.as_ptr(), 0, 8);
+        }
+    }
+}
+
 /// Installs a filter, and gives its listener or -1.
-fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
+pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listener: Listener) -> Result<c_int, Errno> {
     let program = libc::sock_fprog { len: len as u16, filter: code.cast_mut() };
     let flags = match listener {
         Listener::Parent => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
         Listener::Nobody => 0,
     };
     // SAFETY: `program` describes an array of instructions; the kernel copies and verifies it.
-    let fd =
-        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
+    let fd = unsafe { sys!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) }?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
 }
 
 fn close_from_to(first: c_int, last: c_int) {
     if first <= last {
         // SAFETY: scalar arguments; this process uses no descriptor but the control socket from here on.
-        unsafe { libc::syscall(libc::SYS_close_range, first as u32, last as u32, 0u32) };
+        let _ = unsafe { sys!(SYS_close_range, first, last, 0) };
     }
 }
 
@@ -385,15 +523,15 @@ fn reap(child: &Child<'_>, program: c_int) -> ! {
         // SAFETY: rusage is plain data for which zero is valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: both are valid for writing.
-        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::__WALL, &raw mut usage) };
-        if pid == program {
+        let pid = unsafe { sys!(SYS_wait4, -1i32, &raw mut status, libc::__WALL, &raw mut usage) };
+        if pid == Ok(program.into()) {
             let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
             let used = micros(usage.ru_utime) + micros(usage.ru_stime);
             // If this cannot be sent, the parent is gone, and so is everything here after the exit.
             let _ = send(child.control, &message(record::EXITED, status as u64, used), &[]);
             call::exit(0);
         }
-        if pid < 0 {
+        if pid.is_err_and(|errno| errno != libc::EINTR) {
             call::exit(1); // no children: cannot be before the program was reaped
         }
     }

@@ -5,7 +5,8 @@
 
 use std::ffi::CString;
 
-use crate::call::{self, Errno, check};
+use crate::call::{self, Errno};
+use crate::raw::sys;
 
 const CREATE_RULESET_VERSION: u32 = 1;
 const RULE_PATH_BENEATH: u32 = 1;
@@ -87,9 +88,8 @@ impl Rules {
         let attributes = [self.handled_files, self.handled_network, self.scoped];
         // Older kernels accept a longer structure if the rest is zero.
         // SAFETY: pointer and size describe `attributes`, which the kernel only reads.
-        let ruleset = check(unsafe {
-            libc::syscall(libc::SYS_landlock_create_ruleset, attributes.as_ptr(), size_of_val(&attributes), 0u32)
-        })? as i32;
+        let ruleset =
+            unsafe { sys!(SYS_landlock_create_ruleset, attributes.as_ptr(), size_of_val(&attributes), 0) }? as i32;
         for (path, rights) in &self.beneath {
             let fd = call::open(path.as_ptr(), libc::O_PATH, 0)?;
             #[repr(C, packed)]
@@ -99,14 +99,12 @@ impl Rules {
             }
             let rule = PathBeneath { rights: *rights, parent: fd };
             // SAFETY: `rule` has the layout of struct landlock_path_beneath_attr and is only read.
-            let added = check(unsafe {
-                libc::syscall(libc::SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &raw const rule, 0u32)
-            });
+            let added = unsafe { sys!(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &raw const rule, 0) };
             call::close(fd);
             added?;
         }
         // SAFETY: scalar arguments.
-        let restricted = check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0u32) });
+        let restricted = unsafe { sys!(SYS_landlock_restrict_self, ruleset, 0) };
         call::close(ruleset);
         restricted.map(drop)
     }
@@ -116,8 +114,6 @@ impl Rules {
 #[must_use]
 pub fn abi() -> u32 {
     // SAFETY: with this flag the kernel reads no memory.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u64>(), 0usize, CREATE_RULESET_VERSION)
-    };
-    u32::try_from(answer).unwrap_or(0)
+    let answer = unsafe { sys!(SYS_landlock_create_ruleset, 0, 0, CREATE_RULESET_VERSION) };
+    answer.ok().and_then(|version| u32::try_from(version).ok()).unwrap_or(0)
 }

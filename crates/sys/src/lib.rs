@@ -5,17 +5,21 @@
 //! waiting for the program (`palisade::supervise`).
 #![cfg(target_os = "linux")]
 
+mod arguments;
 mod call;
 pub mod cgroup;
 mod child;
 pub mod landlock;
 pub mod notify;
+mod raw;
 mod record;
 mod script;
 pub mod seccomp;
 pub mod signals;
 mod spawn;
+mod trial;
 
 pub use record::{MARKS, Record};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot};
+pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
 pub use spawn::{Child, IdMap, spawn};
+pub use trial::Trial;

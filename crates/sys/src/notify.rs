@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use crate::call::check;
+use crate::raw::sys;
 
 /// The supervisor's end of a filter.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Listener {
         // SAFETY: seccomp_notif is plain data, and the kernel demands that it is zero.
         let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the request writes one seccomp_notif, whose size is part of its number.
-        match check(unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &raw mut call) }.into()) {
+        match unsafe { sys!(SYS_ioctl, self.0.as_raw_fd(), RECEIVE, &raw mut call) } {
             Ok(_) => Ok(Some(Call { id: call.id, pid: call.pid, number: call.data.nr, arguments: call.data.args })),
             Err(libc::ENOENT | libc::EINTR) => Ok(None),
             Err(errno) => Err(io::Error::from_raw_os_error(errno)),
@@ -72,7 +72,7 @@ impl Listener {
         };
         let response = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
         // SAFETY: the request reads one seccomp_notif_resp. The only failure is ENOENT: the caller is gone.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &raw const response) };
+        let _ = unsafe { sys!(SYS_ioctl, self.0.as_raw_fd(), SEND, &raw const response) };
     }
 }
 

@@ -10,7 +10,8 @@ use std::{
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
-use crate::call::{self, Errno, check};
+use crate::call::{self, Errno};
+use crate::raw::sys;
 
 /// How many points in time a script can note.
 pub const MARKS: usize = 8;
@@ -84,7 +85,7 @@ pub(crate) fn send(socket: i32, message: &Message, fds: &[i32]) -> Result<(), Er
         }
     }
     // SAFETY: `header` and everything it points to live across the call.
-    check(unsafe { libc::sendmsg(socket, &raw const header, libc::MSG_NOSIGNAL) } as libc::c_long).map(drop)
+    unsafe { sys!(SYS_sendmsg, socket, &raw const header, libc::MSG_NOSIGNAL) }.map(drop)
 }
 
 /// Receives one message of the parent, with its descriptors in `fds`. For the child: no allocation.
@@ -100,8 +101,22 @@ pub(crate) fn receive(socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usi
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control);
-    // SAFETY: `header` and everything it points to live across the call and are large enough.
-    check(unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC) } as libc::c_long)?;
+    let mut receive = |flags| {
+        // SAFETY: `header` and everything it points to live across the call and are large enough.
+        unsafe { sys!(SYS_recvmsg, socket, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) }
+    };
+    // The parent is just writing it, as a rule: going to sleep and being woken on another processor costs more.
+    let mut received = Err(libc::EAGAIN);
+    for _ in 0..crate::call::SPIN {
+        received = receive(libc::MSG_DONTWAIT);
+        if received != Err(libc::EAGAIN) {
+            break;
+        }
+    }
+    if received == Err(libc::EAGAIN) {
+        received = receive(0);
+    }
+    received?;
     let mut count = 0;
     // SAFETY: the kernel has filled the control area; CMSG_FIRSTHDR gives null if there is none. The number of
     // descriptors is bounded by FDS, the size of both areas.

@@ -9,7 +9,7 @@ use std::{
     os::fd::{OwnedFd, RawFd},
 };
 
-use crate::{landlock, seccomp::SockFilter};
+use crate::{landlock, seccomp::SockFilter, trial::Trial};
 
 /// How many descriptors a script can hold at one time.
 pub const SLOTS: usize = 128;
@@ -119,9 +119,11 @@ pub enum Op {
         /// File system options.
         options: CString,
     },
-    /// Makes the new root the root and detaches the host's.
+    /// Makes the new root the root. The old one is stacked over it until [`Op::DetachOldRoot`].
     PivotRoot,
-    /// Makes everything mounted so far read-only, submounts included, and sets further attributes.
+    /// Detaches the root that [`Op::PivotRoot`] has replaced.
+    DetachOldRoot,
+    /// Makes everything mounted in the new root so far read-only, submounts included, and sets further attributes.
     ReadOnlyTree {
         /// `MOUNT_ATTR_*` bits beside read-only.
         attributes: u64,
@@ -143,6 +145,19 @@ pub enum Op {
     JoinCgroups,
     /// Leaves the named namespaces for new ones.
     Unshare(Namespaces),
+    /// Opens a namespace that this process is in.
+    OpenNamespace {
+        /// Where it is kept.
+        slot: Slot,
+        /// `/proc/self/ns/…`.
+        path: CString,
+    },
+    /// Enters a namespace that was opened.
+    EnterNamespace(Slot),
+    /// Waits until the other of the two processes that set up has come as far as its [`Op::Reached`] of this number.
+    Await(Stage),
+    /// Tells the other process that this one has come so far.
+    Reached(Stage),
     /// Starts an empty session keyring.
     NewKeyring,
     /// Restricts itself by Landlock (after which no privilege can be gained).
@@ -155,10 +170,25 @@ pub enum Op {
     WorkingDirectory(CString),
     /// Notes the time under a number below [`crate::MARKS`].
     Mark(usize),
+    /// Shows something, for a probe.
+    Trial(Trial),
     /// Calls a function. For tests of the rule that nothing here allocates.
     #[doc(hidden)]
     Call(fn() -> i32),
 }
+
+/// Points at which one of the two processes that set up waits for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Stage {
+    /// There are the namespaces that the helper makes.
+    Namespaces = 0,
+    /// The new root is the root.
+    Pivoted = 1,
+}
+
+/// How many [`Stage`]s there are.
+pub(crate) const STAGES: usize = 2;
 
 /// What happens to supplementary groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +213,7 @@ impl fmt::Display for Op {
             Self::AttachTree { at, .. } | Self::Bind { at, .. } => write!(f, "bind /{}", at.to_string_lossy()),
             Self::Mount { kind, at, .. } => write!(f, "mount {} on /{}", kind.to_string_lossy(), at.to_string_lossy()),
             Self::PivotRoot => f.write_str("pivot_root"),
+            Self::DetachOldRoot => f.write_str("detach the old root"),
             Self::ReadOnlyTree { .. } => f.write_str("make the root read-only"),
             Self::HostName(_) => f.write_str("set the host name"),
             Self::LoopbackUp => f.write_str("bring the loopback up"),
@@ -190,12 +221,17 @@ impl fmt::Display for Op {
             Self::GiveHandles(_) => f.write_str("give descriptors to the supervisor"),
             Self::JoinCgroups => f.write_str("join the cgroups"),
             Self::Unshare(namespaces) => write!(f, "unshare {:#x}", namespaces.0),
+            Self::OpenNamespace { path, .. } => write!(f, "open {}", path.to_string_lossy()),
+            Self::EnterNamespace(_) => f.write_str("enter a namespace"),
+            Self::Await(stage) => write!(f, "wait for {stage:?}"),
+            Self::Reached(stage) => write!(f, "tell of {stage:?}"),
             Self::NewKeyring => f.write_str("start an empty keyring"),
             Self::Landlock(_) => f.write_str("restrict itself by Landlock"),
             Self::DropPrivileges => f.write_str("give up all capabilities"),
             Self::Umask(_) => f.write_str("set the file mode mask"),
             Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
             Self::Mark(_) => f.write_str("note the time"),
+            Self::Trial(trial) => trial.fmt(f),
             Self::Call(_) => f.write_str("call a test function"),
         }
     }
@@ -274,8 +310,19 @@ pub struct Script {
     pub cgroup: Option<OwnedFd>,
     /// Steps of the first process.
     pub ops: Vec<Op>,
+    /// Steps of a helper that runs beside the first process until it starts the program, and shares memory and descriptors
+    /// with it: for what makes the kernel wait long, such as a new network namespace.
+    pub aside: Vec<Op>,
     /// What the second process executes. `None`: the first one exits when its steps are done (a probe).
     pub program: Option<Program>,
+}
+
+impl Script {
+    /// The step that [`crate::Record::Failed`] names; `None` for executing the program.
+    #[must_use]
+    pub fn step(&self, number: usize) -> Option<&Op> {
+        self.ops.get(number).or_else(|| self.aside.get(number.checked_sub(self.ops.len() + 1)?))
+    }
 }
 
 pub(crate) fn raw(fds: &[OwnedFd; 3]) -> [RawFd; 3] {

@@ -8,7 +8,7 @@ use std::{
 /// Blocks `signals` for the calling thread and gives a descriptor that becomes readable when one of them arrives.
 ///
 /// Call it before any other thread is started: a thread that does not block them would receive them the usual way.
-/// Children started by [`crate::spawn()`] begin with nothing blocked.
+/// Children started by [`crate::spawn()`] begin with nothing blocked and nothing ignored.
 ///
 /// # Errors
 /// What signalfd(2) says.
@@ -20,8 +20,9 @@ pub fn receive(signals: &[i32]) -> io::Result<OwnedFd> {
         for signal in signals {
             libc::sigaddset(&raw mut set, *signal);
         }
-        if libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
-            return Err(io::Error::last_os_error());
+        let errno = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        if errno != 0 {
+            return Err(io::Error::from_raw_os_error(errno));
         }
         let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         if fd < 0 {

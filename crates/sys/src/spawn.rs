@@ -4,7 +4,8 @@
 
 use std::{
     ffi::{CString, c_char},
-    fs, io,
+    fs::OpenOptions,
+    io::{self, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -17,13 +18,14 @@ use rustix::{
 };
 
 use crate::{
-    call::{CloneArgs, check},
+    call::CloneArgs,
     child,
+    raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
     script::{Script, raw},
 };
 
-/// The second process's stack. It runs a few frames of `child.rs`.
+/// A stack of the child's other processes. They run a few frames of `child.rs`.
 const STACK: usize = 64 << 10;
 
 /// A running child. Dropping it kills it, and with it everything in its pid namespace, and waits for that.
@@ -83,15 +85,18 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let strings = Strings::of(script);
     // Not zeroed: only the pages that are used are ever touched.
-    let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());
-    // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
-    let top = unsafe { stack.as_mut_ptr().add(stack.capacity()) };
+    let mut stacks: [Vec<u128>; 2] = [const { Vec::new() }; 2];
+    let tops = stacks.each_mut().map(|stack| {
+        stack.reserve_exact(STACK / size_of::<u128>());
+        // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
+        unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast()
+    });
     let context = child::Child {
         script,
         strings: &strings,
         stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
-        stack: top.cast(),
+        stacks: tops,
     };
     let mut pidfd: RawFd = -1;
     const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
@@ -108,7 +113,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     }
     // SAFETY: without CLONE_VM this is a fork: the child has copies of all memory. It runs only `child::run`, which makes
     // system calls and never returns, so no lock that another thread held can matter.
-    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) })
+    let pid = unsafe { sys!(SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) }
         .map_err(io::Error::from_raw_os_error)?;
     if pid == 0 {
         child::run(&context);
@@ -142,7 +147,9 @@ impl Child {
     /// # Errors
     /// What the kernel says to the maps; user_namespaces(7) has the rules.
     pub fn map_ids(&self, map: IdMap) -> io::Result<()> {
-        let write = |name: &str, text: &str| fs::write(format!("/proc/{}/{name}", self.pid), text);
+        let write = |name: &str, text: &str| {
+            OpenOptions::new().write(true).open(format!("/proc/{}/{name}", self.pid))?.write_all(text.as_bytes())
+        };
         if map.groups == crate::script::Groups::Denied {
             write("setgroups", "deny")?;
         }

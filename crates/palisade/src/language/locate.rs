@@ -73,6 +73,11 @@ impl Toolchain {
         self.tools.iter().find(|(known, _)| known == id).map(|(_, tool)| tool.program.as_path())
     }
 
+    /// Absolute path of every tool, in the definition's order.
+    pub fn programs(&self) -> impl Iterator<Item = &Path> {
+        self.tools.iter().map(|(_, tool)| tool.program.as_path())
+    }
+
     /// Host files that the tools read, beside /usr: without repetition, outer directories first.
     #[must_use]
     pub fn read_only(&self) -> Vec<ReadOnly> {

@@ -164,7 +164,10 @@ fn own(directory: Option<&Path>) -> Result<Vec<Language>, LanguageError> {
         move |source: io::Error| LanguageError::Unreadable { path, source }
     };
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // Not there, or somebody else's (`sudo -u`, with the HOME of before): not this user's definitions.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Ok(Vec::new());
+        }
         entries => entries.map_err(unreadable(directory))?,
     };
     let mut paths: Vec<PathBuf> = Vec::new();

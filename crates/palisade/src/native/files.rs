@@ -103,20 +103,22 @@ impl Kind {
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Parts of /proc about the whole host. What only root can read needs no mask: nobody in here is root of anything.
-const MASKS: [(&str, Kind); 12] = [
+const MASKS: [(&str, Kind); 8] = [
     ("acpi", Kind::Directory),
     ("asound", Kind::Directory),
-    ("bus", Kind::Directory),
-    ("driver", Kind::Directory),
-    ("irq", Kind::Directory),
     ("scsi", Kind::Directory),
     ("interrupts", Kind::File),
     ("kallsyms", Kind::File),
-    ("kcore", Kind::File),
     ("keys", Kind::File),
     ("key-users", Kind::File),
     ("modules", Kind::File),
 ];
+
+/// What TLS libraries look for, where there is somebody to talk to.
+const CERTIFICATES: [&str; 3] = ["/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/ca-trust/extracted"];
+
+/// What resolvers look for, on the host's network.
+const NAMES: [&str; 5] = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols"];
 
 /// Shown by /etc/passwd and friends: just the one user.
 const TEXTS: [(&str, &str); 4] = [
@@ -136,17 +138,20 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     let mut tree: Vec<Entry> = Vec::with_capacity(64);
     for part in &host.system {
         tree.push(match part {
-            System::Tree(path) => {
-                Entry::Host { from: path.clone(), at: path.clone(), kind: Kind::of(path), access: Access::Read }
+            System::Tree(path, kind) => {
+                Entry::Host { from: path.clone(), at: path.clone(), kind: *kind, access: Access::Read }
             }
             System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
         });
     }
-    if job.network == NetworkPolicy::AllowAll {
-        for name in ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols"] {
-            if let Ok(from) = Path::new(name).canonicalize() {
-                tree.push(Entry::Host { from, at: name.into(), kind: Kind::File, access: Access::Read });
-            }
+    let network: &[&str] = match job.network {
+        NetworkPolicy::None => &[],
+        NetworkPolicy::Loopback => &CERTIFICATES,
+        NetworkPolicy::AllowAll => &[CERTIFICATES.as_slice(), &NAMES].concat(),
+    };
+    for name in network {
+        if let Ok(from) = Path::new(name).canonicalize() {
+            tree.push(Entry::Host { kind: Kind::of(&from), from, at: name.into(), access: Access::Read });
         }
     }
     for (at, content) in TEXTS {
@@ -170,10 +175,7 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     tree.push(Entry::Proc);
     tree.push(Entry::Directory { at: EMPTY.into() });
     for (name, kind) in MASKS {
-        let at = Path::new("/proc").join(name);
-        if at.symlink_metadata().is_ok() {
-            tree.push(Entry::Mask { at, kind });
-        }
+        tree.push(Entry::Mask { at: Path::new("/proc").join(name), kind });
     }
     for (number, given) in job.given.iter().enumerate() {
         tree.push(Entry::Copy { at: given.at.clone(), number, mode: given.mode });

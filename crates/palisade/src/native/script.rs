@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
     landlock::{Rules, Tcp, access},
 };
 
@@ -71,13 +71,15 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
         builder.entry(entry, &mut trees, launch)?;
     }
     if !builder.sealed {
-        builder.ops.push(Op::PivotRoot);
+        builder.pivot();
     }
     if launch.wall == Wall::Full {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }
-    if launch.job.network == NetworkPolicy::Loopback {
-        builder.ops.push(Op::LoopbackUp);
+    let namespaces = slow_namespaces(launch);
+    if !namespaces.is_empty() {
+        builder.ops.push(Op::Await(Stage::Namespaces));
+        builder.ops.extend(namespaces.iter().map(|(slot, ..)| Op::EnterNamespace(*slot)));
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
@@ -98,18 +100,55 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     }
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
-    Ok(Script { namespaces: namespaces(launch), cgroup, ops: builder.ops, program: Some(program(launch, pipes)?) })
+    Ok(Script {
+        namespaces: quick_namespaces(launch),
+        cgroup,
+        ops: builder.ops,
+        aside: aside(launch, &namespaces)?,
+        program: Some(program(launch, pipes)?),
+    })
 }
 
 /// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
-fn namespaces(launch: &Launch) -> Namespaces {
+fn quick_namespaces(launch: &Launch) -> Namespaces {
     use Namespaces as N;
     let least = N::USER.and(N::MOUNT).and(N::PID);
-    match (launch.wall, launch.job.network) {
-        (Wall::Nothing, _) => least,
-        (Wall::Full, NetworkPolicy::AllowAll) => least.and(N::IPC).and(N::UTS),
-        (Wall::Full, _) => least.and(N::IPC).and(N::UTS).and(N::NETWORK),
+    match launch.wall {
+        Wall::Nothing => least,
+        Wall::Full => least.and(N::UTS),
     }
+}
+
+/// Those that take long: the helper makes them, and the first process enters them.
+fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
+    let ipc = (Slot(palisade_sys::SLOTS - 4), Namespaces::IPC, "/proc/self/ns/ipc");
+    let network = (HIGHEST, Namespaces::NETWORK, "/proc/self/ns/net");
+    match (launch.wall, launch.job.network) {
+        (Wall::Nothing, _) => Vec::new(),
+        (Wall::Full, NetworkPolicy::AllowAll) => vec![ipc],
+        (Wall::Full, _) => vec![ipc, network],
+    }
+}
+
+/// Slots from here on are not for trees.
+const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 3);
+
+/// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
+/// others together, and unmounting waits for every processor to have noticed (synchronize_rcu in fs/namespace.c).
+fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result<Vec<Op>> {
+    let mut ops = Vec::new();
+    if let Some(all) = namespaces.iter().map(|(_, namespace, _)| *namespace).reduce(Namespaces::and) {
+        ops.push(Op::Unshare(all));
+        if launch.job.network == NetworkPolicy::Loopback {
+            ops.push(Op::LoopbackUp);
+        }
+        for (slot, _, path) in namespaces {
+            ops.push(Op::OpenNamespace { slot: *slot, path: c_string(*path)? });
+        }
+        ops.push(Op::Reached(Stage::Namespaces));
+    }
+    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot]);
+    Ok(ops)
 }
 
 fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
@@ -164,7 +203,7 @@ struct Builder {
 
 impl Builder {
     fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == palisade_sys::SLOTS - 2 {
+        if self.slot == HIGHEST.0 - 1 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -249,8 +288,8 @@ impl Builder {
                 self.ops.push(Op::Bind { source: c_path(at)?, at: self.place(at)?, presence: Presence::Needed });
             }
             Entry::Seal => {
-                self.ops.push(Op::PivotRoot);
                 self.ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
+                self.pivot();
                 self.sealed = true;
             }
             Entry::Scratch { at, size, inodes } => {
@@ -265,6 +304,11 @@ impl Builder {
             }
         }
         Ok(())
+    }
+
+    fn pivot(&mut self) {
+        self.ops.push(Op::PivotRoot);
+        self.ops.push(Op::Reached(Stage::Pivoted));
     }
 
     fn handles(&mut self, launch: &Launch) -> io::Result<()> {

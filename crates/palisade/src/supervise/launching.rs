@@ -12,6 +12,9 @@ use crate::{
     native::{self, Launch},
 };
 
+/// What the set-up may take beyond the time limit of the program.
+const SETUP: Duration = Duration::from_secs(10);
+
 /// Starts the child and gives it what it waits for.
 pub(super) fn start<'a>(
     launch: &'a Launch,
@@ -26,7 +29,7 @@ pub(super) fn start<'a>(
         Output::Pass => launch.job.limits.output.0,
     };
     let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
-    let mut acts = Acts::new(&launch.job.limits);
+    let mut acts = Acts::new();
 
     // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
     // beside that.
@@ -98,7 +101,13 @@ impl Run<'_> {
             if let Some(cancel) = self.connection.cancel {
                 list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
             }
-            poll_on(&mut list, None).map_err(StartError::io("wait for the sandbox"))?;
+            // A step can hang, for example on a dead network file system.
+            let patience = self.launch.job.limits.wall_time + SETUP;
+            let waited = Duration::from_nanos(now().saturating_sub(self.times.cloned));
+            let Some(left) = patience.checked_sub(waited) else {
+                return Err(StartError::KilledDuringSetup { during: "a step that took longer than the time limit" });
+            };
+            poll_on(&mut list, Some(left)).map_err(StartError::io("wait for the sandbox"))?;
             let cancelled = list.get(1).is_some_and(|fd| !fd.revents().is_empty());
             if cancelled {
                 self.stop(Stop::Cancelled);
@@ -144,7 +153,7 @@ fn first_failure(child: &Child, script: &Script) -> Option<StartError> {
 
 fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
     let source = io::Error::from_raw_os_error(errno);
-    let op = script.ops.get(step);
+    let op = script.step(step);
     let hint = match (op, errno) {
         (Some(Op::Mount { kind, .. }), libc::EPERM) if kind.as_bytes() == b"proc" => Some(
             "a new /proc may only be mounted where the old one is fully visible: in a container, start it with an \

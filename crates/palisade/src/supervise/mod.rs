@@ -42,6 +42,9 @@ pub(crate) struct Connection<'a> {
 /// How often the processes are counted, and their memory where no cgroup does it.
 const SAMPLING: Duration = Duration::from_millis(10);
 
+/// How long the last output of a run that was stopped may take to reach its reader.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A finished stage.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -126,9 +129,16 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
+        let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
         loop {
             self.streams.serve()?;
             if self.streams.is_drained() || self.stop == Some(Stop::Cancelled) {
+                return Ok(());
+            }
+            // A run that was stopped is over, whoever does not read. One that ended waits for its reader, as any pipe does.
+            let patience = self.stop.is_some().then(|| Duration::from_nanos(deadline.saturating_sub(now())));
+            if patience == Some(Duration::ZERO) {
+                self.streams.give_up();
                 return Ok(());
             }
             let mut list = Vec::new();
@@ -136,7 +146,7 @@ impl Run<'_> {
             if let Some(cancel) = self.connection.cancel {
                 list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
             }
-            poll_on(&mut list, None)?;
+            poll_on(&mut list, patience)?;
             if self.connection.cancel.is_some() && list.last().is_some_and(|fd| !fd.revents().is_empty()) {
                 return Ok(());
             }
@@ -374,6 +384,13 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
 }
 
+/// Processors that can work at the same time for a program, which may choose its own affinity.
 fn processors() -> u32 {
-    rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count()).max(1)
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let count = |range: &str| -> Option<u32> {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(last.trim().parse::<u32>().ok()?.saturating_sub(first.trim().parse().ok()?) + 1)
+    };
+    let total: u32 = online.split(',').filter_map(count).sum();
+    total.max(rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count())).max(1)
 }

@@ -123,6 +123,13 @@ impl Streams {
         self.input = None;
     }
 
+    /// Drops what the reader did not take.
+    pub(crate) fn give_up(&mut self) {
+        for drain in &mut self.output {
+            drain.stream.cut |= drain.pipe.take().is_some();
+        }
+    }
+
     /// Whether everything that the program wrote has reached its place.
     pub(crate) fn is_drained(&self) -> bool {
         self.output.iter().all(|drain| {

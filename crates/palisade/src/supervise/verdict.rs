@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use palisade_spec::{
-    Layer, LayerName, LayerStatus, LimitKind, Limits, Outcome, Phases, Report, SCHEMA, Signal, Violation,
-    ViolationKind, Weakening,
+    Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Signal, Violation, ViolationKind,
+    Weakening,
 };
 use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
 
@@ -33,14 +33,8 @@ pub(super) struct Acts {
 }
 
 impl Acts {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let earliest = limits.cpu_time / super::processors();
-        Self {
-            calls: Vec::new(),
-            omitted: 0,
-            weakened: Vec::new(),
-            next_cpu_look: u64::try_from(earliest.as_nanos()).unwrap_or(u64::MAX),
-        }
+    pub(super) fn new() -> Self {
+        Self { calls: Vec::new(), omitted: 0, weakened: Vec::new(), next_cpu_look: 0 }
     }
 
     pub(super) fn note(&mut self, call: &'static str) {
