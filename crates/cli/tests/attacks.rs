@@ -1,7 +1,12 @@
 //! Every attack of the hostile program that works outside the sandbox does nothing inside it.
 //!
 //! The table and its outside half are `palisade_testkit::outside`; here is what differs inside. Exhaustion: `limits.rs`.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too; reasons are to be read")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests too; reasons are to be read"
+)]
 
 mod common;
 
@@ -46,7 +51,8 @@ const DIFFERENT: &[(&str, &str, Inside)] = &[
 /// The line inside for a line outside.
 fn inside(line: &'static str) -> (String, Inside) {
     // Without the wrappers that make an own init or own mounts: inside there are such.
-    let bare = line.find("$H ").map(|start| line[start..].split("; exit").next().unwrap().trim_end_matches('\'')).unwrap();
+    let bare =
+        line.find("$H ").map(|start| line[start..].split("; exit").next().unwrap().trim_end_matches('\'')).unwrap();
     match DIFFERENT.iter().find(|(outside, ..)| *outside == bare) {
         Some((_, line, expected)) => ((*line).to_owned(), *expected),
         None if line.starts_with("unshare") => (bare.replace("$H ", "$RUN "), Blocked),
@@ -183,7 +189,18 @@ fn no_privilege_is_left_or_can_be_gained() {
 
 #[test]
 fn every_operation_is_tried_here_or_is_a_matter_of_limits() {
-    let here = ["files", "processes", "leaks", "network", "mounts", "namespaces", "calls", "tracing", "settings", "privileges"];
+    let here = [
+        "files",
+        "processes",
+        "leaks",
+        "network",
+        "mounts",
+        "namespaces",
+        "calls",
+        "tracing",
+        "settings",
+        "privileges",
+    ];
     for (name, group) in operations() {
         let tried = here.contains(&group.as_str()) && ROWS.iter().any(|row| operation(row.0) == name);
         let elsewhere = group == "exhaustion" || SPEAK_FOR_THEMSELVES.contains(&name.as_str()) || group == "plain";

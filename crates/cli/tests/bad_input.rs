@@ -16,7 +16,9 @@ fn assert_refused(output: &Output, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code().is_some_and(|code| (125..=127).contains(&code)), "{}", text(output));
     assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "one error: {said}");
-    let remedy = ["hint: ", "(known: ", "tip: ", "For more information", "write ", "give "].iter().any(|mark| said.contains(mark));
+    let remedy = ["hint: ", "(known: ", "tip: ", "For more information", "write ", "give "]
+        .iter()
+        .any(|mark| said.contains(mark));
     assert!(remedy, "no remedy: {said}");
     for word in words {
         assert!(said.contains(word), "`{word}` is not in: {said}");

@@ -63,7 +63,8 @@ fn a_kill_when_the_program_speaks_leaves_nothing() {
 #[test]
 fn a_kill_leaves_no_file_of_a_program_that_wrote_some() {
     everyone(|place| {
-        let script = "head -c 5000000 /dev/zero >/tmp/a; head -c 5000000 /dev/zero >/dev/shm/b; echo written; exec sleep 70";
+        let script =
+            "head -c 5000000 /dev/zero >/tmp/a; head -c 5000000 /dev/zero >/dev/shm/b; echo written; exec sleep 70";
         let mut child = place.start(&mut place.shell("", script));
         read_until(child.stdout.as_mut().unwrap(), "written\n");
         kill_and_reap(child);
@@ -96,7 +97,10 @@ fn a_kill_when_the_cgroup_appears_leaves_nothing_after_the_next_start() {
         for _ in 0..5 {
             let child = place.start(&mut place.shell("", FAMILY));
             let name = format!("/palisade-{}-", child.id());
-            assert!(wait_for(SOON, || place.left().iter().any(|line| line.starts_with("cgroup") && line.contains(&name))));
+            assert!(wait_for(SOON, || place
+                .left()
+                .iter()
+                .any(|line| line.starts_with("cgroup") && line.contains(&name))));
             kill_and_reap(child);
             assert_gone(place, "when the cgroup appeared");
         }
@@ -139,7 +143,8 @@ fn a_kill_of_a_compiler_s_run_leaves_nothing() {
 #[test]
 fn clearing_the_death_signal_saves_no_program() {
     everyone(|place| {
-        let mut child = place.start(&mut place.shell("", "$H pdeathsig-clear; echo cleared; exec $H ignore-signals 70"));
+        let mut child =
+            place.start(&mut place.shell("", "$H pdeathsig-clear; echo cleared; exec $H ignore-signals 70"));
         read_until(child.stdout.as_mut().unwrap(), "cleared\n");
         kill_and_reap(child);
         assert_gone(place, "of a program without a death signal");
@@ -151,7 +156,10 @@ fn clearing_the_death_signal_saves_no_program() {
 fn a_signal_to_stop_cancels_and_reports() {
     everyone(|place| {
         for stop in [Signal::TERM, Signal::INT, Signal::HUP] {
-            let mut child = place.start(&mut place.shell("--json", &FAMILY.replace("echo running", "echo running | tee /dev/stderr >&2; echo out")));
+            let mut child = place.start(
+                &mut place
+                    .shell("--json", &FAMILY.replace("echo running", "echo running | tee /dev/stderr >&2; echo out")),
+            );
             // With --json nothing comes before the end, so look for the last process of the family.
             let pid = child.id();
             let started = || {
@@ -186,7 +194,8 @@ fn a_signal_to_stop_works_while_nobody_reads_the_output() {
         let pid = child.id();
         // Its output is not read, so in the end it cannot write.
         assert!(wait_for(SOON, || common::processes_with(&place.token()).len() >= 2));
-        let blocked = || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|wchan| wchan.contains("poll"));
+        let blocked =
+            || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|wchan| wchan.contains("poll"));
         wait_for(Duration::from_secs(2), blocked);
         signal(pid, Signal::TERM);
         let mut child = child;

@@ -94,7 +94,12 @@ fn arguments_reach_the_program() {
         }
         let source = place.file("args.py", "import sys; print(sys.argv)");
         let output = place.output(place.palisade("run --quiet").arg(&source).args(["-x", "a b", "--json"]));
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "['/work/main.py', '-x', 'a b', '--json']\n", "{}", text(&output));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "['/work/main.py', '-x', 'a b', '--json']\n",
+            "{}",
+            text(&output)
+        );
     });
 }
 
@@ -105,11 +110,14 @@ fn siblings_are_invisible_unless_asked_for_and_then_read_only() {
             return;
         }
         place.file("helper.py", "word = 'helped'");
-        let source = place.file("main.py", "import os\nprint(sorted(os.listdir('/work')))\n\
+        let source = place.file(
+            "main.py",
+            "import os\nprint(sorted(os.listdir('/work')))\n\
                                             try:\n    import helper; print(helper.word)\n\
                                             except ImportError: print('alone')\n\
                                             try:\n    open('/work/new', 'w'); print('wrote')\n\
-                                            except OSError as e: print(e.errno)\n");
+                                            except OSError as e: print(e.errno)\n",
+        );
         std::fs::remove_file(&place.hostile).unwrap();
         let run = |options: &str| {
             let output = place.output(&mut place.palisade(&format!("run --quiet {options} {}", source.display())));
@@ -180,7 +188,8 @@ fn python_in_the_home(place: &Place) -> Option<PathBuf> {
         .status()
         .ok()?;
     let python = root.join("bin/python3");
-    let works = place.seat.command(&python).args(["-c", "import os"]).env_clear().status().is_ok_and(|end| end.success());
+    let works =
+        place.seat.command(&python).args(["-c", "import os"]).env_clear().status().is_ok_and(|end| end.success());
     if !(copied.success() && works) {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: this host's python cannot be moved\n");
     }

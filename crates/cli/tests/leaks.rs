@@ -63,9 +63,13 @@ fn the_ids_and_names_of_the_host_are_not_told() {
 #[test]
 fn the_root_holds_nothing_of_the_host_but_its_programs() {
     everyone(|place| {
-        let report = place.shell_report("", "ls -A /; echo --; ls -A /etc; echo --; ls -A /work /dev/shm /home /root /var 2>&1");
+        let report =
+            place.shell_report("", "ls -A /; echo --; ls -A /etc; echo --; ls -A /work /dev/shm /home /root /var 2>&1");
         let parts: Vec<&str> = report.stdout().split("--\n").collect();
-        let usual = ["bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "proc", "sbin", "tmp", "usr", "work", ".empty"];
+        let usual = [
+            "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "proc", "sbin", "tmp", "usr", "work",
+            ".empty",
+        ];
         assert!(parts[0].lines().all(|name| usual.contains(&name)), "/ holds {}", parts[0]);
         for secret in ["shadow", "ssh", "hostname", "machine-id", "sudoers", "fstab", "resolv.conf"] {
             assert!(!parts[1].lines().any(|name| name == secret), "/etc holds {secret}");
@@ -102,7 +106,8 @@ fn the_terminal_of_the_caller_is_out_of_reach() {
     }
     everyone(|place| {
         // A terminal of its own for palisade; the program has none, so nothing can be typed into it.
-        let inside = "test -t 0 || test -t 1 || test -t 2 || (: </dev/tty) 2>/dev/null && echo reached || echo out of reach";
+        let inside =
+            "test -t 0 || test -t 1 || test -t 2 || (: </dev/tty) 2>/dev/null && echo reached || echo out of reach";
         let line = format!("{} run -- /bin/sh -c '{inside}'", place.palisade.display());
         let mut command = place.seat.command("script");
         let output = place.output(command.args(["-qec", &line, "/dev/null"]).env("PALISADE_TEST", place.token()));
@@ -142,7 +147,8 @@ fn a_listener_of_the_host_is_reached_only_with_the_whole_network() {
 #[test]
 fn a_set_user_id_program_gains_nothing() {
     everyone(|place| {
-        let report = place.shell_report("", "for p in su mount passwd sudo; do $(command -v $p) --version; done 2>&1; id -u");
+        let report =
+            place.shell_report("", "for p in su mount passwd sudo; do $(command -v $p) --version; done 2>&1; id -u");
         assert!(report.stdout().ends_with("1000\n"), "{}", report.stdout());
     });
 }

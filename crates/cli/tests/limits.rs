@@ -240,7 +240,11 @@ fn a_shell_fork_bomb_is_stopped_or_ends_by_itself() {
     everyone(|place| {
         let report = place.shell_report("--time-limit 10s", "b() { b | b & }; b; sleep 1; echo unharmed");
         if report.weakened().is_empty() {
-            assert!(["limit-hit processes", "limit-hit threads"].contains(&report.outcome().as_str()), "{:#}", report.json);
+            assert!(
+                ["limit-hit processes", "limit-hit threads"].contains(&report.outcome().as_str()),
+                "{:#}",
+                report.json
+            );
         } else {
             // Refused by RLIMIT_NPROC, it may be over between two looks.
             assert_ne!(report.outcome(), "limit-hit wall-time", "{:#}", report.json);

@@ -253,10 +253,16 @@ fn what_is_weakened_is_said_and_can_be_refused() {
 fn what_was_lowered_is_said() {
     everyone(|place| {
         let mut command = place.seat.command("/bin/sh");
-        let line = format!("ulimit -n 64; exec {} run --json --descriptor-limit 90 -- /bin/sh -c 'ulimit -n'", place.palisade.display());
+        let line = format!(
+            "ulimit -n 64; exec {} run --json --descriptor-limit 90 -- /bin/sh -c 'ulimit -n'",
+            place.palisade.display()
+        );
         let report = Report::of(&place.output(command.args(["-c", &line]).env("PALISADE_TEST", place.token())));
         assert_eq!(report.stdout(), "64\n");
         let clamp = &report.json["clamped"][0];
-        assert_eq!((&clamp["what"], &clamp["asked"], &clamp["given"]), (&"descriptors".into(), &"90".into(), &"64".into()));
+        assert_eq!(
+            (&clamp["what"], &clamp["asked"], &clamp["given"]),
+            (&"descriptors".into(), &"90".into(), &"64".into())
+        );
     });
 }

@@ -27,10 +27,15 @@ fn closed_streams_are_no_panic_and_no_leak() {
     everyone(|place| {
         for (closed, status) in [("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0)] {
             let output = place.output(&mut shell(place, &format!("$RUN -- /bin/sh -c 'echo hi' {closed}")));
-            assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(status), b"hi\n".as_slice()), "{closed}");
+            assert_eq!(
+                (output.status.code(), output.stdout.as_slice()),
+                (Some(status), b"hi\n".as_slice()),
+                "{closed}"
+            );
         }
         for closed in [">&-", "<&- >&- 2>&-", "<&- >&-"] {
-            let output = place.output(&mut shell(place, &format!("$RUN -- /bin/sh -c 'echo hi; ls /proc/$$/fd >&2' {closed}")));
+            let output =
+                place.output(&mut shell(place, &format!("$RUN -- /bin/sh -c 'echo hi; ls /proc/$$/fd >&2' {closed}")));
             let said = text(&output);
             assert!(output.status.code().is_some_and(|code| [0, 2, 125, 141].contains(&code)), "{closed}: {said}");
             assert!(!said.contains("panicked"), "{closed}: {said}");
@@ -122,7 +127,10 @@ fn a_broken_pipe_ends_a_program_as_it_does_outside() {
 #[test]
 fn a_slow_reader_gets_everything() {
     everyone(|place| {
-        let output = place.output(&mut shell(place, "$RUN -- head -c 3000000 /dev/zero | (read -t 0.3 -N 0 x </dev/tty 2>/dev/null; wc -c)"));
+        let output = place.output(&mut shell(
+            place,
+            "$RUN -- head -c 3000000 /dev/zero | (read -t 0.3 -N 0 x </dev/tty 2>/dev/null; wc -c)",
+        ));
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "3000000", "{}", text(&output));
     });
 }

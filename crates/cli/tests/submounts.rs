@@ -44,7 +44,8 @@ fn a_writable_mount_below_a_directory_that_is_given_for_reading_is_read_only() {
         let attack = format!("{} write-readonly-submount {}", place.hostile.display(), inner.display());
         let outside = with_submount(place, &attack);
         assert_eq!(outside.status.code(), Some(0), "outside it should succeed: {}", text(&outside));
-        let given = format!("--allow-read {} --allow-read {}", place.home().join("outer").display(), place.hostile.display());
+        let given =
+            format!("--allow-read {} --allow-read {}", place.home().join("outer").display(), place.hostile.display());
         let line = format!("{} run {given} -- {attack}", place.palisade.display());
         let output = with_submount(place, &line);
         assert_eq!(output.status.code(), Some(10), "{}", text(&output));
@@ -117,7 +118,8 @@ fn a_set_user_id_bit_and_devices_in_a_given_tree_do_nothing() {
     }
     let Some(place) = Place::new(Person::Root) else { return };
     let directory = shared(&place, "given");
-    let status = std::process::Command::new("mknod").arg(directory.join("null")).args(["c", "1", "3"]).status().unwrap();
+    let status =
+        std::process::Command::new("mknod").arg(directory.join("null")).args(["c", "1", "3"]).status().unwrap();
     assert!(status.success());
     std::fs::set_permissions(directory.join("null"), std::fs::Permissions::from_mode(0o666)).unwrap();
     let report = place.shell_report("--allow-write $DIR/given", "echo x > $DIR/given/null");

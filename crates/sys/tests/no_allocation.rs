@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, spawn,
+    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, Trial,
+    spawn,
 };
 
 /// How a child that allocates ends.
@@ -234,7 +235,8 @@ fn a_whole_script_with_a_program_allocates_nothing() {
     });
     assert_eq!(failed, None);
     assert!(story.records.iter().any(|record| matches!(record, Record::Handles(fds) if fds.len() == 2)), "{story:?}");
-    let ready = |record: &Record| matches!(record, Record::Ready { listener: Some(_), marks, .. } if marks[1] >= marks[0]);
+    let ready =
+        |record: &Record| matches!(record, Record::Ready { listener: Some(_), marks, .. } if marks[1] >= marks[0]);
     assert!(story.records.iter().any(ready), "{story:?}");
     let exited = |record: &Record| matches!(record, Record::Exited { status, .. } if libc::WEXITSTATUS(*status) == 7);
     assert!(story.records.iter().any(exited), "{story:?}");
@@ -256,7 +258,8 @@ fn a_program_that_cannot_be_executed_allocates_nothing() {
     let mut program = program("/no/such/program", &["x"]);
     program.filter.clear();
     program.listener = Listener::Nobody;
-    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: Some(program) }, false);
+    let story =
+        tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: Some(program) }, false);
     let not_found = |record: &Record| matches!(record, Record::Failed { step: 2, errno: libc::ENOENT });
     assert!(story.records.iter().any(not_found), "{story:?}");
     assert_ne!(story.code, CAUGHT, "{story:?}");
@@ -278,4 +281,37 @@ fn a_call_that_does_not_allocate_is_not_caught() {
     let ops = vec![Op::Call(|| 0), Op::Call(|| libc::EDOM)];
     let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
     assert!(matches!(story.records[..], [Record::Failed { step: 1, errno: libc::EDOM }]), "{story:?}");
+}
+
+#[test]
+fn a_helper_that_allocates_is_caught() {
+    fn allocate() -> i32 {
+        i32::try_from(std::hint::black_box(vec![1_u8; 100]).len()).unwrap() - 100
+    }
+    let wait = vec![Op::Mark(0), Op::Await(Stage::Namespaces)];
+    let aside = vec![Op::Call(allocate), Op::Reached(Stage::Namespaces)];
+    let script = Script { namespaces: LEAST, cgroup: None, ops: vec![Op::Mark(0)], aside, program: None };
+    let story = tell(&script, false);
+    assert!(!story.records.iter().any(|record| matches!(record, Record::Ready { .. })), "{story:?}");
+    // The same without the allocation gets ready.
+    let aside = vec![Op::Call(|| 0), Op::Reached(Stage::Namespaces)];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops: wait, aside, program: None }, false);
+    assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
+}
+
+#[test]
+fn the_trials_of_probes_allocate_nothing() {
+    let policy = Policy { denied: Denied::Errno, forks: Forks::Free, families: Families::Unix };
+    let code = compile(&policy.rules(), Arch::host().unwrap()).unwrap();
+    let missing = Box::new(Op::WorkingDirectory(c("/no/such/directory")));
+    let ops = [
+        Trial::Fork,
+        Trial::Refused { step: missing, errno: libc::ENOENT },
+        Trial::NoNewPrivileges,
+        Trial::Filter { code, listener: None },
+        Trial::CloseOnExecute,
+    ];
+    let ops = ops.into_iter().map(Op::Trial).collect();
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
 }
