@@ -5,7 +5,9 @@ use palisade::spec::{
     Siblings, Strictness,
 };
 
-use crate::args::{Excess, Hostile, Network, Run};
+use clap::CommandFactory;
+
+use crate::args::{Cli, Excess, Hostile, Network, Run};
 
 /// Something that this version refuses to do, and what to do instead.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     let first = words.next().unwrap_or_default();
     if !is_command && first.starts_with('-') {
         return Err(Refused {
-            what: format!("unknown option `{first}`"),
+            what: format!("unknown option `{first}`{}", nearest(&first)),
             hint: "`palisade run --help` lists the options; a file of that name is run as ./NAME",
         });
     }
@@ -80,6 +82,19 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         },
         backend: args.backend,
     })
+}
+
+/// `; did you mean …`, if an option is near.
+fn nearest(unknown: &str) -> String {
+    let name = unknown.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let command = Cli::command();
+    let options = command.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
+    let near = options
+        .filter_map(clap::Arg::get_long)
+        .map(|option| (strsim::jaro(name, option), option))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    near.map_or_else(String::new, |(_, option)| format!("; did you mean `--{option}`?"))
 }
 
 /// Whether the last `count` arguments stand behind `--`: a command, not a file.

@@ -137,7 +137,7 @@ impl Place {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let start = start_time("self").unwrap_or_default();
-        let name = format!("{PREFIX}{}-{}-{start}-{number}", pid_namespace(), std::process::id());
+        let name = format!("{PREFIX}{}-{start}-{}-{number}", std::process::id(), pid_namespace());
         match self {
             Self::V2 { directory, cpu } => {
                 let path = directory.join(name);
@@ -202,14 +202,15 @@ impl Place {
                 [memory, pids, cpuacct, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
             }
         };
-        let here = format!("{PREFIX}{}-", pid_namespace());
+        let here = pid_namespace().to_string();
         let own = format!("{}-", std::process::id());
         // A group was made in all directories, so one listing finds it.
         let Some(entries) = all.first().and_then(|first| fs::read_dir(first).ok()) else { return };
         for name in entries.flatten().map(|entry| entry.file_name()) {
-            let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(&*here)) else { continue };
+            let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
             let mut parts = owner.split('-');
-            if let (Some(pid), Some(start)) = (parts.next(), parts.next())
+            if let (Some(pid), Some(start), Some(namespace)) = (parts.next(), parts.next(), parts.next())
+                && namespace == here
                 && !owner.starts_with(&own)
                 && start_time(pid).is_none_or(|now| now.to_string() != start)
             {

@@ -215,8 +215,9 @@ impl Run<'_> {
             let ready = list[0].revents();
             if ready.contains(PollFlags::IN) {
                 if let Some(call) = listener.receive()? {
-                    let answer = self.judge(&call);
-                    listener.answer(&call, answer);
+                    if let Some(answer) = self.judge(&call) {
+                        listener.answer(&call, answer);
+                    }
                 }
                 self.listener = Some(listener);
             } else if ready.is_empty() {
@@ -228,13 +229,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn judge(&mut self, call: &Call) -> Answer {
+    /// What a hostile call gets. `None`: nothing, its caller is being killed and must not go on to the next one.
+    fn judge(&mut self, call: &Call) -> Option<Answer> {
+        if self.stop.is_some() {
+            return None;
+        }
         let name = verdict::call_name(call);
         self.acts.note(name);
         if self.launch.job.hostile_calls == HostileCalls::Kill {
             self.stop(Stop::Hostile(name));
+            return None;
         }
-        Answer::Fail(libc::EPERM)
+        Some(Answer::Fail(libc::EPERM))
     }
 
     fn check_limits(&mut self) {
