@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print::usage(&error),
     };
+    if palisade_sys::output_was_closed() {
+        return ExitCode::from(u8::try_from(print::no_output()).unwrap_or(125));
+    }
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),

@@ -48,6 +48,14 @@ pub(crate) fn failure(what: &dyn Display, path: Option<&Path>) -> i32 {
     125
 }
 
+/// There is nowhere to write to.
+pub(crate) fn no_output() -> i32 {
+    err(
+        "error: standard output is closed, so nobody could read what is printed\nhint: to drop it, redirect it: >/dev/null\n",
+    );
+    125
+}
+
 pub(crate) fn refusal(refused: &Refused) -> i32 {
     err(&format!("error: {}\nhint: {}\n", refused.what, refused.hint));
     125

@@ -39,11 +39,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// R26: 10 s of CPU, 500 MB, 100 descriptors. The rest follows: wall time twice the CPU time, 16 processes,
+    /// R26: 10 s of CPU, 500 MB, 100 descriptors. The rest follows: 30 s of wall time, 16 processes,
     /// 64 threads, 100 MB of `/tmp`, 8 MiB of each output stream.
     fn default() -> Self {
         Self {
-            wall_time: Duration::from_secs(20),
+            wall_time: Duration::from_secs(30),
             cpu_time: Duration::from_secs(10),
             memory: Bytes::mib(500),
             processes: 16,
@@ -108,14 +108,15 @@ impl LimitsAsk {
         }
     }
 
-    /// Fills what nobody said from the built-in defaults. A wall time that nobody set is twice the CPU time.
+    /// Fills what nobody said from the built-in defaults. A wall time that nobody set is twice the CPU time
+    /// and 10 s: a busy host must not turn one verdict into the other.
     #[must_use]
     pub fn or_default(self) -> Limits {
         let base = Limits::default();
         let cpu_time = self.cpu_time.unwrap_or(base.cpu_time);
         let processes = self.processes.unwrap_or(base.processes);
         Limits {
-            wall_time: self.wall_time.unwrap_or(cpu_time * 2),
+            wall_time: self.wall_time.unwrap_or(cpu_time * 2 + Duration::from_secs(10)),
             cpu_time,
             memory: self.memory.unwrap_or(base.memory),
             processes,
@@ -156,7 +157,7 @@ mod tests {
     fn a_wall_time_nobody_set_follows_the_cpu_time() {
         let said = LimitsAsk { cpu_time: Some(Duration::from_secs(60)), ..LimitsAsk::default() };
         let lower = LimitsAsk { wall_time: Some(Duration::from_secs(5)), ..LimitsAsk::default() };
-        assert_eq!(said.over(lower).or_default().wall_time, Duration::from_secs(120));
+        assert_eq!(said.over(lower).or_default().wall_time, Duration::from_secs(130));
     }
 
     #[test]

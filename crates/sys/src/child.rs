@@ -29,6 +29,8 @@ pub(crate) struct Child<'a> {
     pub(crate) stdio: [i32; 3],
     /// The child's end of the control socket.
     pub(crate) control: i32,
+    /// The parent's end, of which the child has a copy until it closes it: otherwise it would never see the parent go.
+    pub(crate) parents_end: i32,
     /// Tops of stacks for the program's process and for the helper.
     pub(crate) stacks: [*mut c_void; 2],
 }
@@ -58,6 +60,7 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     };
     let start = Start { child, state: &state };
     die_with_parent();
+    call::close(child.parents_end);
     crate::arguments::erase();
     // Cannot fail: the name is short.
     let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);

@@ -19,6 +19,7 @@ pub mod signals;
 mod spawn;
 mod trial;
 
+pub use arguments::output_was_closed;
 pub use record::{MARKS, Record};
 pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
 pub use spawn::{Child, IdMap, spawn};

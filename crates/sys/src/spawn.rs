@@ -96,6 +96,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
         strings: &strings,
         stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
+        parents_end: ours.as_raw_fd(),
         stacks: tops,
     };
     let mut pidfd: RawFd = -1;

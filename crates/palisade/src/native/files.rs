@@ -103,9 +103,12 @@ impl Kind {
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Parts of /proc about the whole host. What only root can read needs no mask: nobody in here is root of anything.
-const MASKS: [(&str, Kind); 8] = [
+const MASKS: [(&str, Kind); 11] = [
     ("acpi", Kind::Directory),
     ("asound", Kind::Directory),
+    ("bus", Kind::Directory),
+    ("driver", Kind::Directory),
+    ("irq", Kind::Directory),
     ("scsi", Kind::Directory),
     ("interrupts", Kind::File),
     ("kallsyms", Kind::File),

@@ -104,9 +104,7 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             None
         }
     };
-    if let Some(weakening) = place.as_ref().and_then(|place| unlimited_share(place, &job)) {
-        weakened.push(weakening);
-    }
+    weakened.extend(unlimited_share(place.as_ref(), &job));
     if host.landlock == 0 {
         weakened.push(Weakening {
             what: "filesystem-isolation".to_owned(),
@@ -153,11 +151,12 @@ pub(crate) fn candidates(job: &Job) -> Vec<String> {
     path.split(':').filter(|part| part.starts_with('/')).map(|part| format!("{part}/{program}")).collect()
 }
 
-fn unlimited_share(place: &cgroup::Place, job: &Job) -> Option<Weakening> {
+fn unlimited_share(place: Option<&cgroup::Place>, job: &Job) -> Option<Weakening> {
     job.limits.cpu_percent?;
     let there = match place {
-        cgroup::Place::V1 { cpu, .. } => cpu.is_some(),
-        cgroup::Place::V2 { cpu, .. } => *cpu,
+        Some(cgroup::Place::V1 { cpu, .. }) => cpu.is_some(),
+        Some(cgroup::Place::V2 { cpu, .. }) => *cpu,
+        None => false,
     };
     (!there).then(|| Weakening {
         what: "cpu-limit".to_owned(),

@@ -36,9 +36,9 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
     set(libc::RLIMIT_NPROC, Resource::Nproc, "threads", u64::from(limits.threads) + room);
     set(libc::RLIMIT_CORE, Resource::Core, "core", 0);
     if !matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { memory: Some(_), .. })) {
-        // Private writable memory of each process. Twice the limit: a runtime reserves more than it uses, and the
-        // supervisor watches the sum that is used.
-        set(libc::RLIMIT_DATA, Resource::Data, "memory", limits.memory.0.saturating_mul(2).max(256 << 20));
+        // Private writable memory of each process, should the supervisor fail to stop it. Far above the limit: runtimes
+        // reserve more than they use, and an allocation that fails tells nobody why.
+        set(libc::RLIMIT_DATA, Resource::Data, "memory", limits.memory.0.saturating_mul(4).saturating_add(1 << 30));
     }
     (all, clamps)
 }

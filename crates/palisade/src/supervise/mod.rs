@@ -18,7 +18,6 @@ use std::{
 use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
 use palisade_sys::{
     Child, MARKS, Record,
-    cgroup::Group,
     notify::{Answer, Call, Listener},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -163,9 +162,6 @@ impl Run<'_> {
         if let (Some(cancel), None) = (self.connection.cancel, &self.stop) {
             list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
         }
-        if let (Some(file), None) = (self.meter.group().and_then(Group::oom_events), &self.stop) {
-            list.push(PollFd::new(file, PollFlags::IN));
-        }
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
         }
@@ -215,8 +211,9 @@ impl Run<'_> {
             let ready = list[0].revents();
             if ready.contains(PollFlags::IN) {
                 if let Some(call) = listener.receive()? {
-                    let answer = self.judge(&call);
-                    listener.answer(&call, answer);
+                    if let Some(answer) = self.judge(&call) {
+                        listener.answer(&call, answer);
+                    }
                 }
                 self.listener = Some(listener);
             } else if ready.is_empty() {
@@ -228,13 +225,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn judge(&mut self, call: &Call) -> Answer {
+    /// What a hostile call gets. `None`: nothing, its caller is being killed and must not go on to the next one.
+    fn judge(&mut self, call: &Call) -> Option<Answer> {
+        if self.stop.is_some() {
+            return None;
+        }
         let name = verdict::call_name(call);
         self.acts.note(name);
         if self.launch.job.hostile_calls == HostileCalls::Kill {
             self.stop(Stop::Hostile(name));
+            return None;
         }
-        Answer::Fail(libc::EPERM)
+        Some(Answer::Fail(libc::EPERM))
     }
 
     fn check_limits(&mut self) {
@@ -288,8 +290,6 @@ impl Run<'_> {
             (now, "sum over /proc/N/status: RssAnon, RssShmem, VmSwap".to_owned())
         } else {
             let group = self.meter.group()?;
-            // The event only wakes the supervisor; the counter is the proof.
-            rustix::io::read(group.oom_events()?, &mut [0u8; 8]).ok()?;
             if group.oom_kills().unwrap_or(0) == 0 {
                 return None;
             }

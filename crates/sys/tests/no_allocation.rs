@@ -1,0 +1,317 @@
+//! The child between `clone3` and `execve` allocates nothing: an allocator that ends any process with a number below 5,
+//! which only a child in a new pid namespace has: its first process, the helper beside it, and the program's.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "not library code")]
+#![cfg(target_os = "linux")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CString;
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use palisade_sys::landlock::{Rules, Tcp, abi, access};
+use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
+use palisade_sys::{
+    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, Trial,
+    spawn,
+};
+
+/// How a child that allocates ends.
+const CAUGHT: i32 = 99;
+
+struct Deadly;
+
+/// Ends a scripted child. Asks the kernel: the child is a copy of this process, and nothing in memory tells them apart.
+fn deadly() {
+    // SAFETY: no preconditions.
+    unsafe {
+        if libc::syscall(libc::SYS_getpid) < 5 {
+            libc::_exit(CAUGHT);
+        }
+    }
+}
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Deadly {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        deadly();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        deadly();
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        deadly();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Deadly = Deadly;
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn null(write: bool) -> OwnedFd {
+    std::fs::File::options().read(!write).write(write).open("/dev/null").unwrap().into()
+}
+
+fn ids() -> (u32, u32) {
+    // SAFETY: no preconditions.
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}
+
+fn groups() -> Groups {
+    if ids().0 == 0 { Groups::Drop } else { Groups::Denied }
+}
+
+const LEAST: Namespaces = Namespaces(Namespaces::USER.0 | Namespaces::MOUNT.0 | Namespaces::PID.0);
+
+/// What the child said, until it was gone, and how it ended: `si_status` of waitid(2).
+#[derive(Debug)]
+struct Story {
+    records: Vec<Record>,
+    code: i32,
+}
+
+fn poll(child: &Child, deadline: Instant) {
+    let mut fd = libc::pollfd { fd: child.control().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+    // SAFETY: one structure that lives across the call.
+    let ready = unsafe { libc::poll(&raw mut fd, 1, i32::try_from(left).unwrap()) };
+    assert!(ready > 0, "the child says nothing");
+}
+
+/// Plays the parent's part.
+fn tell(script: &Script, cgroups: bool) -> Story {
+    let child = spawn(script).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    if script.ops.iter().any(|op| matches!(op, Op::AwaitIds)) {
+        let (uid, gid) = ids();
+        // The child may be gone already: then its record says more.
+        let _ = child.map_ids(IdMap { uid: (1000, uid), gid: (1000, gid), groups: groups() });
+    }
+    if cgroups {
+        let files = [null(true)];
+        let _ = child.go(&[files[0].as_fd()]);
+    }
+    let mut records = Vec::new();
+    loop {
+        poll(&child, deadline);
+        match child.record() {
+            Ok(Some(record)) => records.push(record),
+            Ok(None) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // SAFETY: siginfo_t is plain data, filled by the call; WNOWAIT leaves the child to `reap`.
+    let code = unsafe {
+        let mut info = std::mem::zeroed::<libc::siginfo_t>();
+        let flags = libc::WEXITED | libc::WNOWAIT;
+        let id = child.pidfd().as_raw_fd().cast_unsigned();
+        assert_eq!(libc::waitid(libc::P_PIDFD, id, &raw mut info, flags), 0);
+        info.si_status()
+    };
+    Story { records, code }
+}
+
+/// A script with every kind of step.
+fn everything() -> Vec<Op> {
+    let tree = |slot, path: &str| Op::OpenTree {
+        slot: Slot(slot),
+        path: c(path),
+        attributes: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+    };
+    let directory = |path: &str| Op::Directory { path: c(path), mode: 0o755 };
+    let tops = ["usr", "bin", "lib", "lib64"];
+    let mut ops = vec![Op::Mark(0), Op::Umask(0o022), Op::PrivateMounts];
+    ops.extend(tops.iter().enumerate().map(|(slot, top)| tree(slot, &format!("/{top}"))));
+    ops.push(Op::AwaitIds);
+    ops.push(Op::SetIds { uid: 1000, gid: 1000, groups: groups() });
+    ops.push(Op::EnterRoot { over: c("/tmp"), options: c("mode=0755,size=1m") });
+    for (slot, top) in tops.iter().enumerate() {
+        ops.extend([directory(top), Op::AttachTree { slot: Slot(slot), at: c(top) }]);
+    }
+    ops.extend(["proc", "dev", "tmp", "empty"].map(directory));
+    ops.push(Op::Symlink { target: c("/proc/self/fd"), path: c("dev/fd") });
+    ops.push(Op::File { path: c("dev/null"), content: Vec::new(), mode: 0o644 });
+    ops.push(Op::Bind { source: c("/dev/null"), at: c("dev/null"), presence: Presence::Needed });
+    ops.push(Op::Bind { source: c("empty"), at: c("proc/nowhere"), presence: Presence::IfThere });
+    ops.push(Op::File { path: c("text"), content: b"content".to_vec(), mode: 0o644 });
+    ops.push(Op::CopyFile { from: file(), path: c("copy"), mode: 0o444 });
+    let flags = libc::MS_NOSUID | libc::MS_NODEV;
+    ops.push(Op::Mount { kind: c("proc"), at: c("proc"), flags, options: CString::default() });
+    ops.push(Op::PivotRoot);
+    ops.push(Op::Reached(Stage::Pivoted));
+    ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
+    ops.push(Op::Mount { kind: c("tmpfs"), at: c("/tmp"), flags, options: c("mode=1777,size=64k") });
+    ops.push(Op::HostName(c("sandbox")));
+    ops.push(Op::Await(Stage::Namespaces));
+    ops.push(Op::EnterNamespace(Slot(12)));
+    ops.push(Op::LoopbackUp);
+    ops.push(Op::OpenDirectory { slot: Slot(10), path: c("/proc") });
+    ops.push(Op::OpenDirectory { slot: Slot(11), path: c("/tmp") });
+    ops.push(Op::GiveHandles(vec![Slot(10), Slot(11)]));
+    ops.push(Op::JoinCgroups);
+    ops.push(Op::Unshare(Namespaces::CGROUP));
+    ops.push(Op::NewKeyring);
+    if abi() > 0 {
+        ops.push(Op::Landlock(landlock()));
+    }
+    ops.push(Op::DropPrivileges);
+    ops.push(Op::WorkingDirectory(c("/tmp")));
+    ops.push(Op::Mark(1));
+    ops
+}
+
+/// Steps of the helper.
+fn beside() -> Vec<Op> {
+    vec![
+        Op::Unshare(Namespaces::NETWORK),
+        Op::OpenNamespace { slot: Slot(12), path: c("/proc/thread-self/ns/net") },
+        Op::Reached(Stage::Namespaces),
+        Op::Await(Stage::Pivoted),
+        Op::DetachOldRoot,
+    ]
+}
+
+/// A file with some content that is in no directory.
+fn file() -> OwnedFd {
+    // SAFETY: a terminated name; the new descriptor is nobody else's.
+    let mut file = unsafe {
+        let fd = libc::memfd_create(c"content".as_ptr(), libc::MFD_CLOEXEC);
+        assert!(fd >= 0);
+        std::fs::File::from_raw_fd(fd)
+    };
+    file.write_all(b"content").unwrap();
+    file.into()
+}
+
+fn landlock() -> Rules {
+    let mut rules = Rules::everything(abi(), Tcp::Forbidden);
+    rules.allow(c("/"), access::READ);
+    rules.allow(c("/tmp"), access::READ | access::WRITE);
+    rules
+}
+
+fn program(path: &str, arguments: &[&str]) -> Program {
+    let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families: Families::Unix };
+    Program {
+        stdio: [null(false), null(true), null(true)],
+        rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE as u32, value: 0 }],
+        filter: compile(&policy.rules(), Arch::host().unwrap()).unwrap(),
+        listener: Listener::Parent,
+        candidates: [&format!("/nonexistent{path}"), path].map(|path| c(path)).into(),
+        arguments: arguments.iter().map(|word| c(word)).collect(),
+        environment: vec![c("A=b")],
+    }
+}
+
+fn all_namespaces() -> Namespaces {
+    LEAST.and(Namespaces::IPC).and(Namespaces::UTS)
+}
+
+#[test]
+fn a_whole_script_with_a_program_allocates_nothing() {
+    let script = Script {
+        namespaces: all_namespaces(),
+        cgroup: None,
+        ops: everything(),
+        aside: beside(),
+        program: Some(program("/bin/sh", &["sh", "-c", "exit 7"])),
+    };
+    let story = tell(&script, true);
+    let failed = story.records.iter().find_map(|record| match record {
+        Record::Failed { step, errno } => Some((script.step(*step).map(ToString::to_string), *errno)),
+        _ => None,
+    });
+    assert_eq!(failed, None);
+    assert!(story.records.iter().any(|record| matches!(record, Record::Handles(fds) if fds.len() == 2)), "{story:?}");
+    let ready =
+        |record: &Record| matches!(record, Record::Ready { listener: Some(_), marks, .. } if marks[1] >= marks[0]);
+    assert!(story.records.iter().any(ready), "{story:?}");
+    let exited = |record: &Record| matches!(record, Record::Exited { status, .. } if libc::WEXITSTATUS(*status) == 7);
+    assert!(story.records.iter().any(exited), "{story:?}");
+    assert_eq!(story.code, 0);
+}
+
+#[test]
+fn a_script_that_fails_allocates_nothing() {
+    let missing = Op::WorkingDirectory(c("/no/such/directory"));
+    let ops = vec![Op::Mark(0), missing, Op::Mark(1)];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert!(matches!(story.records[..], [Record::Failed { step: 1, errno: libc::ENOENT }]), "{story:?}");
+    assert_eq!(story.code, 1);
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_allocates_nothing() {
+    let ops = vec![Op::Mark(0), Op::DropPrivileges];
+    let mut program = program("/no/such/program", &["x"]);
+    program.filter.clear();
+    program.listener = Listener::Nobody;
+    let story =
+        tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: Some(program) }, false);
+    let not_found = |record: &Record| matches!(record, Record::Failed { step: 2, errno: libc::ENOENT });
+    assert!(story.records.iter().any(not_found), "{story:?}");
+    assert_ne!(story.code, CAUGHT, "{story:?}");
+}
+
+#[test]
+fn a_child_that_allocates_is_caught() {
+    fn allocate() -> i32 {
+        i32::try_from(std::hint::black_box(vec![1_u8; 100]).len()).unwrap() - 100
+    }
+    let ops = vec![Op::Mark(0), Op::Call(allocate), Op::Mark(1)];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert_eq!(story.code, CAUGHT, "{story:?}");
+    assert!(story.records.is_empty(), "{story:?}");
+}
+
+#[test]
+fn a_call_that_does_not_allocate_is_not_caught() {
+    let ops = vec![Op::Call(|| 0), Op::Call(|| libc::EDOM)];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert!(matches!(story.records[..], [Record::Failed { step: 1, errno: libc::EDOM }]), "{story:?}");
+}
+
+#[test]
+fn a_helper_that_allocates_is_caught() {
+    fn allocate() -> i32 {
+        i32::try_from(std::hint::black_box(vec![1_u8; 100]).len()).unwrap() - 100
+    }
+    let wait = vec![Op::Mark(0), Op::Await(Stage::Namespaces)];
+    let aside = vec![Op::Call(allocate), Op::Reached(Stage::Namespaces)];
+    let script = Script { namespaces: LEAST, cgroup: None, ops: vec![Op::Mark(0)], aside, program: None };
+    let story = tell(&script, false);
+    assert!(!story.records.iter().any(|record| matches!(record, Record::Ready { .. })), "{story:?}");
+    // The same without the allocation gets ready.
+    let aside = vec![Op::Call(|| 0), Op::Reached(Stage::Namespaces)];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops: wait, aside, program: None }, false);
+    assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
+}
+
+#[test]
+fn the_trials_of_probes_allocate_nothing() {
+    let policy = Policy { denied: Denied::Errno, forks: Forks::Free, families: Families::Unix };
+    let code = compile(&policy.rules(), Arch::host().unwrap()).unwrap();
+    let missing = Box::new(Op::WorkingDirectory(c("/no/such/directory")));
+    let ops = [
+        Trial::Fork,
+        Trial::Refused { step: missing, errno: libc::ENOENT },
+        Trial::NoNewPrivileges,
+        Trial::Filter { code, listener: None },
+        Trial::CloseOnExecute,
+    ];
+    let ops = ops.into_iter().map(Op::Trial).collect();
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
+}
