@@ -26,7 +26,21 @@ fn out(text: &str) -> i32 {
 
 fn err(text: &str) {
     // If standard error is closed, nobody wants to hear it.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(legible(text).as_bytes());
+}
+
+/// Names of files, programs and compilers' words come from strangers: what would move a terminal's cursor, set its title or
+/// colour is shown, not sent.
+fn legible(text: &str) -> String {
+    let mut legible = String::with_capacity(text.len());
+    for sign in text.chars() {
+        if sign.is_control() && sign != '\n' && sign != '\t' {
+            legible.extend(sign.escape_default());
+        } else {
+            legible.push(sign);
+        }
+    }
+    legible
 }
 
 /// A command line that makes no sense, or a call for help.
@@ -166,7 +180,11 @@ fn story(report: &Report) -> Vec<String> {
         }
         Outcome::Signalled { signal } => lines.push(format!("{who} was ended by {signal}")),
         Outcome::Violation { what } => {
-            lines.push(format!("{who} was killed: it called {what}, which the policy holds hostile"));
+            lines.push(if what.contains(' ') {
+                format!("{who} was {what}")
+            } else {
+                format!("{who} was killed: it called {what}, which the policy holds hostile")
+            });
         }
         Outcome::Cancelled => lines.push("cancelled".to_owned()),
         Outcome::Exited { code } if report.ended_in == Stage::Compile => {
@@ -255,5 +273,5 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         }
         text.push('\n');
     }
-    out(&text)
+    out(&legible(&text))
 }

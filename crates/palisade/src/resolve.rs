@@ -28,7 +28,9 @@ const HELPER: &str = "/opt/palisade/bin/palisade";
 const LEAST_MEMORY: Bytes = Bytes::mib(4);
 
 /// Places of the sandbox's tree that are palisade's own.
-const OWN: [&str; 5] = ["/proc", "/dev", "/work", "/build", "/.empty"];
+const OWN: [&str; 6] = ["/", "/tmp", "/dev/shm", "/work", "/build", "/.empty"];
+/// Places that can be shown only as a whole, and are the sandbox's own.
+const WHOLE: [&str; 2] = ["/proc", "/dev"];
 
 /// The jobs of a request, in order: a compiler first where the language has one.
 pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
@@ -45,11 +47,16 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
     if let Some(last) = jobs.last_mut() {
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
-            last.environment.retain(|(known, _)| known != name);
-            last.environment.push((name.clone(), value.clone()));
+            set(&mut last.environment, name.clone(), value.clone());
         }
     }
     Ok(jobs)
+}
+
+/// Sets a variable, in place of one of the same name.
+fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
+    environment.retain(|(known, _)| *known != name);
+    environment.push((name, value));
 }
 
 /// All of a program's environment that is not asked for.
@@ -108,10 +115,24 @@ fn source_jobs(
         (Siblings::Visible, Some(name)) => {
             let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let from = directory.canonicalize().map_err(|error| path_error(directory, &error))?;
+            if is_own(&from, Path::new(WORK)) {
+                return Err(StartError::Path {
+                    path: from,
+                    because: "--with-dir would show the whole of it".to_owned(),
+                    hint: "put the program into a directory of its own".to_owned(),
+                });
+            }
             source.file_name = name.to_owned();
             shown.push(Shown { from, at: WORK.into(), access: Access::Read });
         }
-        _ => given.push(Given {
+        (Siblings::Visible, None) => {
+            return Err(StartError::Source {
+                file: file.to_owned(),
+                because: "its name is not UTF-8, and --with-dir needs it in a command".to_owned(),
+                hint: "rename the file".to_owned(),
+            });
+        }
+        (Siblings::Hidden, _) => given.push(Given {
             at: Path::new(WORK).join(&source.file_name),
             content: Arc::new(content),
             size,
@@ -131,7 +152,9 @@ fn source_jobs(
         }
         job_shown.extend(shown.iter().cloned());
         let mut environment = environment();
-        environment.extend(step.environment);
+        for (name, value) in step.environment {
+            set(&mut environment, name, value);
+        }
         Ok(Job {
             stage,
             command: step.argv,
@@ -256,7 +279,7 @@ fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
         let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
         let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
         for place in [&at, &from] {
-            if place == Path::new("/") || OWN.iter().any(|own| place.starts_with(own)) {
+            if is_own(place, &at) {
                 return Err(StartError::Path {
                     path: path.clone(),
                     because: format!("{} is a place of the sandbox itself", place.display()),
@@ -276,6 +299,12 @@ fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
     // Outer trees first, so that an inner one is not covered.
     all.sort_by_key(|shown| shown.at.components().count());
     Ok(all)
+}
+
+/// Whether `place`, which a program would see at `at`, belongs to the sandbox itself.
+fn is_own(place: &Path, at: &Path) -> bool {
+    let inside = place == at && OWN.iter().any(|own| place == Path::new(own));
+    inside || place == Path::new("/") || WHOLE.iter().any(|own| place.starts_with(own))
 }
 
 fn check_words(request: &Request) -> Result<(), StartError> {

@@ -116,7 +116,7 @@ impl LimitsAsk {
         let cpu_time = self.cpu_time.unwrap_or(base.cpu_time);
         let processes = self.processes.unwrap_or(base.processes);
         Limits {
-            wall_time: self.wall_time.unwrap_or(cpu_time * 2 + Duration::from_secs(10)),
+            wall_time: self.wall_time.unwrap_or(cpu_time.saturating_mul(2).saturating_add(Duration::from_secs(10))),
             cpu_time,
             memory: self.memory.unwrap_or(base.memory),
             processes,

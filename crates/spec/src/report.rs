@@ -33,8 +33,10 @@ pub struct Report {
     #[serde(flatten, serialize_with = "stderr")]
     pub stderr: Stream,
     /// Elapsed time of the program, set-up excluded, in milliseconds.
+    #[serde(serialize_with = "rounded")]
     pub execution_time_ms: f64,
     /// Processor time of all its processes, in milliseconds.
+    #[serde(serialize_with = "rounded")]
     pub cpu_time_ms: f64,
     /// Peak memory of all its processes together, in bytes.
     pub memory_used_bytes: u64,
@@ -59,7 +61,6 @@ pub struct Report {
     /// Where the launch spent its time.
     pub phases_ms: Phases,
     /// The compiler's run, for compiled languages.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub compile: Option<Box<Report>>,
 }
 
@@ -71,6 +72,10 @@ impl Serialize for Phases {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, ms)| (*name, round(*ms))))
     }
+}
+
+fn rounded<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(round(*ms))
 }
 
 fn round(ms: f64) -> f64 {
@@ -151,8 +156,8 @@ pub enum LimitKind {
     Threads,
     /// Bytes printed.
     Output,
-    /// Size of a file (`RLIMIT_FSIZE`).
-    FileSize,
+    /// Disk space: the size of one file (`RLIMIT_FSIZE`). A full `/tmp` ends nobody; writing there fails.
+    Disk,
 }
 
 impl fmt::Display for LimitKind {
@@ -164,7 +169,7 @@ impl fmt::Display for LimitKind {
             Self::Processes => "processes",
             Self::Threads => "threads",
             Self::Output => "output",
-            Self::FileSize => "file-size",
+            Self::Disk => "disk",
         })
     }
 }
@@ -177,10 +182,8 @@ pub struct Violation {
     /// What was tried or exceeded.
     pub what: String,
     /// The limit, with its unit, if it was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
     /// What was measured, with its unit.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<String>,
     /// Where that is known from.
     pub evidence: String,

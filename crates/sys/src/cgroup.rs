@@ -388,6 +388,18 @@ impl Group {
         if self.v2 { field(path, "memory.events", "oom_kill") } else { field(path, "memory.oom_control", "oom_kill") }
     }
 
+    /// Whether this group's own limit was reached. The counter of kills counts those for a group above, too.
+    #[must_use]
+    pub fn ran_out_of_memory(&self) -> bool {
+        let Some(path) = &self.memory else { return false };
+        let counters: [Option<u64>; 2] = if self.v2 {
+            [field(path, "memory.events", "oom"), None]
+        } else {
+            [number(path, "memory.failcnt"), number(path, "memory.memsw.failcnt")]
+        };
+        counters.into_iter().flatten().any(|count| count > 0)
+    }
+
     /// The file [`Group::oom_kills`] reads, for reports.
     #[must_use]
     pub fn oom_evidence(&self) -> &'static str {

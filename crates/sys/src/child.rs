@@ -29,6 +29,8 @@ pub(crate) struct Child<'a> {
     pub(crate) stdio: [i32; 3],
     /// The child's end of the control socket.
     pub(crate) control: i32,
+    /// The parent itself.
+    pub(crate) parent: i32,
     /// The parent's end, of which the child has a copy until it closes it: otherwise it would never see the parent go.
     pub(crate) parents_end: i32,
     /// Tops of stacks for the program's process and for the helper.
@@ -59,7 +61,9 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
         stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
     };
     let start = Start { child, state: &state };
-    die_with_parent();
+    // First: a caller that ignores SIGCHLD would have its children reaped before anybody could wait for them.
+    default_signals();
+    die_with_parent(child);
     call::close(child.parents_end);
     crate::arguments::erase();
     // Cannot fail: the name is short.
@@ -73,8 +77,7 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     if let Some(helper) = helper {
         await_end_of(child, helper);
     }
-    // Changing ids has cleared the first setting. A parent that died in between is noticed by the next message.
-    die_with_parent();
+    die_with_parent(child);
     if child.script.program.is_none() {
         report(child, &message(READY, 0, 0), &state, &[]);
         call::exit(0);
@@ -155,7 +158,11 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             call::mount_setattr(tree, c"".as_ptr(), *attributes)
         }
         Op::AwaitIds => await_message(child, IDS_WRITTEN, &mut [-1; FDS]).map(drop),
-        Op::SetIds { uid, gid, groups } => set_ids(*uid, *gid, *groups),
+        Op::SetIds { uid, gid, groups } => {
+            set_ids(*uid, *gid, *groups)?;
+            die_with_parent(child);
+            Ok(())
+        }
         Op::EnterRoot { over, options } => {
             let flags = libc::MS_NOSUID | libc::MS_NODEV;
             call::mount(c"palisade".as_ptr(), over.as_ptr(), c"tmpfs".as_ptr(), flags, options.as_ptr())?;
@@ -315,9 +322,18 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     }
 }
 
-fn die_with_parent() {
+/// Makes the kernel kill this process when its parent ends. Changing ids or capabilities clears that, so it has to be said
+/// again; a parent that ended before it was said is seen by its descriptor.
+fn die_with_parent(child: &Child<'_>) {
     // Cannot fail: SIGKILL is a signal.
     let _ = call::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, 0);
+    let mut parent = libc::pollfd { fd: child.parent, events: libc::POLLIN, revents: 0 };
+    let no_time = [0u64; 2];
+    // SAFETY: both live across the call.
+    let answer = unsafe { sys!(SYS_ppoll, &raw mut parent, 1, no_time.as_ptr(), 0, 8) };
+    if answer != Ok(0) {
+        call::exit(1);
+    }
 }
 
 fn chdir(path: *const libc::c_char) -> Result<(), Errno> {
@@ -455,18 +471,18 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         // SAFETY: scalar arguments.
         unsafe { sys!(SYS_dup3, *from, to, 0) }?;
     }
-    default_signals();
     let nothing = 0u64;
     // SAFETY: the kernel reads an empty signal set of 8 bytes.
     unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8) }?;
+    let mut listener = -1;
+    if !program.filter.is_empty() {
+        listener = install_filter(program.filter.as_ptr().cast(), program.filter.len(), program.listener)?;
+    }
+    // Now that the last descriptor has its number, which the limit of descriptors might not allow.
     for limit in &program.rlimits {
         let value = [limit.value; 2];
         // SAFETY: `value` is read by the kernel.
         unsafe { sys!(SYS_prlimit64, 0, limit.resource, value.as_ptr(), 0) }?;
-    }
-    let mut listener = -1;
-    if !program.filter.is_empty() {
-        listener = install_filter(program.filter.as_ptr().cast(), program.filter.len(), program.listener)?;
     }
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };

@@ -7,6 +7,7 @@ use std::{
     ffi::CString,
     fmt,
     os::fd::{OwnedFd, RawFd},
+    sync::Arc,
 };
 
 use crate::{landlock, seccomp::SockFilter, trial::Trial};
@@ -37,7 +38,7 @@ pub enum Op {
     OpenTree {
         /// Where the tree is kept.
         slot: Slot,
-        /// Absolute host path.
+        /// Absolute host path without symbolic links: a link that somebody puts there in the meantime is refused.
         path: CString,
         /// `MOUNT_ATTR_*` bits to set.
         attributes: u64,
@@ -86,7 +87,7 @@ pub enum Op {
     /// Copies a file that the parent has open.
     CopyFile {
         /// Its descriptor.
-        from: OwnedFd,
+        from: Arc<OwnedFd>,
         /// Where to.
         path: CString,
         /// Permission bits.

@@ -5,7 +5,7 @@ use std::{
     os::fd::{FromRawFd, OwnedFd},
 };
 
-/// Blocks `signals` for the calling thread and gives a descriptor that becomes readable when one of them arrives.
+/// Blocks `signals`, except those that are ignored, `SIGTTIN` and `SIGXFSZ` for the calling thread and gives a descriptor that becomes readable when one of them arrives.
 ///
 /// Call it before any other thread is started: a thread that does not block them would receive them the usual way.
 /// Children started by [`crate::spawn()`] begin with nothing blocked and nothing ignored.
@@ -18,9 +18,19 @@ pub fn receive(signals: &[i32]) -> io::Result<OwnedFd> {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         for signal in signals {
-            libc::sigaddset(&raw mut set, *signal);
+            // Blocking an ignored signal would make it arrive after all (nohup).
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(*signal, std::ptr::null(), &raw mut action);
+            if action.sa_sigaction != libc::SIG_IGN {
+                libc::sigaddset(&raw mut set, *signal);
+            }
         }
-        let errno = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        // Reading a terminal from the background then fails, instead of stopping this process and its supervision.
+        let mut all = set;
+        libc::sigaddset(&raw mut all, libc::SIGTTIN);
+        // Likewise a file that must not grow (`ulimit -f`): the write fails, and can be told of.
+        libc::sigaddset(&raw mut all, libc::SIGXFSZ);
+        let errno = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
         if errno != 0 {
             return Err(io::Error::from_raw_os_error(errno));
         }

@@ -14,7 +14,7 @@ use rustix::{
         AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
         socketpair,
     },
-    process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid},
+    process::{PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid},
 };
 
 use crate::{
@@ -83,6 +83,9 @@ impl Strings {
 /// What clone3(2) says, for example `EPERM` where user namespaces are forbidden, `ENOSPC` at their limit.
 pub fn spawn(script: &Script) -> io::Result<Child> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    // The child gives 0, 1 and 2 to the program; a caller may have closed its own.
+    let theirs = rustix::io::fcntl_dupfd_cloexec(&theirs, 3)?;
+    let parent = pidfd_open(getpid(), PidfdFlags::empty())?;
     let strings = Strings::of(script);
     // Not zeroed: only the pages that are used are ever touched.
     let mut stacks: [Vec<u128>; 2] = [const { Vec::new() }; 2];
@@ -96,6 +99,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
         strings: &strings,
         stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
+        parent: parent.as_raw_fd(),
         parents_end: ours.as_raw_fd(),
         stacks: tops,
     };

@@ -146,7 +146,7 @@ fn everything() -> Vec<Op> {
     ops.push(Op::Bind { source: c("/dev/null"), at: c("dev/null"), presence: Presence::Needed });
     ops.push(Op::Bind { source: c("empty"), at: c("proc/nowhere"), presence: Presence::IfThere });
     ops.push(Op::File { path: c("text"), content: b"content".to_vec(), mode: 0o644 });
-    ops.push(Op::CopyFile { from: file(), path: c("copy"), mode: 0o444 });
+    ops.push(Op::CopyFile { from: std::sync::Arc::new(file()), path: c("copy"), mode: 0o444 });
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     ops.push(Op::Mount { kind: c("proc"), at: c("proc"), flags, options: CString::default() });
     ops.push(Op::PivotRoot);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     host::{Host, System},
-    job::{Access, Job},
+    job::{Access, Job, Shown},
 };
 
 /// One step of building the tree. Later entries cover earlier ones.
@@ -103,18 +103,22 @@ impl Kind {
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Parts of /proc about the whole host. What only root can read needs no mask: nobody in here is root of anything.
-const MASKS: [(&str, Kind); 11] = [
+const MASKS: [(&str, Kind); 15] = [
     ("acpi", Kind::Directory),
     ("asound", Kind::Directory),
     ("bus", Kind::Directory),
     ("driver", Kind::Directory),
     ("irq", Kind::Directory),
     ("scsi", Kind::Directory),
+    ("cmdline", Kind::File),
+    ("config.gz", Kind::File),
+    ("diskstats", Kind::File),
     ("interrupts", Kind::File),
     ("kallsyms", Kind::File),
     ("keys", Kind::File),
     ("key-users", Kind::File),
     ("modules", Kind::File),
+    ("partitions", Kind::File),
 ];
 
 /// What TLS libraries look for, where there is somebody to talk to.
@@ -183,23 +187,15 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     for (number, given) in job.given.iter().enumerate() {
         tree.push(Entry::Copy { at: given.at.clone(), number, mode: given.mode });
     }
-    // Shown trees may lie below /tmp, which is mounted after the seal: those, and writable ones, follow it.
-    let late = |at: &Path, access| access == Access::Write || SCRATCH.iter().any(|scratch| at.starts_with(scratch));
-    let shown = |late_ones: bool| {
-        job.shown.iter().filter(move |s| late(&s.at, s.access) == late_ones).map(|s| Entry::Host {
-            from: s.from.clone(),
-            at: s.at.clone(),
-            kind: Kind::of(&s.from),
-            access: s.access,
-        })
-    };
-    tree.extend(shown(false));
-    // A mount point for a late tree has to exist before the seal, unless scratch space covers it.
-    for late in job.shown.iter().filter(|s| s.access == Access::Write) {
-        if !SCRATCH.iter().any(|scratch| late.at.starts_with(scratch)) {
-            tree.push(match Kind::of(&late.from) {
-                Kind::Directory => Entry::Directory { at: late.at.clone() },
-                Kind::File => Entry::Text { at: late.at.clone(), content: String::new() },
+    let (early, late) = by_time(&job.shown);
+    tree.extend(early.into_iter().map(host_tree));
+    // A mount point for a late tree has to exist before the seal, unless something late covers it.
+    for (index, shown) in late.iter().enumerate() {
+        let covered = late.iter().take(index).any(|outer| shown.at.starts_with(&outer.at)) || in_scratch(&shown.at);
+        if !covered {
+            tree.push(match Kind::of(&shown.from) {
+                Kind::Directory => Entry::Directory { at: shown.at.clone() },
+                Kind::File => Entry::Text { at: shown.at.clone(), content: String::new() },
             });
         }
     }
@@ -211,8 +207,31 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     if job.artefact.is_some() {
         tree.push(scratch("/build"));
     }
-    tree.extend(shown(true));
+    tree.extend(late.into_iter().map(host_tree));
     tree
+}
+
+fn host_tree(shown: &Shown) -> Entry {
+    Entry::Host { from: shown.from.clone(), at: shown.at.clone(), kind: Kind::of(&shown.from), access: shown.access }
+}
+
+/// Trees that are attached before the seal, and those that follow it: writable ones, those in scratch space, which is
+/// mounted then, and those inside another late one, which would cover them. Outer trees stand before inner ones.
+fn by_time(shown: &[Shown]) -> (Vec<&Shown>, Vec<&Shown>) {
+    let (mut early, mut late): (Vec<&Shown>, Vec<&Shown>) = (Vec::new(), Vec::new());
+    for shown in shown {
+        let covered = late.iter().any(|outer| shown.at.starts_with(&outer.at));
+        if shown.access == Access::Write || in_scratch(&shown.at) || covered {
+            late.push(shown);
+        } else {
+            early.push(shown);
+        }
+    }
+    (early, late)
+}
+
+fn in_scratch(at: &Path) -> bool {
+    SCRATCH.iter().any(|scratch| at.starts_with(scratch))
 }
 
 /// Where scratch space is mounted after the seal.

@@ -97,14 +97,8 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let Some(anchor) = anchor.filter(|_| refusals.is_empty()) else { return Err(refusals) };
 
     let mut weakened = Vec::new();
-    let place = match &host.cgroup {
-        Ok(place) => Some(place.clone()),
-        Err(because) => {
-            weakened.extend(limits::without_cgroup(because));
-            None
-        }
-    };
-    weakened.extend(unlimited_share(place.as_ref(), &job));
+    let place = host.cgroup.as_ref().ok().cloned();
+    weakened.extend(limits::weakened(host.cgroup.as_ref().map_err(String::as_str), &job.limits));
     if host.landlock == 0 {
         weakened.push(Weakening {
             what: "filesystem-isolation".to_owned(),
@@ -149,21 +143,6 @@ pub(crate) fn candidates(job: &Job) -> Vec<String> {
     }
     let path = job.environment.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, path)| path);
     path.split(':').filter(|part| part.starts_with('/')).map(|part| format!("{part}/{program}")).collect()
-}
-
-fn unlimited_share(place: Option<&cgroup::Place>, job: &Job) -> Option<Weakening> {
-    job.limits.cpu_percent?;
-    let there = match place {
-        Some(cgroup::Place::V1 { cpu, .. }) => cpu.is_some(),
-        Some(cgroup::Place::V2 { cpu, .. }) => *cpu,
-        None => false,
-    };
-    (!there).then(|| Weakening {
-        what: "cpu-limit".to_owned(),
-        because: "the cpu controller is not available to this process".to_owned(),
-        instead: "nothing: the program may use every processor".to_owned(),
-        hint: "enable it for the parent group: `echo +cpu > …/cgroup.subtree_control`".to_owned(),
-    })
 }
 
 fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {

@@ -26,7 +26,7 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
         all.push(Rlimit { resource, value: asked.min(hard) });
     };
     // A second wall behind the supervisor, for each process alone; whole seconds, so a little later.
-    set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs() + 2);
+    set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs().saturating_add(2));
     set(libc::RLIMIT_FSIZE, Resource::Fsize, "file-size", limits.file_size.0);
     set(libc::RLIMIT_NOFILE, Resource::Nofile, "descriptors", u64::from(limits.descriptors));
     // Counted per user namespace, so these are the sandbox's own tasks only (user_namespaces(7), Linux 5.14). The kernel
@@ -34,7 +34,8 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
     let counted = matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. }));
     let room = if counted { 16 } else { 1 };
     set(libc::RLIMIT_NPROC, Resource::Nproc, "threads", u64::from(limits.threads) + room);
-    set(libc::RLIMIT_CORE, Resource::Core, "core", 0);
+    // One byte, not none: a handler that core_pattern names is started for 0 as well, and not for 1 (fs/coredump.c).
+    set(libc::RLIMIT_CORE, Resource::Core, "core", 1);
     if !matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { memory: Some(_), .. })) {
         // Private writable memory of each process, should the supervisor fail to stop it. Far above the limit: runtimes
         // reserve more than they use, and an allocation that fails tells nobody why.
@@ -43,7 +44,26 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
     (all, clamps)
 }
 
-/// What limits lose without a cgroup.
+/// What limits lose at this place, or without one.
+pub(crate) fn weakened(place: Result<&cgroup::Place, &str>, limits: &Limits) -> Vec<Weakening> {
+    let (memory, pids, cpuacct, cpu, because) = match place {
+        Ok(cgroup::Place::V1 { memory, pids, cpuacct, cpu }) => {
+            let because = "this controller is not mounted, or not writable here";
+            (memory.is_some(), pids.is_some(), cpuacct.is_some(), cpu.is_some(), because)
+        }
+        Ok(cgroup::Place::V2 { cpu, .. }) => (true, true, true, *cpu, "the cpu controller is not enabled here"),
+        Err(because) => (false, false, false, false, because),
+    };
+    let lacks = |what: &str| match what {
+        "memory" => !memory,
+        "threads" => !pids,
+        "cpu-time" => !cpuacct,
+        _ => !cpu && limits.cpu_percent.is_some(),
+    };
+    without_cgroup(because).into_iter().filter(|weak| lacks(&weak.what)).collect()
+}
+
+/// Every limit without a cgroup.
 pub(crate) fn without_cgroup(because: &str) -> Vec<Weakening> {
     let hint = if rustix::process::geteuid().is_root() {
         "mount cgroups at /sys/fs/cgroup and let this process write below its own group; `palisade doctor` tries each \
@@ -61,8 +81,16 @@ pub(crate) fn without_cgroup(because: &str) -> Vec<Weakening> {
         hint: hint.clone(),
     };
     vec![
-        weakening("memory", "RLIMIT_DATA for each process, and the sum of all processes measured every 10 ms"),
+        weakening(
+            "memory",
+            "the memory mapped by all processes, measured every 10 ms; what no process has mapped (memfd, System V shared \
+             memory, files in /tmp) is not counted",
+        ),
         weakening("threads", "RLIMIT_NPROC: a new thread fails with EAGAIN, and the program is not stopped for it"),
-        weakening("cpu-time", "RLIMIT_CPU for each process, and the sum of all processes measured"),
+        weakening("cpu-limit", "nothing: the program may use every processor"),
+        weakening(
+            "cpu-time",
+            "the sum over all processes, measured; children that end unseen and unawaited are not counted; RLIMIT_CPU for each",
+        ),
     ]
 }

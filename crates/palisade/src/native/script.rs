@@ -54,14 +54,15 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
         if let Entry::Host { from, access, .. } = entry {
             let slot = builder.next_slot()?;
             let read_only = if *access == Access::Read { libc::MOUNT_ATTR_RDONLY } else { 0 };
-            builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: HOST_TREE | read_only });
+            let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
+            builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: every | read_only });
             trees.push(slot);
         }
     }
     builder.ops.push(Op::AwaitIds);
     builder.ops.push(Op::SetIds { uid: launch.ids.inside.0, gid: launch.ids.inside.1, groups: launch.ids.groups });
     builder.ops.push(Op::Mark(marks::IDS));
-    let copied: u64 = launch.job.given.iter().map(|given| given.size).sum();
+    let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
     builder.ops.push(Op::EnterRoot {
         over: c_path(&launch.anchor)?,
         options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
@@ -267,7 +268,11 @@ impl Builder {
             Entry::Copy { at, number, mode } => {
                 self.parent_of(at)?;
                 let given = launch.job.given.get(*number).ok_or_else(|| io::Error::other("a file is missing"))?;
-                self.ops.push(Op::CopyFile { from: given.content.try_clone()?, path: self.place(at)?, mode: *mode });
+                self.ops.push(Op::CopyFile {
+                    from: std::sync::Arc::clone(&given.content),
+                    path: self.place(at)?,
+                    mode: *mode,
+                });
             }
             Entry::Proc => self.ops.push(Op::Mount {
                 kind: c_string("proc")?,

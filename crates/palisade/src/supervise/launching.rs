@@ -39,9 +39,19 @@ pub(super) fn start<'a>(
         Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
         None => None,
     };
-    let script = native::script(launch, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
+    let mut script = native::script(launch, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
     let cloned = now();
-    let child = spawn(&script).map_err(|source| clone_failed(launch, source))?;
+    let mut spawned = spawn(&script);
+    if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
+        && matches!(error.raw_os_error(), Some(libc::EACCES | libc::EBUSY | libc::EOPNOTSUPP | libc::EINVAL))
+    {
+        // A group that can be made and not be born in: the run is weaker, and says so.
+        acts.without_cgroup(&format!("no process may be born in a group of ours: {error}"));
+        (script.cgroup, group) = (None, None);
+        refuse_weakened(connection.strictness, &acts.weakened)?;
+        spawned = spawn(&script);
+    }
+    let child = spawned.map_err(|source| clone_failed(launch, source))?;
     let map = IdMap {
         uid: (launch.ids.inside.0, launch.ids.uid),
         gid: (launch.ids.inside.1, launch.ids.gid),
@@ -97,18 +107,22 @@ impl Run<'_> {
     /// Reads the child's records until its program is about to be executed.
     fn until_ready(&mut self, script: &Script) -> Result<(), StartError> {
         loop {
-            let mut list = vec![PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN)];
+            let mut list = vec![
+                PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN),
+            ];
             if let Some(cancel) = self.connection.cancel {
                 list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
             }
             // A step can hang, for example on a dead network file system.
-            let patience = self.launch.job.limits.wall_time + SETUP;
+            let patience = self.launch.job.limits.wall_time.saturating_add(SETUP);
             let waited = Duration::from_nanos(now().saturating_sub(self.times.cloned));
             let Some(left) = patience.checked_sub(waited) else {
                 return Err(StartError::KilledDuringSetup { during: "a step that took longer than the time limit" });
             };
             poll_on(&mut list, Some(left)).map_err(StartError::io("wait for the sandbox"))?;
-            let cancelled = list.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            let ended = list.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            let cancelled = list.get(2).is_some_and(|fd| !fd.revents().is_empty());
             if cancelled {
                 self.stop(Stop::Cancelled);
                 self.times.started = now();
@@ -131,7 +145,10 @@ impl Run<'_> {
                 Ok(Some(Record::Failed { step, errno })) => return Err(step_failed(script, step, errno)),
                 Ok(Some(Record::Exited { .. })) => {}
                 Ok(None) => return Err(StartError::KilledDuringSetup { during: "set-up" }),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ended => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(StartError::KilledDuringSetup { during: "set-up" });
+                }
                 Err(error) => return Err(StartError::io("read the sandbox's report")(error)),
             }
         }

@@ -66,9 +66,16 @@ impl Meter {
         count
     }
 
-    /// Memory of all processes at this moment, in bytes: what is theirs alone or shared among them.
-    pub(crate) fn memory_now(&mut self) -> u64 {
-        self.look().memory
+    /// Memory of all processes at this moment, in bytes, if it may be above `limit`.
+    ///
+    /// A quick sum counts memory that processes share once for each. Where that is too much, each page is counted once.
+    pub(crate) fn memory_above(&mut self, limit: u64) -> Option<u64> {
+        if self.look().memory <= limit {
+            return None;
+        }
+        let proc = self.proc.as_ref()?;
+        let exact: u64 = pids(proc.as_fd()).into_iter().filter_map(|pid| rollup_memory(proc.as_fd(), pid)).sum();
+        (exact > limit).then_some(exact)
     }
 
     /// Peak memory of the tree. Without a cgroup: of the moments at which it was looked at.
@@ -123,6 +130,17 @@ fn status_memory(proc: BorrowedFd<'_>, pid: u32) -> Option<u64> {
         text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     };
     Some((kib("RssAnon:") + kib("RssShmem:") + kib("VmSwap:")) << 10)
+}
+
+/// Its share of the memory that it has mapped; of what it has in common with others, a part (proc_pid_smaps(5)).
+fn rollup_memory(proc: BorrowedFd<'_>, pid: u32) -> Option<u64> {
+    let mut buffer = [0; 4096];
+    let text = text(proc, pid, "smaps_rollup", &mut buffer)?;
+    let kib = |name: &str| -> u64 {
+        text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    // Pages of files, the program's own code among them, are the host's page cache.
+    Some((kib("Pss_Anon:") + kib("Pss_Shmem:") + kib("SwapPss:")) << 10)
 }
 
 /// Its own time and that of the children it waited for (proc_pid_stat(5), fields 14 to 17, in clock ticks).

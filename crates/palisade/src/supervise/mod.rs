@@ -41,6 +41,9 @@ pub(crate) struct Connection<'a> {
 /// How often the processes are counted, and their memory where no cgroup does it.
 const SAMPLING: Duration = Duration::from_millis(10);
 
+/// Notifications answered before timers and the other descriptors get their turn.
+const TURN: usize = 32;
+
 /// How long the last output of a run that was stopped may take to reach its reader.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -131,7 +134,7 @@ impl Run<'_> {
         let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
         loop {
             self.streams.serve()?;
-            if self.streams.is_drained() || self.stop == Some(Stop::Cancelled) {
+            if self.streams.is_drained() {
                 return Ok(());
             }
             // A run that was stopped is over, whoever does not read. One that ended waits for its reader, as any pipe does.
@@ -146,7 +149,10 @@ impl Run<'_> {
                 list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
             }
             poll_on(&mut list, patience)?;
-            if self.connection.cancel.is_some() && list.last().is_some_and(|fd| !fd.revents().is_empty()) {
+            let cancelled = self.connection.cancel.is_some() && list.last().is_some_and(|fd| !fd.revents().is_empty());
+            drop(list);
+            if cancelled {
+                self.streams.give_up();
                 return Ok(());
             }
         }
@@ -205,7 +211,9 @@ impl Run<'_> {
 
     /// Answers every call that waits.
     fn serve_listener(&mut self) -> io::Result<()> {
-        while let Some(listener) = self.listener.take() {
+        // A program that never stops calling must not keep the timers waiting.
+        for _ in 0..TURN {
+            let Some(listener) = self.listener.take() else { return Ok(()) };
             let mut list = [PollFd::new(&listener, PollFlags::IN)];
             poll_on(&mut list, Some(Duration::ZERO))?;
             let ready = list[0].revents();
@@ -240,7 +248,8 @@ impl Run<'_> {
     }
 
     fn check_limits(&mut self) {
-        if self.stop.is_some() {
+        // One that has ended in time has not hit a limit.
+        if self.stop.is_some() || self.exit.is_some() {
             return;
         }
         let limits = &self.launch.job.limits;
@@ -283,14 +292,12 @@ impl Run<'_> {
     fn memory_excess(&mut self) -> Option<Stop> {
         let limit = self.launch.job.limits.memory;
         let (measured, from) = if self.meter.must_sample_memory() {
-            let now = self.meter.memory_now();
-            if now <= limit.0 {
-                return None;
-            }
-            (now, "sum over /proc/N/status: RssAnon, RssShmem, VmSwap".to_owned())
+            let now = self.meter.memory_above(limit.0)?;
+            (now, "sum over /proc/N/smaps_rollup: Pss_Anon, Pss_Shmem, SwapPss".to_owned())
         } else {
             let group = self.meter.group()?;
-            if group.oom_kills().unwrap_or(0) == 0 {
+            // The kernel may also kill for a group above, or for the whole host: that is not our limit.
+            if group.oom_kills().unwrap_or(0) == 0 || !group.ran_out_of_memory() {
                 return None;
             }
             (group.memory_peak().unwrap_or(limit.0), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
@@ -308,6 +315,9 @@ impl Run<'_> {
         }
         let limit = self.launch.job.limits.threads;
         let peak = group.tasks_peak().map_or(limit, |peak| u32::try_from(peak).unwrap_or(limit).saturating_sub(1));
+        if peak < limit {
+            return None; // refused by a group above
+        }
         let evidence = Evidence {
             limit: format!("{limit} threads"),
             measured: format!("{peak} running, one more wanted"),

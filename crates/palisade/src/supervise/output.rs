@@ -268,9 +268,7 @@ impl Drain {
             let rest = waiting.get(*done..).unwrap_or_default();
             let rest = match portion {
                 Portion::Any => rest,
-                Portion::Small if ready(to.as_fd(), PollFlags::OUT).contains(PollFlags::OUT) => {
-                    rest.get(..512).unwrap_or(rest)
-                }
+                Portion::Small if !ready(to.as_fd(), PollFlags::OUT).is_empty() => rest.get(..512).unwrap_or(rest),
                 Portion::Small => return Ok(false),
             };
             match write(&*to, rest) {
@@ -278,7 +276,7 @@ impl Drain {
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(Errno::INTR) => {}
                 // Nobody reads any more: so it is for the program, which gets SIGPIPE.
-                Err(Errno::PIPE) => {
+                Err(Errno::PIPE | Errno::CONNRESET) => {
                     waiting.clear();
                     *done = 0;
                     self.pipe = None;

@@ -48,24 +48,21 @@ impl Acts {
     }
 
     pub(super) fn without_cgroup(&mut self, because: &str) {
-        self.weakened.extend(native::without_cgroup(because));
+        let all = native::without_cgroup(because).into_iter();
+        self.weakened.extend(all.filter(|weak| weak.what != "cpu-limit"));
     }
 
-    /// Holds what a group lacks against what was planned.
+    /// Notes what a group lacks although its place was thought to have it.
     pub(super) fn note_group(&mut self, group: &Group) {
-        let why = |name: &str| {
-            let failure = group.failures().iter().find(|(controller, _)| *controller == name);
-            failure.map_or_else(|| format!("the {name} controller is not writable here"), |(_, e)| e.to_string())
-        };
-        let lacks = [
-            ("memory", group.limits_memory(), why("memory")),
-            ("threads", group.limits_tasks(), why("pids")),
-            ("cpu-time", group.counts_cpu(), why("cpuacct")),
-        ];
-        for (what, there, because) in lacks {
-            if !there {
-                self.weakened.extend(native::without_cgroup(&because).into_iter().filter(|weak| weak.what == what));
-            }
+        for (controller, error) in group.failures() {
+            let what = match *controller {
+                "memory" => "memory",
+                "pids" => "threads",
+                "cpuacct" => "cpu-time",
+                _ => "cpu-limit",
+            };
+            let because = error.to_string();
+            self.weakened.extend(native::without_cgroup(&because).into_iter().filter(|weak| weak.what == what));
         }
     }
 }
@@ -136,20 +133,9 @@ impl Run<'_> {
     }
 
     fn outcome(&mut self, cpu: Duration) -> Outcome {
-        // The kernel may have killed before the supervisor was told. Its counter, not the signal, is the proof.
-        if self.stop.is_none()
-            && let Some(group) = self.meter.group()
-            && let Some(kills @ 1..) = group.oom_kills()
-        {
-            let limit = self.launch.job.limits.memory;
-            let peak = palisade_spec::Bytes(group.memory_peak().unwrap_or(limit.0));
-            let from = format!("{} = {kills} (cgroup {})", group.oom_evidence(), group.version());
-            let evidence = Evidence { limit: limit.to_string(), measured: peak.to_string(), from };
-            self.stop = Some(Stop::Limit(LimitKind::Memory, evidence));
-        }
         // So that the verdict does not depend on who looked first.
         if self.stop.is_none() {
-            self.stop = self.thread_excess();
+            self.stop = self.memory_excess().or_else(|| self.thread_excess());
         }
         match (&self.stop, self.exit) {
             (Some(Stop::Limit(limit, _)), _) => return Outcome::LimitHit { limit: *limit },
@@ -165,12 +151,20 @@ impl Run<'_> {
         }
         let limits = &self.launch.job.limits;
         let (limit, evidence) = match libc::WTERMSIG(status) {
-            libc::SIGSYS => return Outcome::Violation { what: "a system call of another architecture".to_owned() },
+            libc::SIGSYS => return Outcome::Violation {
+                what:
+                    "killed by SIGSYS: a call of another architecture, a filter of its own, or a signal it sent itself"
+                        .to_owned(),
+            },
             libc::SIGXFSZ => {
                 let measured = "a write beyond it".to_owned();
                 (
-                    LimitKind::FileSize,
-                    Evidence { limit: limits.file_size.to_string(), measured, from: "SIGXFSZ".to_owned() },
+                    LimitKind::Disk,
+                    Evidence {
+                        limit: limits.file_size.to_string(),
+                        measured,
+                        from: "SIGXFSZ, which the kernel sends at this limit".to_owned(),
+                    },
                 )
             }
             signal @ (libc::SIGXCPU | libc::SIGKILL) if cpu >= limits.cpu_time => {
@@ -231,7 +225,11 @@ impl Run<'_> {
     }
 }
 
+/// Nothing, if one of the points was never reached.
 fn milliseconds(from: u64, to: u64) -> f64 {
+    if from == 0 {
+        return 0.0;
+    }
     to.saturating_sub(from) as f64 / 1e6
 }
 
