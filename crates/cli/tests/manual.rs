@@ -147,6 +147,45 @@ fn every_page_of_the_manual_is_tested() {
     }
 }
 
+/// `FILE.rs: TEST` or, after one of those, `TEST` alone, in backquotes.
+#[test]
+fn the_tests_that_the_security_page_names_exist() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let mut sources = String::new();
+    for package in ["cli", "sys", "testkit"] {
+        for entry in fs::read_dir(root().join("crates").join(package).join("tests")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                let source = fs::read_to_string(&path).unwrap();
+                sources.extend(source.lines().filter_map(|line| {
+                    let test = line.trim_start().strip_prefix("fn ")?.split('(').next()?;
+                    Some(format!("{name}: {test}\n"))
+                }));
+            }
+        }
+    }
+    let mut missing = Vec::new();
+    for row in text.lines().filter(|line| line.starts_with('|')) {
+        let mut file = "";
+        for word in row.rsplit(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2) {
+            let test = match word.split_once(": ") {
+                Some((name, test)) => {
+                    file = name;
+                    test
+                }
+                None if word.contains('.') || file.is_empty() => continue,
+                None => word,
+            };
+            let named = format!("{file}: {test}");
+            if !sources.lines().any(|line| line == named) {
+                missing.push(named);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "SECURITY.md names tests that are not there: {missing:#?}");
+}
+
 #[test]
 fn three_dots_stand_for_any_text_or_any_lines() {
     assert!(line_matches("took ... ms", "took 1.5 ms"));

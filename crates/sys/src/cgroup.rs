@@ -9,10 +9,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::OpenOptionsExt,
-    },
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -63,7 +60,6 @@ pub struct Group {
     pids: Option<PathBuf>,
     cpuacct: Option<PathBuf>,
     cpu: Option<PathBuf>,
-    events: Option<OwnedFd>,
     /// Why a controller that exists could not be used.
     failures: Vec<(&'static str, io::Error)>,
 }
@@ -148,7 +144,6 @@ impl Place {
                     pids: Some(path.clone()),
                     cpuacct: Some(path.clone()),
                     cpu: cpu.then(|| path.clone()),
-                    events: None,
                     failures: Vec::new(),
                 };
                 put(&path, "memory.max", settings.memory)?;
@@ -161,15 +156,8 @@ impl Place {
                 Ok(group)
             }
             Self::V1 { memory, pids, cpuacct, cpu } => {
-                let mut group = Group {
-                    v2: false,
-                    memory: None,
-                    pids: None,
-                    cpuacct: None,
-                    cpu: None,
-                    events: None,
-                    failures: Vec::new(),
-                };
+                let mut group =
+                    Group { v2: false, memory: None, pids: None, cpuacct: None, cpu: None, failures: Vec::new() };
                 group.memory = group.make(memory, &name, "memory", |path| {
                     put(path, "memory.limit_in_bytes", settings.memory)?;
                     // Absent where the kernel does not account swap.
@@ -182,9 +170,6 @@ impl Place {
                         put(path, "cpu.cfs_period_us", PERIOD)?;
                         put(path, "cpu.cfs_quota_us", quota(percent))
                     });
-                }
-                if let Some(path) = &group.memory {
-                    group.events = v1_oom_events(path).ok();
                 }
                 if group.directories().next().is_none() {
                     return Err(group.failures.pop().map_or_else(|| io::ErrorKind::NotFound.into(), |(_, e)| e));
@@ -204,17 +189,16 @@ impl Place {
         };
         let here = pid_namespace().to_string();
         let own = format!("{}-", std::process::id());
-        // A group was made in all directories, so one listing finds it.
-        let Some(entries) = all.first().and_then(|first| fs::read_dir(first).ok()) else { return };
-        for name in entries.flatten().map(|entry| entry.file_name()) {
-            let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-            let mut parts = owner.split('-');
-            if let (Some(pid), Some(start), Some(namespace)) = (parts.next(), parts.next(), parts.next())
-                && namespace == here
-                && !owner.starts_with(&own)
-                && start_time(pid).is_none_or(|now| now.to_string() != start)
-            {
-                for directory in &all {
+        for directory in all {
+            let Ok(entries) = fs::read_dir(directory) else { continue };
+            for name in entries.flatten().map(|entry| entry.file_name()) {
+                let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+                let mut parts = owner.split('-');
+                if let (Some(pid), Some(start), Some(namespace)) = (parts.next(), parts.next(), parts.next())
+                    && namespace == here
+                    && !owner.starts_with(&own)
+                    && start_time(pid).is_none_or(|now| now.to_string() != start)
+                {
                     // A group that is in use after all stays: rmdir refuses it.
                     let _ = fs::remove_dir(directory.join(&name));
                 }
@@ -284,15 +268,6 @@ fn start_time(pid: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// An eventfd that counts when the group runs out of memory (cgroup-v1/memory.rst, section 10).
-fn v1_oom_events(path: &Path) -> io::Result<OwnedFd> {
-    let control = File::open(path.join("memory.oom_control"))?;
-    let events =
-        rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)?;
-    put(path, "cgroup.event_control", format_args!("{} {}", events.as_raw_fd(), control.as_raw_fd()))?;
-    Ok(events)
-}
-
 impl Group {
     fn make(
         &mut self,
@@ -346,13 +321,6 @@ impl Group {
             return Ok(Vec::new());
         }
         self.directories().map(|path| Ok(OpenOptions::new().write(true).open(path.join("tasks"))?.into())).collect()
-    }
-
-    /// Readable when the group may have run out of memory or tasks; ask [`Group::oom_kills`] then. `None` where the
-    /// kernel cannot tell: on version 2 its out-of-memory killer ends the whole group, so nobody has to be told.
-    #[must_use]
-    pub fn oom_events(&self) -> Option<&OwnedFd> {
-        self.events.as_ref()
     }
 
     /// Whether memory is limited by this group.
@@ -469,7 +437,6 @@ fn field(path: &Path, file: &str, name: &str) -> Option<u64> {
 impl Drop for Group {
     /// Removes the group. Its members have ended; the kernel may need a moment to let go of them.
     fn drop(&mut self) {
-        self.events = None;
         let deadline = Instant::now() + Duration::from_secs(2);
         for path in self.directories() {
             while let Err(error) = fs::remove_dir(path) {

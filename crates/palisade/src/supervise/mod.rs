@@ -18,7 +18,6 @@ use std::{
 use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
 use palisade_sys::{
     Child, MARKS, Record,
-    cgroup::Group,
     notify::{Answer, Call, Listener},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -163,9 +162,6 @@ impl Run<'_> {
         if let (Some(cancel), None) = (self.connection.cancel, &self.stop) {
             list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
         }
-        if let (Some(file), None) = (self.meter.group().and_then(Group::oom_events), &self.stop) {
-            list.push(PollFd::new(file, PollFlags::IN));
-        }
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
         }
@@ -294,8 +290,6 @@ impl Run<'_> {
             (now, "sum over /proc/N/status: RssAnon, RssShmem, VmSwap".to_owned())
         } else {
             let group = self.meter.group()?;
-            // The event only wakes the supervisor; the counter is the proof.
-            rustix::io::read(group.oom_events()?, &mut [0u8; 8]).ok()?;
             if group.oom_kills().unwrap_or(0) == 0 {
                 return None;
             }
