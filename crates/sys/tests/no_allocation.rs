@@ -206,10 +206,10 @@ fn program(path: &str, arguments: &[&str]) -> Program {
     let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families: Families::Unix };
     Program {
         stdio: [null(false), null(true), null(true)],
-        rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE as u32, value: 0 }],
+        rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE, value: 0 }],
         filter: compile(&policy.rules(), Arch::host().unwrap()).unwrap(),
         listener: Listener::Parent,
-        candidates: [&format!("/nonexistent{path}"), path].map(|path| c(path)).into(),
+        candidates: [&format!("/nonexistent{path}"), path].map(c).into(),
         arguments: arguments.iter().map(|word| c(word)).collect(),
         environment: vec![c("A=b")],
     }
