@@ -390,14 +390,14 @@ impl Group {
 
     /// Whether this group's own limit was reached. The counter of kills counts those for a group above, too.
     #[must_use]
-    pub fn ran_out_of_memory(&self) -> bool {
+    pub fn ran_out_of_memory(&self, limit: u64) -> bool {
         let Some(path) = &self.memory else { return false };
-        let counters: [Option<u64>; 2] = if self.v2 {
-            [field(path, "memory.events", "oom"), None]
-        } else {
-            [number(path, "memory.failcnt"), number(path, "memory.memsw.failcnt")]
-        };
-        counters.into_iter().flatten().any(|count| count > 0)
+        match field(path, "memory.events", "oom") {
+            Some(count) => count > 0,
+            // Version 1 has no such count (failcnt stays 0 since Linux 6.12). Memory is charged in portions, so the peak
+            // may be a little below the limit.
+            None => self.memory_peak().is_some_and(|peak| peak >= limit - limit / 16),
+        }
     }
 
     /// The file [`Group::oom_kills`] reads, for reports.

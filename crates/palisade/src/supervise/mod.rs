@@ -297,7 +297,7 @@ impl Run<'_> {
         } else {
             let group = self.meter.group()?;
             // The kernel may also kill for a group above, or for the whole host: that is not our limit.
-            if group.oom_kills().unwrap_or(0) == 0 || !group.ran_out_of_memory() {
+            if group.oom_kills().unwrap_or(0) == 0 || !group.ran_out_of_memory(limit.0) {
                 return None;
             }
             (group.memory_peak().unwrap_or(limit.0), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
