@@ -40,7 +40,7 @@ fn run_command(args: args::Run) -> i32 {
     };
     let request = match request::request(args) {
         Ok(request) => request,
-        Err(error) => return print::refusal(&error),
+        Err(error) => return print::refusal(&error, json),
     };
     match palisade::run_until(request, Some(cancel.as_fd())) {
         Ok(report) if json => print::report_json(&report),
@@ -53,7 +53,7 @@ fn plan_command(args: args::Run) -> i32 {
     let json = args.json;
     let request = match request::request(args) {
         Ok(request) => request,
-        Err(error) => return print::refusal(&error),
+        Err(error) => return print::refusal(&error, json),
     };
     match palisade::plan(&request) {
         Ok(plan) if json => print::json(&plan),

@@ -70,9 +70,8 @@ pub(crate) fn no_output() -> i32 {
     125
 }
 
-pub(crate) fn refusal(refused: &Refused) -> i32 {
-    err(&format!("error: {}\nhint: {}\n", refused.what, refused.hint));
-    125
+pub(crate) fn refusal(refused: &Refused, as_json: bool) -> i32 {
+    not_started(&refused.what, Some(refused.hint), 125, as_json)
 }
 
 pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
@@ -84,21 +83,19 @@ pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
 
 /// What kept a run from starting.
 pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
-    let hint = error.hint();
-    err(&format!("error: {error}\n"));
+    not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
+fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
+    err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
-        err(&format!("hint: {line}\n"));
+        err(&format!("hint: {}\n", line.trim_start()));
     }
     if as_json {
-        let value = serde_json::json!({
-            "schema": "palisade.error/1",
-            "error": error.to_string(),
-            "hint": hint,
-            "exit_code": error.exit_code(),
-        });
-        json(&value);
+        let schema = "palisade.error/1";
+        json(&serde_json::json!({ "schema": schema, "error": what, "hint": hint, "exit_code": exit_code }));
     }
-    error.exit_code()
+    exit_code
 }
 
 /// Any value as one JSON object.
@@ -228,6 +225,11 @@ pub(crate) enum Colour {
     Some,
 }
 
+/// A word as the report writes it.
+fn name_of(word: &impl serde::Serialize) -> String {
+    serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// A plan for people: what, where, with which walls.
 pub(crate) fn plan(plan: &Plan) -> i32 {
     let mut text = String::new();
@@ -266,7 +268,7 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
             line("given", format!("{} ({} bytes)", given.at.display(), given.size));
         }
         for layer in &launch.layers {
-            line("layer", format!("{:?}: {:?} by {}", layer.layer, layer.status, layer.by));
+            line("layer", format!("{}: {} by {}", name_of(&layer.layer), name_of(&layer.status), layer.by));
         }
         for weak in &launch.weakened {
             line("weakened", format!("{}: {}; instead: {}; fix: {}", weak.what, weak.because, weak.instead, weak.hint));

@@ -38,6 +38,12 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
             hint: "`palisade run --help` lists the options; a file of that name is run as ./NAME",
         });
     }
+    if is_command && args.with_dir {
+        return Err(Refused {
+            what: "--with-dir shows the directory of a source file, and a command has none".to_owned(),
+            hint: "show a directory to a command with --allow-read DIR",
+        });
+    }
     let program = if is_command {
         Program::Command(first)
     } else {

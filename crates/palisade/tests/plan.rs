@@ -195,7 +195,8 @@ fn limits_are_in_the_plan_as_rlimits() {
     let launch = launch(&command(Policy { limits, ..Policy::default() }));
     let rlimits = &launch["rlimits"];
     assert_eq!(rlimits["descriptors"], 33);
-    assert_eq!(rlimits["core-size"], 0);
+    // Not 0, for which a core_pattern handler is started all the same.
+    assert_eq!(rlimits["core-size"], 1);
     assert!(rlimits["tasks"].as_u64().is_some_and(|tasks| (20..=40).contains(&tasks)), "{rlimits}");
     assert_eq!(launch["job"]["limits"]["threads"], 20);
 }

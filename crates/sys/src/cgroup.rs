@@ -38,6 +38,8 @@ pub enum Place {
         directory: PathBuf,
         /// Whether they have the cpu controller too.
         cpu: bool,
+        /// Whether the controllers have to be enabled for them first.
+        enable: bool,
     },
 }
 
@@ -97,12 +99,13 @@ impl Place {
         let place = Self::V1 { memory: find("memory"), pids: find("pids"), cpuacct: find("cpuacct"), cpu: find("cpu") };
         match &place {
             Self::V1 { memory: None, pids: None, .. } => {
+                let v1 = "no cgroup v1 directory of the memory or pids controller is writable here";
                 let unified = Path::new(ROOT).join("unified");
                 if unified.join("cgroup.controllers").exists() {
-                    return Self::find_v2(&unified, &own);
+                    return Self::find_v2(&unified, &own)
+                        .map_err(|v2| NoPlace { because: format!("{v1}; {}", v2.because) });
                 }
-                let because = "no cgroup v1 directory of the memory or pids controller is writable here".to_owned();
-                Err(NoPlace { because })
+                Err(NoPlace { because: v1.to_owned() })
             }
             _ => Ok(place),
         }
@@ -114,7 +117,7 @@ impl Place {
         let mut tried = Vec::new();
         while directory.starts_with(root) {
             match offers(&directory) {
-                Ok(cpu) => return Ok(Self::V2 { directory, cpu }),
+                Ok((cpu, enable)) => return Ok(Self::V2 { directory, cpu, enable }),
                 Err(why) => tried.push(format!("{}: {why}", directory.display())),
             }
             // Beyond what was delegated to us nothing can be joined.
@@ -135,7 +138,13 @@ impl Place {
         let start = start_time("self").unwrap_or_default();
         let name = format!("{PREFIX}{}-{start}-{}-{number}", std::process::id(), pid_namespace());
         match self {
-            Self::V2 { directory, cpu } => {
+            Self::V2 { directory, cpu, enable } => {
+                if *enable {
+                    put(directory, "cgroup.subtree_control", "+memory +pids")?;
+                    if *cpu {
+                        put(directory, "cgroup.subtree_control", "+cpu")?;
+                    }
+                }
                 let path = directory.join(name);
                 fs::create_dir(&path)?;
                 let group = Group {
@@ -213,29 +222,26 @@ fn quota(percent: u32) -> u64 {
     (u64::from(percent) * PERIOD / 100).max(1000) // the kernel's smallest quota is 1 ms
 }
 
-/// Whether `directory` can have children with memory and pids controllers, and whether these have the cpu controller.
-fn offers(directory: &Path) -> Result<bool, String> {
+/// Whether children of `directory` have the cpu controller beside memory and pids, and whether these must be enabled first.
+fn offers(directory: &Path) -> Result<(bool, bool), String> {
     let read = |name: &str| text(&directory.join(name)).map_err(|error| format!("{name}: {error}"));
     if !writable(directory) {
         return Err("not writable".to_owned());
     }
     let has = |list: &str, name: &str| list.split_whitespace().any(|c| c == name);
-    let mut enabled = read("cgroup.subtree_control")?;
-    if !(has(&enabled, "memory") && has(&enabled, "pids")) {
-        let available = read("cgroup.controllers")?;
-        for name in ["memory", "pids"] {
-            if !has(&available, name) {
-                return Err(format!("the {name} controller is not delegated to it"));
-            }
-        }
-        // Fails with EBUSY for a group that has processes itself and is not the root.
-        put(directory, "cgroup.subtree_control", "+memory +pids")
-            .map_err(|error| format!("cannot enable controllers for its children: {error}"))?;
-        // Welcome, not needed.
-        let _ = put(directory, "cgroup.subtree_control", "+cpu");
-        enabled = read("cgroup.subtree_control")?;
+    let enabled = read("cgroup.subtree_control")?;
+    if has(&enabled, "memory") && has(&enabled, "pids") {
+        return Ok((has(&enabled, "cpu"), false));
     }
-    Ok(has(&enabled, "cpu"))
+    let available = read("cgroup.controllers")?;
+    if let Some(name) = ["memory", "pids"].into_iter().find(|name| !has(&available, name)) {
+        return Err(format!("the {name} controller is not delegated to it"));
+    }
+    // The kernel refuses it for a group that has processes itself and is not the root, which has no `cgroup.type`.
+    if directory.join("cgroup.type").exists() && !read("cgroup.procs")?.is_empty() {
+        return Err("its controllers are not enabled for children, and cannot be while it has processes".to_owned());
+    }
+    Ok((has(&available, "cpu"), true))
 }
 
 fn writable(directory: &Path) -> bool {

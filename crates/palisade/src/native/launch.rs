@@ -94,6 +94,15 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             }
         }
     }
+    if host.ids.groups == palisade_sys::Groups::Drop {
+        for shown in job.shown.iter().filter(|shown| shown.at == job.directory && !enterable(&shown.from)) {
+            refuse(
+                "a working directory that the sandboxed user may enter",
+                format!("{} is closed to others, and root's programs run as an own user", shown.from.display()),
+                "run palisade as the ordinary user who owns it, or `chmod o+rx` the directory",
+            );
+        }
+    }
     let Some(anchor) = anchor.filter(|_| refusals.is_empty()) else { return Err(refusals) };
 
     let mut weakened = Vec::new();
@@ -133,6 +142,11 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
 fn open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
+}
+
+fn enterable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
 }
 
 /// Paths to try for the program, as a shell would.

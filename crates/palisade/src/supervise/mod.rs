@@ -218,10 +218,10 @@ impl Run<'_> {
             poll_on(&mut list, Some(Duration::ZERO))?;
             let ready = list[0].revents();
             if ready.contains(PollFlags::IN) {
-                if let Some(call) = listener.receive()? {
-                    if let Some(answer) = self.judge(&call) {
-                        listener.answer(&call, answer);
-                    }
+                if let Some(call) = listener.receive()?
+                    && let Some(answer) = self.judge(&call)
+                {
+                    listener.answer(&call, answer);
                 }
                 self.listener = Some(listener);
             } else if ready.is_empty() {

@@ -87,7 +87,7 @@ impl Run<'_> {
             kind: ViolationKind::SystemCall,
             what: (*name).to_owned(),
             limit: None,
-            measured: Some(format!("{times} times")),
+            measured: Some(if *times == 1 { "once".to_owned() } else { format!("{times} times") }),
             evidence: "notification of the system call filter".to_owned(),
         }));
         if let (Outcome::Violation { what }, None) = (&outcome, &self.stop) {

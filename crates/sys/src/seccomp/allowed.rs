@@ -1,6 +1,6 @@
 //! The calls that every program may make with any arguments, by purpose.
 //!
-//! Chosen from what glibc, musl, Python, Node, Go, the JVM, rustc, gcc and their build tools call (`validate/`), plus the
+//! Chosen from what glibc, musl, Python, Node, Go, the JVM, rustc, gcc and their build tools call (by `strace -f`), plus the
 //! near relatives of those calls. Permission to *make* a call is not permission for its effect: files, other users'
 //! processes and so on are held by namespaces, mounts and ids. What makes this list is therefore kernel code that is
 //! needed, or old, well tested and without privilege.

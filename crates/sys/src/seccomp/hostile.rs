@@ -1,7 +1,8 @@
 //! The calls that no ordinary program makes: an attack, or a tool that administers a machine.
 //!
 //! They get the policy's [`Denied`](super::Denied), so that the report can name them. Most need a capability
-//! that the program has not, and would fail anyway; refused here, their kernel code is not even entered. `validate/` shows that no runtime or compiler makes one. Those with harmless arguments are in `guarded`.
+//! that the program has not, and would fail anyway; refused here, their kernel code is not even entered. No runtime or compiler that was
+//! traced makes one (see `allowed`). Those with harmless arguments are in `guarded`.
 
 #[allow(clippy::enum_glob_use, reason = "the whole file is a list of them")]
 use super::call::Call::{self, *};
