@@ -214,11 +214,12 @@ fn a_fast_fork_bomb_is_bounded_by_the_thread_limit() {
 fn threads_are_limited() {
     everyone(|place| {
         let report = place.report("--thread-limit 8", "$H thread-bomb 50");
-        assert!(report.stdout().starts_with("BLOCKED clone (thread): EAGAIN"), "{:#}", report.json);
         if report.weakened().is_empty() {
+            // It may be dead before it can say what stopped it.
             report.assert_limit("threads", 137);
         } else {
             // The kernel refuses, and tells nobody.
+            assert!(report.stdout().starts_with("BLOCKED clone (thread): EAGAIN"), "{:#}", report.json);
             assert_eq!(report.outcome(), "exited 10");
         }
         assert_honest(place, &report, "threads");
