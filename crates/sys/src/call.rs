@@ -95,10 +95,11 @@ pub(crate) fn detach_old_root() -> Result<(), Errno> {
     unsafe { sys!(SYS_umount2, c"/".as_ptr(), libc::MNT_DETACH) }.map(drop)
 }
 
-/// Waits as long as `word` is `old`; may return earlier.
+/// Waits as long as `word` is `old`, a tenth of a second at most; may return earlier.
 pub(crate) fn futex_wait(word: &std::sync::atomic::AtomicU32, old: u32) {
-    // SAFETY: the word outlives the call; a null timeout waits for ever. An error means that there is nothing to wait for.
-    let _ = unsafe { sys!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, old, 0) };
+    let timeout = [0u64, 100_000_000];
+    // SAFETY: the word and the timeout outlive the call. An error means that there is nothing to wait for any more.
+    let _ = unsafe { sys!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, old, timeout.as_ptr()) };
 }
 
 /// Wakes whoever waits for `word`.

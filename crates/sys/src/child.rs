@@ -46,6 +46,8 @@ pub(crate) struct State {
     slots: [AtomicI32; SLOTS],
     marks: [AtomicU64; MARKS],
     stages: [AtomicU32; STAGES],
+    /// The helper, as the first process sees it; 0 if there is none.
+    helper: AtomicI32,
 }
 
 /// Stages: nothing yet, reached, never to be reached.
@@ -59,6 +61,7 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
         slots: [const { AtomicI32::new(-1) }; SLOTS],
         marks: [const { AtomicU64::new(0) }; MARKS],
         stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
+        helper: AtomicI32::new(0),
     };
     let start = Start { child, state: &state };
     // First: a caller that ignores SIGCHLD would have its children reaped before anybody could wait for them.
@@ -69,6 +72,7 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     // Cannot fail: the name is short.
     let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);
     let helper = if child.script.aside.is_empty() { None } else { Some(start_helper(&start)) };
+    state.helper.store(helper.unwrap_or(0), Ordering::Release);
     for (index, op) in child.script.ops.iter().enumerate() {
         if let Err(errno) = step(child, op, &state) {
             fail(child, index, errno);
@@ -304,6 +308,16 @@ fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
     if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
 }
 
+/// Whether a child of this process has ended. It stays to be waited for.
+fn has_ended(pid: i32) -> bool {
+    // `siginfo_t` has 128 bytes; its third word is the pid, which stays 0 if there is nothing to tell.
+    let mut told = [0u64; 16];
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the kernel writes at most 128 bytes.
+    let answer = unsafe { sys!(SYS_waitid, libc::P_PID, pid, told.as_mut_ptr(), options, 0) };
+    pid > 0 && answer.is_ok() && told[0] != 0
+}
+
 fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
     for _ in 0..call::SPIN * 16 {
@@ -314,7 +328,13 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     }
     loop {
         match word.load(Ordering::Acquire) {
-            NOT_YET => call::futex_wait(word, NOT_YET),
+            NOT_YET => {
+                call::futex_wait(word, NOT_YET);
+                // A helper that was killed, by the out-of-memory killer say, reaches nothing any more.
+                if word.load(Ordering::Acquire) == NOT_YET && has_ended(state.helper.load(Ordering::Acquire)) {
+                    return Err(libc::ECHILD);
+                }
+            }
             REACHED => return Ok(()),
             // The other process has failed and has said so: nobody needs to hear of this one.
             _ => call::exit(1),

@@ -131,13 +131,14 @@ fn everything() -> Vec<Op> {
         attributes: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
     };
     let directory = |path: &str| Op::Directory { path: c(path), mode: 0o755 };
-    let tops = ["usr", "bin", "lib", "lib64"];
+    // A link is refused as a tree, so the directories behind them.
+    let tops = ["/usr", "/bin", "/lib", "/lib64"].map(|top| std::fs::canonicalize(top).unwrap());
     let mut ops = vec![Op::Mark(0), Op::Umask(0o022), Op::PrivateMounts];
-    ops.extend(tops.iter().enumerate().map(|(slot, top)| tree(slot, &format!("/{top}"))));
+    ops.extend(tops.iter().enumerate().map(|(slot, top)| tree(slot, top.to_str().unwrap())));
     ops.push(Op::AwaitIds);
     ops.push(Op::SetIds { uid: 1000, gid: 1000, groups: groups() });
     ops.push(Op::EnterRoot { over: c("/tmp"), options: c("mode=0755,size=1m") });
-    for (slot, top) in tops.iter().enumerate() {
+    for (slot, top) in ["usr", "bin", "lib", "lib64"].iter().enumerate() {
         ops.extend([directory(top), Op::AttachTree { slot: Slot(slot), at: c(top) }]);
     }
     ops.extend(["proc", "dev", "tmp", "empty"].map(directory));
