@@ -7,8 +7,22 @@ use libc::{c_char, c_int, c_uint, c_ulong};
 pub(crate) use crate::raw::Errno;
 use crate::raw::sys;
 
-/// How often something that is about to happen is looked for before sleeping: some 30 to 60 µs.
-pub(crate) const SPIN: u32 = 128;
+/// How often something that is about to happen is looked for before sleeping.
+const LOOKS: u32 = 8;
+
+/// Looks for something that is about to happen, giving way to whoever makes it happen in between: that may be waiting for
+/// this processor. Going to sleep at once, and being woken on another processor, costs more.
+pub(crate) fn soon<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..LOOKS {
+        let seen = look();
+        if seen.is_some() {
+            return seen;
+        }
+        // SAFETY: no arguments; it cannot fail.
+        let _ = unsafe { sys!(SYS_sched_yield) };
+    }
+    None
+}
 
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]

@@ -132,16 +132,14 @@ fn await_end_of(child: &Child<'_>, helper: c_int) {
         // SAFETY: `status` is valid for writing.
         unsafe { sys!(SYS_wait4, helper, &raw mut status, libc::__WALL | flags, 0) }
     };
-    let mut pid = Ok(0);
-    for _ in 0..call::SPIN {
-        pid = wait(libc::WNOHANG);
-        if pid != Ok(0) {
-            break;
-        }
-    }
-    if pid == Ok(0) {
-        pid = wait(0);
-    }
+    let now = call::soon(|| match wait(libc::WNOHANG) {
+        Ok(0) => None,
+        answer => Some(answer),
+    });
+    let pid = match now {
+        Some(answer) => answer,
+        None => wait(0),
+    };
     if pid != Ok(helper.into()) {
         fail(child, child.script.ops.len(), libc::ECHILD);
     }
@@ -320,12 +318,8 @@ fn has_ended(pid: i32) -> bool {
 
 fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
-    for _ in 0..call::SPIN * 16 {
-        if word.load(Ordering::Acquire) != NOT_YET {
-            break;
-        }
-        std::hint::spin_loop();
-    }
+    // Whether it is soon or not, the word says what follows.
+    let _ = call::soon(|| (word.load(Ordering::Acquire) != NOT_YET).then_some(()));
     loop {
         match word.load(Ordering::Acquire) {
             NOT_YET => {

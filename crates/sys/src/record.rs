@@ -105,18 +105,14 @@ pub(crate) fn receive(socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usi
         // SAFETY: `header` and everything it points to live across the call and are large enough.
         unsafe { sys!(SYS_recvmsg, socket, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) }
     };
-    // The parent is just writing it, as a rule: going to sleep and being woken on another processor costs more.
-    let mut received = Err(libc::EAGAIN);
-    for _ in 0..crate::call::SPIN {
-        received = receive(libc::MSG_DONTWAIT);
-        if received != Err(libc::EAGAIN) {
-            break;
-        }
-    }
-    if received == Err(libc::EAGAIN) {
-        received = receive(0);
-    }
-    received?;
+    let now = call::soon(|| match receive(libc::MSG_DONTWAIT) {
+        Err(libc::EAGAIN) => None,
+        answer => Some(answer),
+    });
+    match now {
+        Some(answer) => answer,
+        None => receive(0),
+    }?;
     let mut count = 0;
     // SAFETY: the kernel has filled the control area; CMSG_FIRSTHDR gives null if there is none. The number of
     // descriptors is bounded by FDS, the size of both areas.
