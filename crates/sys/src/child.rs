@@ -3,22 +3,22 @@
 //! In: a [`Script`] built by the parent. Out: messages on the control socket. The first process (pid 1 of a new pid
 //! namespace) runs the steps, starts the program as a second process, reaps everything, and reports the program's end; its
 //! own end makes the kernel kill whatever is left in the namespace.
-//! Not here: deciding what to do (`palisade::native`), waiting for it (`palisade::supervise`).
+//! Not here: the single steps (`step.rs`), deciding what to do (`palisade::native`), waiting for it (`palisade::supervise`).
 //!
 //! This runs in a copy of a possibly multi-threaded process: system calls only, no allocation, locks, panics or drops.
 //! `tests/no_allocation.rs` kills the child that tries.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use libc::{c_int, c_ulong, c_void};
 
 use crate::{
     call::{self, Errno},
     raw::sys,
-    record::{self, FAILED, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, READY, message, send},
-    script::{Groups, Listener, Op, Presence, SLOTS, STAGES, Script, Stage},
+    record::{self, FAILED, READY, message, send},
+    script::{Listener, Script},
     spawn::Strings,
-    trial,
+    step::{NEVER, State, step},
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
@@ -37,32 +37,9 @@ pub(crate) struct Child<'a> {
     pub(crate) stacks: [*mut c_void; 2],
 }
 
-/// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
-const SECUREBITS: c_ulong = 0b1110_1111;
-
-/// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
-/// [`Stage`] that it awaited.
-pub(crate) struct State {
-    slots: [AtomicI32; SLOTS],
-    marks: [AtomicU64; MARKS],
-    stages: [AtomicU32; STAGES],
-    /// The helper, as the first process sees it; 0 if there is none.
-    helper: AtomicI32,
-}
-
-/// Stages: nothing yet, reached, never to be reached.
-const NOT_YET: u32 = 0;
-const REACHED: u32 = 1;
-const NEVER: u32 = 2;
-
 /// Runs the script. Never returns.
 pub(crate) fn run(child: &Child<'_>) -> ! {
-    let state = State {
-        slots: [const { AtomicI32::new(-1) }; SLOTS],
-        marks: [const { AtomicU64::new(0) }; MARKS],
-        stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
-        helper: AtomicI32::new(0),
-    };
+    let state = State::default();
     let start = Start { child, state: &state };
     // First: a caller that ignores SIGCHLD would have its children reaped before anybody could wait for them.
     default_signals();
@@ -148,197 +125,9 @@ fn await_end_of(child: &Child<'_>, helper: c_int) {
     }
 }
 
-pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errno> {
-    match op {
-        Op::PrivateMounts => {
-            let flags = libc::MS_REC | libc::MS_PRIVATE;
-            call::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null())
-        }
-        Op::OpenTree { slot, path, attributes } => {
-            let tree = call::open_tree(path.as_ptr())?;
-            keep(state, slot.0, tree)?;
-            call::mount_setattr(tree, c"".as_ptr(), *attributes)
-        }
-        Op::AwaitIds => await_message(child, IDS_WRITTEN, &mut [-1; FDS]).map(drop),
-        Op::SetIds { uid, gid, groups } => {
-            set_ids(*uid, *gid, *groups)?;
-            die_with_parent(child);
-            Ok(())
-        }
-        Op::EnterRoot { over, options } => {
-            let flags = libc::MS_NOSUID | libc::MS_NODEV;
-            call::mount(c"palisade".as_ptr(), over.as_ptr(), c"tmpfs".as_ptr(), flags, options.as_ptr())?;
-            chdir(over.as_ptr())
-        }
-        Op::Directory { path, mode } => {
-            // SAFETY: `path` is a valid C string.
-            match unsafe { sys!(SYS_mkdirat, libc::AT_FDCWD, path.as_ptr(), *mode) } {
-                Err(libc::EEXIST) => Ok(()),
-                answer => answer.map(drop),
-            }
-        }
-        Op::Symlink { target, path } => {
-            // SAFETY: both are valid C strings.
-            unsafe { sys!(SYS_symlinkat, target.as_ptr(), libc::AT_FDCWD, path.as_ptr()) }.map(drop)
-        }
-        Op::File { path, content, mode } => {
-            let fd = match call::open(path.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, *mode) {
-                Err(libc::EEXIST) if content.is_empty() => return Ok(()), // a mount point that is there already
-                answer => answer?,
-            };
-            let written = call::write_all(fd, content);
-            call::close(fd);
-            written
-        }
-        Op::CopyFile { from, path, mode } => {
-            use std::os::fd::AsRawFd;
-            let fd = call::open(path.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, *mode)?;
-            let copied = call::copy_file(from.as_raw_fd(), fd);
-            call::close(fd);
-            copied
-        }
-        Op::AttachTree { slot, at } => {
-            let tree = kept(state, slot.0)?;
-            let moved = call::move_mount(tree, at.as_ptr());
-            call::close(tree);
-            moved
-        }
-        Op::Bind { source, at, presence } => {
-            let flags = libc::MS_BIND;
-            match call::mount(source.as_ptr(), at.as_ptr(), std::ptr::null(), flags, std::ptr::null()) {
-                Err(libc::ENOENT) if *presence == Presence::IfThere => Ok(()),
-                answer => answer,
-            }
-        }
-        Op::Mount { kind, at, flags, options } => {
-            call::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), *flags as c_ulong, options.as_ptr())
-        }
-        Op::PivotRoot => call::pivot_root_here(),
-        Op::DetachOldRoot => call::detach_old_root(),
-        Op::ReadOnlyTree { attributes } => {
-            call::mount_setattr(libc::AT_FDCWD, c".".as_ptr(), attributes | libc::MOUNT_ATTR_RDONLY)
-        }
-        Op::HostName(name) => {
-            // SAFETY: pointer and length describe `name`.
-            unsafe { sys!(SYS_sethostname, name.as_ptr(), name.count_bytes()) }.map(drop)
-        }
-        Op::LoopbackUp => loopback_up(),
-        Op::OpenDirectory { slot, path } => {
-            let fd = call::open(path.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-            keep(state, slot.0, fd)
-        }
-        Op::GiveHandles(slots) => {
-            let mut fds = [-1; FDS];
-            for (fd, slot) in fds.iter_mut().zip(slots) {
-                *fd = kept(state, slot.0)?;
-            }
-            send(child.control, &message(HANDLES, 0, 0), fds.get(..slots.len()).ok_or(libc::E2BIG)?)
-        }
-        Op::JoinCgroups => {
-            let mut fds = [-1; FDS];
-            let count = await_message(child, GO, &mut fds)?;
-            for fd in fds.iter().take(count) {
-                // "0" is the writing thread itself. For that one case the kernel needs no global lock, which costs 15 ms
-                // on an idle host (cgroup_procs_write_start in kernel/cgroup/cgroup.c).
-                call::write_all(*fd, b"0")?;
-                call::close(*fd);
-            }
-            Ok(())
-        }
-        // SAFETY: unshare takes flags only; none of those used shares memory or descriptors.
-        Op::Unshare(namespaces) => unsafe { sys!(SYS_unshare, namespaces.0) }.map(drop),
-        Op::OpenNamespace { slot, path } => {
-            let fd = call::open(path.as_ptr(), libc::O_RDONLY, 0)?;
-            keep(state, slot.0, fd)
-        }
-        Op::EnterNamespace(slot) => {
-            let fd = kept(state, slot.0)?;
-            // SAFETY: scalar arguments.
-            let entered = unsafe { sys!(SYS_setns, fd, 0) };
-            call::close(fd);
-            entered.map(drop)
-        }
-        Op::Await(stage) => await_stage(state, *stage),
-        Op::Reached(stage) => {
-            let word = state.stages.get(*stage as usize).ok_or(libc::EINVAL)?;
-            word.store(REACHED, Ordering::Release);
-            call::futex_wake(word);
-            Ok(())
-        }
-        Op::NewKeyring => {
-            const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
-            // SAFETY: a null name asks for an anonymous keyring.
-            let joined = unsafe { sys!(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
-            match joined {
-                Err(libc::ENOSYS) => Ok(()), // a kernel without keyrings has none to leak
-                answer => answer.map(drop),
-            }
-        }
-        Op::Landlock(rules) => rules.restrict_self(),
-        Op::DropPrivileges => drop_privileges(),
-        Op::Umask(mask) => {
-            // SAFETY: umask cannot fail.
-            let _ = unsafe { sys!(SYS_umask, *mask) };
-            Ok(())
-        }
-        Op::WorkingDirectory(path) => chdir(path.as_ptr()),
-        Op::Mark(index) => {
-            if let Some(mark) = state.marks.get(*index) {
-                mark.store(call::now(), Ordering::Release);
-            }
-            Ok(())
-        }
-        Op::Trial(trial) => trial::attempt(child, trial, state),
-        Op::Call(function) => match function() {
-            0 => Ok(()),
-            errno => Err(errno),
-        },
-    }
-}
-
-pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
-    state.slots.get(slot).ok_or(libc::EMFILE)?.store(fd, Ordering::Release);
-    Ok(())
-}
-
-fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
-    let fd = state.slots.get(slot).ok_or(libc::EBADF)?.load(Ordering::Acquire);
-    if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
-}
-
-/// Whether a child of this process has ended. It stays to be waited for.
-fn has_ended(pid: i32) -> bool {
-    // `siginfo_t` has 128 bytes; its third word is the pid, which stays 0 if there is nothing to tell.
-    let mut told = [0u64; 16];
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the kernel writes at most 128 bytes.
-    let answer = unsafe { sys!(SYS_waitid, libc::P_PID, pid, told.as_mut_ptr(), options, 0) };
-    pid > 0 && answer.is_ok() && told[0] != 0
-}
-
-fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
-    let word = state.stages.get(stage as usize).ok_or(libc::EINVAL)?;
-    // Whether it is soon or not, the word says what follows.
-    let _ = call::soon(|| (word.load(Ordering::Acquire) != NOT_YET).then_some(()));
-    loop {
-        match word.load(Ordering::Acquire) {
-            NOT_YET => {
-                call::futex_wait(word, NOT_YET);
-                // A helper that was killed, by the out-of-memory killer say, reaches nothing any more.
-                if word.load(Ordering::Acquire) == NOT_YET && has_ended(state.helper.load(Ordering::Acquire)) {
-                    return Err(libc::ECHILD);
-                }
-            }
-            REACHED => return Ok(()),
-            // The other process has failed and has said so: nobody needs to hear of this one.
-            _ => call::exit(1),
-        }
-    }
-}
-
 /// Makes the kernel kill this process when its parent ends. Changing ids or capabilities clears that, so it has to be said
 /// again; a parent that ended before it was said is seen by its descriptor.
-fn die_with_parent(child: &Child<'_>) {
+pub(crate) fn die_with_parent(child: &Child<'_>) {
     // Cannot fail: SIGKILL is a signal.
     let _ = call::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, 0);
     let mut parent = libc::pollfd { fd: child.parent, events: libc::POLLIN, revents: 0 };
@@ -348,65 +137,6 @@ fn die_with_parent(child: &Child<'_>) {
     if answer != Ok(0) {
         call::exit(1);
     }
-}
-
-fn chdir(path: *const libc::c_char) -> Result<(), Errno> {
-    // SAFETY: `path` is a valid C string.
-    unsafe { sys!(SYS_chdir, path) }.map(drop)
-}
-
-/// Waits for one message of the parent. `ECANCELED` if it is gone or says something else.
-fn await_message(child: &Child<'_>, kind: u64, fds: &mut [i32; FDS]) -> Result<usize, Errno> {
-    match record::receive(child.control, fds)? {
-        (message, count) if message[0] == kind => Ok(count),
-        _ => Err(libc::ECANCELED),
-    }
-}
-
-fn set_ids(uid: u32, gid: u32, groups: Groups) -> Result<(), Errno> {
-    // Raw calls: glibc's wrappers would signal every thread of the process, and those of the parent are not ours.
-    // SAFETY: scalar arguments, or a null pointer with length 0.
-    unsafe {
-        if groups == Groups::Drop {
-            sys!(SYS_setgroups, 0, 0)?;
-        }
-        sys!(SYS_setresgid, gid, gid, gid)?;
-        sys!(SYS_setresuid, uid, uid, uid)?;
-    }
-    Ok(())
-}
-
-fn loopback_up() -> Result<(), Errno> {
-    // SAFETY: scalar arguments.
-    let socket = unsafe { sys!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }? as c_int;
-    // SAFETY: ifreq is plain data for which zero is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name[0] = b'l' as libc::c_char;
-    request.ifr_name[1] = b'o' as libc::c_char;
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads an ifreq.
-    let set = unsafe { sys!(SYS_ioctl, socket, libc::SIOCSIFFLAGS, &raw const request) };
-    call::close(socket);
-    set.map(drop)
-}
-
-fn drop_privileges() -> Result<(), Errno> {
-    call::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)?;
-    for capability in 0..64 {
-        match call::prctl(libc::PR_CAPBSET_DROP, capability, 0) {
-            Err(libc::EINVAL) => break, // the last one that this kernel knows
-            answer => answer?,
-        }
-    }
-    call::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0)?;
-    const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-    let header = [CAPABILITY_VERSION_3, 0];
-    let none = [0u32; 6];
-    // SAFETY: the two arrays have the layout of the header and of two data elements; the kernel only reads them.
-    unsafe { sys!(SYS_capset, header.as_ptr(), none.as_ptr()) }?;
-    call::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
-    // Nobody inside may look into this process, which still holds the caller's memory image.
-    call::prctl(libc::PR_SET_DUMPABLE, 0, 0)
 }
 
 fn report(child: &Child<'_>, base: &record::Message, state: &State, fds: &[i32]) {

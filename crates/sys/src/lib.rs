@@ -17,6 +17,7 @@ mod script;
 pub mod seccomp;
 pub mod signals;
 mod spawn;
+mod step;
 mod trial;
 
 pub use arguments::output_was_closed;

@@ -9,10 +9,11 @@ use std::fmt;
 
 use crate::{
     call::{self, Errno},
-    child::{self, Child, State},
+    child::{self, Child},
     raw::sys,
     script::{Listener, Op, Slot},
     seccomp::SockFilter,
+    step::{self, State},
 };
 
 /// A step of a probe.
@@ -56,7 +57,7 @@ impl fmt::Display for Trial {
 
 pub(crate) fn attempt(child: &Child<'_>, trial: &Trial, state: &State) -> Result<(), Errno> {
     match trial {
-        Trial::Refused { step, errno } => match child::step(child, step, state) {
+        Trial::Refused { step, errno } => match step::step(child, step, state) {
             Err(refused) if refused == *errno => Ok(()),
             Err(other) => Err(other),
             Ok(()) => Err(0),
@@ -72,7 +73,7 @@ pub(crate) fn attempt(child: &Child<'_>, trial: &Trial, state: &State) -> Result
         Trial::Filter { code, listener } => {
             let wanted = if listener.is_some() { Listener::Parent } else { Listener::Nobody };
             let fd = child::install_filter(code.as_ptr().cast(), code.len(), wanted)?;
-            listener.map_or(Ok(()), |slot| child::keep(state, slot.0, fd))
+            listener.map_or(Ok(()), |slot| step::keep(state, slot.0, fd))
         }
         Trial::CloseOnExecute => call::close_on_execute(),
         Trial::Fork => fork(),
