@@ -73,15 +73,15 @@ pub(crate) struct Run {
     pub(crate) cpu_limit: Option<u32>,
 
     /// Processes at one time
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) process_limit: Option<u32>,
 
     /// Threads of all processes at one time
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) thread_limit: Option<u32>,
 
     /// Open descriptors of each process
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) descriptor_limit: Option<u32>,
 
     /// Size of each file written
@@ -93,7 +93,7 @@ pub(crate) struct Run {
     pub(crate) tmp_size: Option<Bytes>,
 
     /// Files and directories in the private /tmp
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) tmp_inodes: Option<u32>,
 
     /// Bytes of each output stream (with --json 8M unless said; otherwise only with --on-output-limit kill)
@@ -164,6 +164,16 @@ pub(crate) enum Excess {
 pub(crate) enum Hostile {
     Deny,
     Kill,
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => {
+            Err("0 would allow nothing, and palisade has no \"0 means unlimited\": give a positive number".to_owned())
+        }
+        Ok(number) => Ok(number),
+        Err(_) => Err(format!("write a whole number from 1 to {}", u32::MAX)),
+    }
 }
 
 fn percent(text: &str) -> Result<u32, UnitError> {

@@ -44,6 +44,12 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
             hint: "show a directory to a command with --allow-read DIR",
         });
     }
+    if !is_command && args.network == Network::AllowAll && ["none", "loopback", "allow-all"].contains(&&*first) {
+        return Err(Refused {
+            what: format!("`{first}` was taken for a file"),
+            hint: "write --network=WHAT in one word",
+        });
+    }
     let program = if is_command {
         Program::Command(first)
     } else {

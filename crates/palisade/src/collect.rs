@@ -8,10 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use palisade_spec::Bytes;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
-/// Most files of one artefact.
-const FILES: usize = 4096;
+/// Most files and directories of one artefact.
+const ENTRIES: usize = 4096;
 /// Most bytes of one artefact.
 const BYTES: u64 = 1 << 30;
 
@@ -30,19 +31,31 @@ pub(crate) fn collect(root: &OwnedFd, name: &Path) -> io::Result<Vec<Taken>> {
     let mut taken = Vec::new();
     let mut bytes = 0;
     let mut waiting = vec![name.to_owned()];
+    let mut entries = 0;
     while let Some(path) = waiting.pop() {
+        entries += 1;
+        if entries > ENTRIES {
+            return Err(io::Error::other(format!("it has more than {ENTRIES} files and directories")));
+        }
         // Not blocking, in case it is a FIFO. Nothing outside `root` and nothing behind a link can be reached.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let fd = openat2(root, &path, flags, Mode::empty(), resolve)
-            .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("{}: {errno}", path.display())))?;
+        let fd = openat2(root, &path, flags, Mode::empty(), resolve).map_err(|errno| {
+            let why = match errno {
+                rustix::io::Errno::LOOP => "is a symbolic link, and links are not followed".to_owned(),
+                rustix::io::Errno::NXIO => "is a socket or a device".to_owned(),
+                rustix::io::Errno::NOENT => "is not there".to_owned(),
+                other => other.to_string(),
+            };
+            io::Error::new(io::Error::from(errno).kind(), format!("{} {why}", short(&path)))
+        })?;
         let stat = fstat(&fd)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
                 let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
                 bytes += size;
-                if bytes > BYTES || taken.len() == FILES {
-                    return Err(io::Error::other(format!("more than {FILES} files or {BYTES} bytes")));
+                if bytes > BYTES {
+                    return Err(io::Error::other(format!("its files have more than {}", Bytes(BYTES))));
                 }
                 taken.push(Taken { path, content: fd, size, executable: stat.st_mode & 0o100 != 0 });
             }
@@ -56,8 +69,20 @@ pub(crate) fn collect(root: &OwnedFd, name: &Path) -> io::Result<Vec<Taken>> {
                     }
                 }
             }
-            _ => return Err(io::Error::other(format!("{} is neither a file nor a directory", path.display()))),
+            _ => return Err(io::Error::other(format!("{} is neither a file nor a directory", short(&path)))),
         }
     }
+    if taken.is_empty() {
+        return Err(io::Error::other(format!("{} is a directory without files", short(name))));
+    }
     Ok(taken)
+}
+
+/// A path for a message: a program can make it very long.
+fn short(path: &Path) -> String {
+    let text = path.display().to_string();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }

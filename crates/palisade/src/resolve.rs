@@ -100,12 +100,12 @@ fn source_jobs(
     language: Option<&str>,
     siblings: Siblings,
 ) -> Result<Vec<Job>, StartError> {
+    let (content, size) = open_source(file)?;
     let own = own_languages();
     let language = match language {
         Some(name) => Language::named(name, own.as_deref())?,
         None => Language::for_path(file, own.as_deref())?,
     };
-    let (content, size) = open_source(file)?;
     let text = if language.reads_source() { read_text(file, &content)? } else { String::new() };
     let name = file.file_name().and_then(|name| name.to_str());
     let mut source = language.source(name, &text);

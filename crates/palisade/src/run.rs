@@ -102,7 +102,7 @@ fn artefacts(build: &OwnedFd, artefact: &Path) -> Result<Vec<Given>, StartError>
     let name = artefact.strip_prefix(BUILD).unwrap_or(artefact);
     let files = collect(build, name).map_err(|error| StartError::Source {
         file: artefact.to_owned(),
-        because: format!("the compiler succeeded and left something that cannot be taken over: {error}"),
+        because: format!("the compiler succeeded, and what it left cannot be taken over: {error}"),
         hint: "this is the language definition's `artefact`".to_owned(),
     })?;
     Ok(files

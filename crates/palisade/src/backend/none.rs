@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use palisade_spec::{Backend, LayerStatus, NetworkPolicy};
+use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 
 use crate::{
     error::Refusal,
@@ -45,6 +45,12 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     launch.tree = tree;
     launch.namespaces = vec!["user", "mount", "pid"];
     launch.weakened.retain(|weak| weak.what != "filesystem-isolation");
+    launch.weakened.push(Weakening {
+        what: "isolation".to_owned(),
+        because: "the backend `none` was asked for".to_owned(),
+        instead: "nothing: the program has your files, your network and your ids".to_owned(),
+        hint: "leave --backend out".to_owned(),
+    });
     for layer in &mut launch.layers {
         use palisade_spec::LayerName as N;
         if !matches!(layer.layer, N::ResourceLimits | N::TimeLimits | N::InputValidation | N::OutputFiltering) {

@@ -106,9 +106,10 @@ impl LanguageError {
             }
             Self::ClaimedTwice { .. } => Some("remove the extension from one of the two files".to_owned()),
             Self::NotUtf8 { .. } => Some("install the tool under a path of plain characters".to_owned()),
-            Self::UnknownName { .. } | Self::Unreadable { .. } | Self::Malformed { .. } | Self::Senseless { .. } => {
-                None
+            Self::Unreadable { .. } | Self::Malformed { .. } | Self::Senseless { .. } => {
+                Some("mend or remove this file: as long as it is wrong, no source file can be run".to_owned())
             }
+            Self::UnknownName { .. } => None,
         }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
                         "{} is not writable by others, and root's programs run as an own user",
                         shown.from.display()
                     ),
-                    "run palisade as the ordinary user who owns it, or `chmod o+rwx` the directory",
+                    "run palisade as the ordinary user who owns it, or give a directory made for the program (mode o+rwx)",
                 );
             }
         }
@@ -99,7 +99,7 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             refuse(
                 "a working directory that the sandboxed user may enter",
                 format!("{} is closed to others, and root's programs run as an own user", shown.from.display()),
-                "run palisade as the ordinary user who owns it, or `chmod o+rx` the directory",
+                "run palisade as the ordinary user who owns it, or put the program into a directory that others may enter",
             );
         }
     }

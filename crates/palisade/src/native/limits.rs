@@ -70,8 +70,8 @@ pub(crate) fn without_cgroup(because: &str) -> Vec<Weakening> {
          controller"
             .to_owned()
     } else {
-        "cgroup v2: `systemd-run --user --scope palisade …`; cgroup v1: root gives you a directory, e.g. `mkdir \
-         /sys/fs/cgroup/{memory,pids,cpuacct}/$USER; chown -R $USER …`, and starts your shell in it"
+        "`palisade doctor` prints the commands for this host (cgroup v2: systemd-run --user --scope -p Delegate=yes \
+         palisade …)"
             .to_owned()
     };
     let weakening = |what: &str, instead: &str| Weakening {
