@@ -86,3 +86,58 @@ fn short(path: &Path) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    fn taken(make: impl FnOnce(&Path)) -> Result<Vec<PathBuf>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        make(directory.path());
+        let root = rustix::fs::open(directory.path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let files = collect(&root, Path::new("out")).map_err(|error| error.to_string())?;
+        let mut paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    #[test]
+    fn a_file_and_the_files_of_a_directory_are_taken() {
+        assert_eq!(taken(|at| fs::write(at.join("out"), "x").unwrap()), Ok(vec!["out".into()]));
+        let tree = taken(|at| {
+            fs::create_dir_all(at.join("out/a/empty")).unwrap();
+            fs::write(at.join("out/a/f"), "x").unwrap();
+            fs::write(at.join("out/g"), "x").unwrap();
+        });
+        assert_eq!(tree, Ok(vec!["out/a/f".into(), "out/g".into()]));
+    }
+
+    #[test]
+    fn a_link_is_refused_wherever_it_leads_and_wherever_it_is() {
+        for target in ["/etc/passwd", "..", "nowhere"] {
+            let error = taken(|at| symlink(target, at.join("out")).unwrap()).unwrap_err();
+            assert!(error.contains("out is a symbolic link"), "{error}");
+            let within = taken(|at| {
+                fs::create_dir(at.join("out")).unwrap();
+                symlink(target, at.join("out/link")).unwrap();
+            });
+            assert!(within.unwrap_err().contains("out/link is a symbolic link"), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_no_file_or_too_much_is_refused() {
+        assert!(taken(|_| {}).unwrap_err().contains("out is not there"));
+        let fifo = |at: &Path| rustix::fs::mknodat(rustix::fs::CWD, at.join("out"), FileType::Fifo, Mode::RUSR, 0);
+        assert!(taken(|at| fifo(at).unwrap()).unwrap_err().contains("neither a file nor a directory"));
+        assert!(taken(|at| fs::create_dir(at.join("out")).unwrap()).unwrap_err().contains("without files"));
+        let many = taken(|at| {
+            for number in 0..=ENTRIES {
+                fs::create_dir_all(at.join(format!("out/{number}"))).unwrap();
+            }
+        });
+        assert!(many.unwrap_err().contains("more than 4096 files and directories"));
+    }
+}
