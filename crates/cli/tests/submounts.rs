@@ -136,3 +136,19 @@ fn root_of_a_rootless_container_can_run_programs() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1000\n", "{}", text(&output));
     place.assert_clean();
 }
+
+/// Landlock refuses writes as well, so only the mounts themselves tell whether this wall stands.
+#[test]
+fn every_mount_but_the_scratch_space_is_read_only_by_itself() {
+    everyone(|place| {
+        let report = place.report("", "/bin/cat /proc/self/mounts");
+        let mounts: Vec<Vec<&str>> = report.stdout().lines().map(|line| line.split(' ').collect()).collect();
+        assert!(mounts.len() > 5, "{}", report.stdout());
+        for mount in mounts {
+            let writable = ["/tmp", "/dev/shm"].contains(&mount[1]);
+            let options: Vec<&str> = mount[3].split(',').collect();
+            assert_eq!(options.contains(&"rw"), writable, "{mount:?}");
+            assert!(options.contains(&"nosuid"), "{mount:?}");
+        }
+    });
+}

@@ -347,12 +347,6 @@ impl Group {
         self.cpuacct.is_some()
     }
 
-    /// Whether the processor share is limited by this group.
-    #[must_use]
-    pub fn limits_cpu(&self) -> bool {
-        self.cpu.is_some()
-    }
-
     /// `v1` or `v2`.
     #[must_use]
     pub fn version(&self) -> &'static str {

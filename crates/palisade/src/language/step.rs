@@ -132,12 +132,6 @@ impl Language {
     pub fn limits(&self) -> &Limits {
         &self.definition.limits
     }
-
-    /// The language's own limits for the compile step.
-    #[must_use]
-    pub fn compile_limits(&self) -> Option<&Limits> {
-        self.definition.compile.as_ref().map(|compile| &compile.limits)
-    }
 }
 
 fn fill(
