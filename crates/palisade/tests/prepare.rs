@@ -85,3 +85,26 @@ fn runs_of_one_preparation_see_nothing_of_each_other() {
         assert_eq!(String::from_utf8_lossy(&report.stdout.kept), "/tmp:\n\n/work:\n");
     }
 }
+
+#[test]
+fn programs_that_run_at_one_time_hold_their_own_three_streams_and_nothing_else() {
+    if !need("userns") {
+        return;
+    }
+    let mut request = Request::new(Program::Command("sh".to_owned()));
+    // The fourth is the directory that `ls` reads. `cat` ends when nobody holds the other end of its input any more.
+    request.arguments = ["-c", "ls /proc/self/fd; cat"].map(str::to_owned).into();
+    let prepared = prepared(&request);
+    thread::scope(|scope| {
+        for first in 0..8 {
+            let prepared = &prepared;
+            scope.spawn(move || {
+                for number in (first..80).step_by(8) {
+                    let report = run(prepared, &number.to_string());
+                    assert_eq!(String::from_utf8_lossy(&report.stdout.kept), format!("0\n1\n2\n3\n{number}"));
+                    assert_eq!(report.outcome, Outcome::Exited { code: 0 });
+                }
+            });
+        }
+    });
+}
