@@ -6,7 +6,7 @@ use palisade_spec::{Input, Output, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Connection, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
+use super::{Connection, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -94,7 +94,7 @@ pub(super) fn start<'a>(
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
-    if let Some(place) = &launch.cgroup {
+    if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();
     }
     Ok(run)
