@@ -6,7 +6,7 @@ use palisade_spec::{Input, Output, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Connection, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
+use super::{Connection, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -52,11 +52,8 @@ pub(super) fn start<'a>(
         spawned = spawn(&script);
     }
     let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    let map = IdMap {
-        uid: (launch.ids.inside.0, launch.ids.uid),
-        gid: (launch.ids.inside.1, launch.ids.gid),
-        groups: launch.ids.groups,
-    };
+    let ids = launch.ids.of_next_run();
+    let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
     if let Err(source) = child.map_ids(map) {
         return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
             step: "write the id maps".to_owned(),
@@ -97,7 +94,7 @@ pub(super) fn start<'a>(
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
-    if let Some(place) = &launch.cgroup {
+    if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();
     }
     Ok(run)

@@ -12,6 +12,7 @@ mod verdict;
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -36,6 +37,17 @@ pub(crate) struct Connection<'a> {
     pub(crate) cancel: Option<BorrowedFd<'a>>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
+    /// What is done for the host beside this run.
+    pub(crate) upkeep: Upkeep,
+}
+
+/// Whether a run looks for what a palisade that was killed has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upkeep {
+    /// It does.
+    Due,
+    /// An earlier run of the same preparation has.
+    Done,
 }
 
 /// How often the processes are counted, and their memory where no cgroup does it.
@@ -394,8 +406,13 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
 }
 
-/// Processors that can work at the same time for a program, which may choose its own affinity.
+/// Processors that can work at the same time for a program, which may choose its own affinity. Looked up once.
 fn processors() -> u32 {
+    static PROCESSORS: OnceLock<u32> = OnceLock::new();
+    *PROCESSORS.get_or_init(count_processors)
+}
+
+fn count_processors() -> u32 {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |range: &str| -> Option<u32> {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

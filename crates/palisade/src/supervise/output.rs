@@ -10,6 +10,7 @@ use std::{
 
 use palisade_spec::{Input, Output, Stream};
 use rustix::{
+    buffer::spare_capacity,
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, Mode, OFlags, fstat, open},
     io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, read, write},
@@ -29,6 +30,7 @@ const TURN: usize = 16;
 pub(crate) struct Streams {
     input: Option<Feed>,
     pub(crate) output: [Drain; 2],
+    /// Room for what is read. Never filled beforehand: each page that is touched costs a page fault after a clone.
     chunk: Vec<u8>,
 }
 
@@ -81,7 +83,7 @@ impl Streams {
         let (stdin, input) = feed(stdin)?;
         let (stdout, out) = drain(output, cap, rustix::stdio::stdout())?;
         let (stderr, err) = drain(output, cap, rustix::stdio::stderr())?;
-        Ok((Self { input, output: [out, err], chunk: vec![0; CHUNK] }, Pipes([stdin, stdout, stderr])))
+        Ok((Self { input, output: [out, err], chunk: Vec::with_capacity(CHUNK) }, Pipes([stdin, stdout, stderr])))
     }
 
     /// Adds what there is to wait for.
@@ -170,14 +172,10 @@ impl Feed {
             if ready(rustix::stdio::stdin(), PollFlags::IN).is_empty() {
                 return Ok(true);
             }
-            let mut chunk = vec![0; CHUNK];
-            match read(rustix::stdio::stdin(), &mut chunk) {
+            self.waiting.reserve(CHUNK);
+            match read(rustix::stdio::stdin(), spare_capacity(&mut self.waiting)) {
                 Ok(0) => return Ok(false),
-                Ok(n) => {
-                    chunk.truncate(n);
-                    self.waiting = chunk;
-                    self.done = 0;
-                }
+                Ok(_) => self.done = 0,
                 Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
                 // As for any program that reads a directory or a dead terminal: the input ends here.
                 Err(_) => return Ok(false),
@@ -234,15 +232,16 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
 }
 
 impl Drain {
-    fn serve(&mut self, chunk: &mut [u8]) -> io::Result<()> {
+    fn serve(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
         for _ in 0..TURN {
             if !self.flush()? {
                 return Ok(());
             }
             let Some(pipe) = &self.pipe else { return Ok(()) };
-            match read(pipe, &mut *chunk) {
+            chunk.clear();
+            match read(pipe, spare_capacity(chunk)) {
                 Ok(0) => self.pipe = None,
-                Ok(n) => self.take(chunk.get(..n).unwrap_or_default()),
+                Ok(_) => self.take(chunk),
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
