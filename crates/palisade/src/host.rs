@@ -5,6 +5,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use palisade_sys::{Groups, cgroup, landlock};
@@ -39,6 +40,9 @@ pub struct Ids {
     /// Whether the caller's other groups are given up.
     #[serde(skip)]
     pub groups: Groups,
+    /// How many runs at one time can have ids of their own: the first has those above.
+    #[serde(skip)]
+    lanes: u32,
 }
 
 /// A part of the system that every program sees.
@@ -95,6 +99,11 @@ const INSIDE: (u32, u32) = (1000, 1000);
 /// First of the ids that runs by root use. Debian's, systemd's and the container tools' ranges are elsewhere
 /// (systemd's `UIDS-GIDS.md`), so such a process owns nothing and shares its id with nobody.
 const FIRST: u32 = 0x7000_0000;
+/// Ids of one lane: more than there are process ids (`PID_MAX_LIMIT` of the kernel). Runs of one palisade at one time are
+/// in different lanes: what the kernel counts per user (pipe buffers, for one) is not shared then.
+const LANE: u32 = 0x0040_0000;
+/// Lanes below 2^31, from where on ids are trouble to some programs.
+const LANES: u32 = 63;
 
 impl Ids {
     /// An ordinary caller's programs keep its ids, the only ones it can map. Root's programs get ids that own nothing:
@@ -103,9 +112,9 @@ impl Ids {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         if uid != 0 {
-            return Ok(Self { uid, gid, inside: INSIDE, groups: Groups::Denied });
+            return Ok(Self { uid, gid, inside: INSIDE, groups: Groups::Denied, lanes: 1 });
         }
-        let own = FIRST + (std::process::id() & 0x003f_ffff);
+        let own = FIRST + std::process::id() % LANE;
         // In a container, not every id may exist; the last mapped one is the least likely to own anything.
         let last = fs::read_to_string("/proc/self/uid_map")
             .map_err(|error| io::Error::new(error.kind(), format!("/proc/self/uid_map: {error}")))?
@@ -113,17 +122,26 @@ impl Ids {
             .filter_map(last_id)
             .max()
             .unwrap_or(0);
-        let id = u32::try_from(last).map_or(own, |last| own.min(last));
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        let id = own.min(last);
+        let lanes = ((last - id) / LANE + 1).min(LANES);
         // Root of a user namespace that an ordinary user made may not change groups either.
         let denied = fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny");
         let groups = if denied { Groups::Denied } else { Groups::Drop };
-        Ok(Self { uid: id, gid: id, inside: INSIDE, groups })
+        Ok(Self { uid: id, gid: id, inside: INSIDE, groups, lanes })
+    }
+
+    /// The ids of the next run of this process.
+    pub(crate) fn of_next_run(self) -> Self {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let lane = RUNS.fetch_add(1, Ordering::Relaxed) % self.lanes * LANE;
+        Self { uid: self.uid + lane, gid: self.gid + lane, ..self }
     }
 
     /// The caller's own, inside as outside: no wall between them.
     pub(crate) fn same() -> Self {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Self { uid, gid, inside: (uid, gid), groups: Groups::Denied }
+        Self { uid, gid, inside: (uid, gid), groups: Groups::Denied, lanes: 1 }
     }
 }
 
@@ -136,6 +154,15 @@ fn last_id(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_at_one_time_have_ids_of_their_own_where_there_are_enough() {
+        let ids = |lanes| Ids { uid: FIRST + 7, gid: FIRST + 7, inside: INSIDE, groups: Groups::Drop, lanes };
+        let all: std::collections::HashSet<u32> = (0..LANES).map(|_| ids(LANES).of_next_run().uid).collect();
+        assert_eq!(all.len(), LANES as usize);
+        assert!(all.iter().all(|id| (FIRST..1 << 31).contains(id) && id % LANE == 7), "{all:x?}");
+        assert_eq!((ids(1).of_next_run(), ids(1).of_next_run()), (ids(1), ids(1)));
+    }
 
     #[test]
     fn the_last_mapped_id_is_read_from_a_map() {

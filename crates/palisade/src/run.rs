@@ -3,26 +3,21 @@
 //! ```text
 //! Request ─resolve→ jobs ─plan→ launches ─supervise→ Report
 //! ```
+//!
+//! Not here: what is done once for many runs (`prepare.rs`).
 
-use std::{
-    os::fd::{BorrowedFd, OwnedFd},
-    path::Path,
-    sync::Arc,
-};
+use std::os::fd::BorrowedFd;
 
-use palisade_spec::{Backend, Input, Output, Report, Request};
+use palisade_spec::{Backend, Input, Report, Request};
 use serde::Serialize;
 
 use crate::{
     backend,
-    collect::collect,
     error::StartError,
     host::Host,
-    job::Given,
-    language::BUILD,
     native::Launch,
+    prepare::{Preparation, prepare},
     resolve::resolve,
-    supervise::{Connection, Finished, now, supervise},
 };
 
 /// What a request would do. Nothing has been run, and nothing on the host has been changed.
@@ -62,56 +57,9 @@ pub fn run(request: Request) -> Result<Report, StartError> {
 /// # Errors
 /// As [`run`].
 pub fn run_until(mut request: Request, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-    let mut begun = now();
-    let mut stdin = std::mem::replace(&mut request.stdin, Input::Empty);
-    let mut jobs = resolve(&request)?.into_iter().peekable();
-    let host = Host::look().map_err(StartError::io("look at this host"))?;
-    let mut left = Vec::new();
-    let mut compile: Option<Box<Report>> = None;
-    while let Some(mut job) = jobs.next() {
-        let is_last = jobs.peek().is_none();
-        job.given.append(&mut left);
-        let launch = backend::choose(request.backend, job, &host)?;
-        let mut connection = Connection {
-            stdin: if is_last { std::mem::replace(&mut stdin, Input::Empty) } else { Input::Empty },
-            output: if is_last { request.output } else { Output::Keep },
-            excess: request.policy.output_excess,
-            strictness: request.policy.strictness,
-            cancel,
-            begun,
-        };
-        let Finished { report, build } = supervise(&launch, &mut connection)?;
-        if is_last {
-            return Ok(Report { compile, ..report });
-        }
-        if !report.success {
-            let compile = Some(Box::new(report.clone()));
-            return Ok(Report { compile, ..report });
-        }
-        if let (Some(build), Some(artefact)) = (build, &launch.job.artefact) {
-            left = artefacts(&build, artefact)?;
-        }
-        compile = Some(Box::new(report));
-        begun = now();
+    let stdin = std::mem::replace(&mut request.stdin, Input::Empty);
+    match prepare(&request, cancel)? {
+        Preparation::Ready(prepared) => prepared.run_once(stdin, request.output, cancel),
+        Preparation::Failed(report) => Ok(*report),
     }
-    Err(StartError::NoBackend { refusals: Vec::new() })
-}
-
-/// What the compiler left, as files for the program's job.
-fn artefacts(build: &OwnedFd, artefact: &Path) -> Result<Vec<Given>, StartError> {
-    let name = artefact.strip_prefix(BUILD).unwrap_or(artefact);
-    let files = collect(build, name).map_err(|error| StartError::Source {
-        file: artefact.to_owned(),
-        because: format!("the compiler succeeded, and what it left cannot be taken over: {error}"),
-        hint: "this is the language definition's `artefact`".to_owned(),
-    })?;
-    Ok(files
-        .into_iter()
-        .map(|file| Given {
-            at: Path::new(BUILD).join(file.path),
-            content: Arc::new(file.content),
-            size: file.size,
-            mode: if file.executable { 0o555 } else { 0o444 },
-        })
-        .collect())
 }

@@ -31,8 +31,8 @@ pub(crate) struct Child<'a> {
     pub(crate) control: i32,
     /// The parent itself.
     pub(crate) parent: i32,
-    /// The parent's end, of which the child has a copy until it closes it: otherwise it would never see the parent go.
-    pub(crate) parents_end: i32,
+    /// Descriptors that the set-up needs beside the first three, in order.
+    pub(crate) kept: &'a [i32],
     /// Tops of stacks for the program's process and for the helper.
     pub(crate) stacks: [*mut c_void; 2],
 }
@@ -44,7 +44,9 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     // First: a caller that ignores SIGCHLD would have its children reaped before anybody could wait for them.
     default_signals();
     die_with_parent(child);
-    call::close(child.parents_end);
+    // The parent's end of the control socket, or this would never see the parent go; and the ends of other runs' pipes,
+    // whose readers wait for the last writer: other threads of the parent may be starting children just now.
+    close_but(child.kept);
     crate::arguments::erase();
     // Cannot fail: the name is short.
     let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);
@@ -274,9 +276,19 @@ pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listene
 
 fn close_from_to(first: c_int, last: c_int) {
     if first <= last {
-        // SAFETY: scalar arguments; this process uses no descriptor but the control socket from here on.
+        // SAFETY: scalar arguments; both callers name only what this process does not use from here on.
         let _ = unsafe { sys!(SYS_close_range, first, last, 0) };
     }
+}
+
+/// Closes every descriptor from 3 on that is not in `kept`, which is in order.
+fn close_but(kept: &[i32]) {
+    let mut first = 3;
+    for fd in kept.iter().copied().filter(|fd| *fd >= 3) {
+        close_from_to(first, fd - 1);
+        first = fd + 1;
+    }
+    close_from_to(first, c_int::MAX);
 }
 
 /// Reaps every process of the namespace until the program ends, and reports that.

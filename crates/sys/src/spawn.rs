@@ -22,7 +22,7 @@ use crate::{
     child,
     raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
-    script::{Script, raw},
+    script::{Op, Script, raw},
 };
 
 /// A stack of the child's other processes. They run a few frames of `child.rs`.
@@ -94,13 +94,14 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
         // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
         unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast()
     });
+    let kept = kept(script, [theirs.as_raw_fd(), parent.as_raw_fd()]);
     let context = child::Child {
         script,
+        kept: &kept,
         strings: &strings,
         stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
         parent: parent.as_raw_fd(),
-        parents_end: ours.as_raw_fd(),
         stacks: tops,
     };
     let mut pidfd: RawFd = -1;
@@ -126,6 +127,19 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     // SAFETY: CLONE_PIDFD has stored a new descriptor, which nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Child { pid: pid as u32, pidfd, control: ours, reaped: false })
+}
+
+/// Descriptors that the child needs, in order.
+fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
+    let stdio = script.program.iter().flat_map(|program| raw(&program.stdio));
+    let copied = script.ops.iter().filter_map(|op| match op {
+        Op::CopyFile { from, .. } => Some(from.as_raw_fd()),
+        _ => None,
+    });
+    let mut kept: Vec<RawFd> = own.into_iter().chain(stdio).chain(copied).collect();
+    kept.sort_unstable();
+    kept.dedup();
+    kept
 }
 
 impl Child {

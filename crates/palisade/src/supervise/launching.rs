@@ -52,11 +52,8 @@ pub(super) fn start<'a>(
         spawned = spawn(&script);
     }
     let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    let map = IdMap {
-        uid: (launch.ids.inside.0, launch.ids.uid),
-        gid: (launch.ids.inside.1, launch.ids.gid),
-        groups: launch.ids.groups,
-    };
+    let ids = launch.ids.of_next_run();
+    let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
     if let Err(source) = child.map_ids(map) {
         return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
             step: "write the id maps".to_owned(),

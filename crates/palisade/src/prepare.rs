@@ -1,0 +1,168 @@
+//! What is done once for many runs of one program: checking, planning, compiling.
+//!
+//! Not here: the door for a single run (`run.rs`), which goes through this too.
+
+use std::{
+    os::fd::{BorrowedFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
+
+use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
+
+use crate::{
+    backend,
+    collect::collect,
+    error::StartError,
+    host::Host,
+    job::{Given, Job},
+    language::BUILD,
+    native::Launch,
+    resolve::resolve,
+    supervise::{Connection, Finished, now, supervise},
+};
+
+/// What came of preparing a request.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::large_enum_variant, reason = "there is one for a program, and it is taken apart at once")]
+pub enum Preparation {
+    /// It can be run.
+    Ready(Prepared),
+    /// The compiler did not accept the program, or was stopped: the report tells of it, and there is nothing to run.
+    Failed(Box<Report>),
+}
+
+/// A program that can be run again and again, each time in a fresh sandbox: checked, planned and compiled.
+///
+/// Runs share nothing but what they read: the host's files, and the compiler's artefacts, which are held in memory until
+/// this is dropped and copied into each sandbox. Several threads may run it at one time.
+#[derive(Debug)]
+pub struct Prepared {
+    launch: Launch,
+    compile: Option<Box<Report>>,
+    excess: OutputExcess,
+    strictness: Strictness,
+    /// When work on the program's own stage began, in nanoseconds of the monotonic clock.
+    begun: u64,
+}
+
+/// Checks and plans a request, and compiles its program if it has to be compiled. The request's own input and output are
+/// not used: each run has its own.
+///
+/// Stops as soon as `cancel` becomes readable: the compiler's outcome is then `Cancelled`. Blocks the calling thread; the
+/// compiler is killed if that thread ends.
+///
+/// # Errors
+/// Everything that is wrong with the request, and every reason why this host cannot hold it.
+pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Preparation, StartError> {
+    let mut begun = now();
+    let mut jobs = resolve(request)?;
+    let host = Host::look().map_err(StartError::io("look at this host"))?;
+    let Some(mut last) = jobs.pop() else { return Err(StartError::NoBackend { refusals: Vec::new() }) };
+    let mut compile = None;
+    for job in jobs {
+        let (report, left) = build(request, job, &host, begun, cancel)?;
+        if !report.success {
+            let compile = Some(Box::new(report.clone()));
+            return Ok(Preparation::Failed(Box::new(Report { compile, ..report })));
+        }
+        last.given.extend(left);
+        compile = Some(Box::new(report));
+        begun = now();
+    }
+    Ok(Preparation::Ready(Prepared {
+        launch: backend::choose(request.backend, last, &host)?,
+        compile,
+        excess: request.policy.output_excess,
+        strictness: request.policy.strictness,
+        begun,
+    }))
+}
+
+impl Prepared {
+    /// Runs the program in a fresh sandbox to its end and tells its story. The report repeats the compiler's.
+    ///
+    /// Stops as soon as `cancel` becomes readable: the outcome is then `Cancelled`. Blocks the calling thread. The program
+    /// and all its descendants are killed if that thread ends.
+    ///
+    /// # Errors
+    /// If the program could not be started; whatever it does afterwards is in the report.
+    pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+        let report = self.run_since(now(), stdin, output, cancel)?;
+        Ok(Report { compile: self.compile.clone(), ..report })
+    }
+
+    /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
+    pub(crate) fn run_once(
+        self,
+        stdin: Input,
+        output: Output,
+        cancel: Option<BorrowedFd<'_>>,
+    ) -> Result<Report, StartError> {
+        let report = self.run_since(self.begun, stdin, output, cancel)?;
+        Ok(Report { compile: self.compile, ..report })
+    }
+
+    /// The compiler's run, if there was one.
+    #[must_use]
+    pub fn compile(&self) -> Option<&Report> {
+        self.compile.as_deref()
+    }
+
+    fn run_since(
+        &self,
+        begun: u64,
+        stdin: Input,
+        output: Output,
+        cancel: Option<BorrowedFd<'_>>,
+    ) -> Result<Report, StartError> {
+        let (excess, strictness) = (self.excess, self.strictness);
+        let mut connection = Connection { stdin, output, excess, strictness, cancel, begun };
+        Ok(supervise(&self.launch, &mut connection)?.report)
+    }
+}
+
+/// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
+fn build(
+    request: &Request,
+    job: Job,
+    host: &Host,
+    begun: u64,
+    cancel: Option<BorrowedFd<'_>>,
+) -> Result<(Report, Vec<Given>), StartError> {
+    let launch = backend::choose(request.backend, job, host)?;
+    let mut connection = Connection {
+        stdin: Input::Empty,
+        output: Output::Keep,
+        excess: request.policy.output_excess,
+        strictness: request.policy.strictness,
+        cancel,
+        begun,
+    };
+    let Finished { report, build } = supervise(&launch, &mut connection)?;
+    let left = match (&build, &launch.job.artefact) {
+        (Some(build), Some(artefact)) if report.success => artefacts(build, artefact)?,
+        _ => Vec::new(),
+    };
+    Ok((report, left))
+}
+
+/// What the compiler left, as files for the program's job.
+fn artefacts(build: &OwnedFd, artefact: &Path) -> Result<Vec<Given>, StartError> {
+    let name = artefact.strip_prefix(BUILD).unwrap_or(artefact);
+    let files = collect(build, name).map_err(|error| StartError::Source {
+        file: artefact.to_owned(),
+        because: format!("the compiler succeeded, and what it left cannot be taken over: {error}"),
+        hint: "this is the language definition's `artefact`".to_owned(),
+    })?;
+    Ok(files
+        .into_iter()
+        .map(|file| Given {
+            at: Path::new(BUILD).join(file.path),
+            content: Arc::new(file.content),
+            size: file.size,
+            mode: if file.executable { 0o555 } else { 0o444 },
+        })
+        .collect())
+}
