@@ -58,16 +58,21 @@ const MS_PRIVATE: u64 = 1 << 18;
 
 /// Clones the mount tree at `path`, in which no symbolic link is followed, into a detached one. `path` is a C string.
 pub(crate) fn open_tree(path: *const c_char) -> Result<c_int, Errno> {
-    const RESOLVE_NO_SYMLINKS: u64 = 4;
-    // `struct open_how`: flags, mode, resolve.
-    let how = [(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, RESOLVE_NO_SYMLINKS];
-    // SAFETY: `path` is a valid C string of the script, and `how` lives across the call; the kernel only reads both.
-    let fd = unsafe { sys!(SYS_openat2, libc::AT_FDCWD, path, how.as_ptr(), size_of_val(&how)) }? as c_int;
+    let fd = open_without_links(path, libc::O_PATH)?;
     let flags = OPEN_TREE_CLONE | AT_RECURSIVE | (libc::O_CLOEXEC | libc::AT_EMPTY_PATH) as c_uint;
     // SAFETY: the path is a static C string.
     let tree = unsafe { sys!(SYS_open_tree, fd, c"".as_ptr(), flags) };
     close(fd);
     tree.map(|fd| fd as c_int)
+}
+
+/// Opens something in whose path no symbolic link is followed. `path` is a C string.
+pub(crate) fn open_without_links(path: *const c_char, flags: c_int) -> Result<c_int, Errno> {
+    const RESOLVE_NO_SYMLINKS: u64 = 4;
+    // `struct open_how`: flags, mode, resolve.
+    let how = [(flags | libc::O_CLOEXEC) as u64, 0, RESOLVE_NO_SYMLINKS];
+    // SAFETY: `path` is a valid C string of the script, and `how` lives across the call; the kernel only reads both.
+    unsafe { sys!(SYS_openat2, libc::AT_FDCWD, path, how.as_ptr(), size_of_val(&how)) }.map(|fd| fd as c_int)
 }
 
 /// Sets attributes on a whole mount tree, named by descriptor (`path` empty) or by path, and makes it private.

@@ -11,6 +11,7 @@ pub mod cgroup;
 mod child;
 pub mod landlock;
 pub mod notify;
+mod overlay;
 mod raw;
 mod record;
 mod script;
@@ -22,6 +23,8 @@ mod trial;
 
 pub use arguments::output_was_closed;
 pub use record::{MARKS, Record};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
+pub use script::{
+    Groups, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage,
+};
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;
