@@ -3,6 +3,7 @@
 
 mod backend;
 mod collect;
+mod diagnose;
 mod error;
 mod host;
 mod job;
@@ -14,6 +15,7 @@ mod resolve;
 mod run;
 mod supervise;
 
+pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};
 pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
