@@ -1,8 +1,8 @@
 //! From arguments to a request.
 
 use palisade::spec::{
-    FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program, Request,
-    Siblings, Strictness,
+    Capabilities, FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program,
+    Request, Siblings, Strictness,
 };
 
 use clap::CommandFactory;
@@ -63,7 +63,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         stdin: Input::Inherit,
         output: if args.json { Output::Keep } else { Output::Pass },
         policy: Policy {
-            files: FilesPolicy { read: args.allow_read, write: args.allow_write },
+            files: FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: Vec::new() },
             network: match args.network {
                 Network::None => NetworkPolicy::None,
                 Network::Loopback => NetworkPolicy::Loopback,
@@ -82,6 +82,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
                 output: args.output_limit,
                 cpu_percent: args.cpu_limit,
             },
+            capabilities: Capabilities::default(),
             hostile_calls: match args.on_hostile_call {
                 Hostile::Deny => HostileCalls::Deny,
                 Hostile::Kill => HostileCalls::Kill,

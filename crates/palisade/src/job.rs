@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{HostileCalls, Limits, NetworkPolicy};
+use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy};
 use serde::Serialize;
 
 /// A program and the world it gets.
@@ -31,6 +31,8 @@ pub struct Job {
     pub artefact: Option<PathBuf>,
     /// What it may reach.
     pub network: NetworkPolicy,
+    /// Which privileges it may hold.
+    pub capabilities: Capabilities,
     /// What happens at a hostile call.
     pub hostile_calls: HostileCalls,
     /// How much it may use.

@@ -88,7 +88,8 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         shown: Vec::new(),
         given: Vec::new(),
         artefact: None,
-        network: request.policy.network,
+        network: request.policy.network.clone(),
+        capabilities: request.policy.capabilities,
         hostile_calls: request.policy.hostile_calls,
         limits: request.policy.limits.clone().or_default(),
     })
@@ -163,7 +164,8 @@ fn source_jobs(
             shown: job_shown,
             given: given.clone(),
             artefact: step.artefact.map(PathBuf::from),
-            network: request.policy.network,
+            network: request.policy.network.clone(),
+            capabilities: request.policy.capabilities,
             hostile_calls: request.policy.hostile_calls,
             limits: ask.over(limits_of(&step.limits)).or_default(),
         })

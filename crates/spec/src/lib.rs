@@ -12,7 +12,10 @@ mod signal;
 mod units;
 
 pub use limits::{Limits, LimitsAsk};
-pub use policy::{FilesPolicy, HostileCalls, NetworkPolicy, OutputExcess, Policy, Strictness};
+pub use policy::{
+    Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
+    NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness,
+};
 pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
     ViolationKind, Weakening,

@@ -59,14 +59,14 @@ impl Default for Limits {
 }
 
 /// Limits as one source states them: a command line, a language, a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LimitsAsk {
     /// See [`Limits::wall_time`].
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration", serialize_with = "seconds")]
     pub wall_time: Option<Duration>,
     /// See [`Limits::cpu_time`].
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration", serialize_with = "seconds")]
     pub cpu_time: Option<Duration>,
     /// See [`Limits::memory`].
     pub memory: Option<Bytes>,
@@ -108,6 +108,27 @@ impl LimitsAsk {
         }
     }
 
+    /// The lower of each. What one side leaves open, the other decides.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        fn lower<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
+            a.zip(b).map(|(a, b)| a.min(b)).or(a).or(b)
+        }
+        Self {
+            wall_time: lower(self.wall_time, other.wall_time),
+            cpu_time: lower(self.cpu_time, other.cpu_time),
+            memory: lower(self.memory, other.memory),
+            processes: lower(self.processes, other.processes),
+            threads: lower(self.threads, other.threads),
+            descriptors: lower(self.descriptors, other.descriptors),
+            file_size: lower(self.file_size, other.file_size),
+            tmp_size: lower(self.tmp_size, other.tmp_size),
+            tmp_inodes: lower(self.tmp_inodes, other.tmp_inodes),
+            output: lower(self.output, other.output),
+            cpu_percent: lower(self.cpu_percent, other.cpu_percent),
+        }
+    }
+
     /// Fills what nobody said from the built-in defaults. A wall time that nobody set is twice the CPU time
     /// and 10 s: a busy host must not turn one verdict into the other.
     #[must_use]
@@ -133,6 +154,11 @@ impl LimitsAsk {
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// As it is read: `2s`, `1m 30s`.
+fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| humantime::format_duration(duration).to_string()).serialize(serializer)
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

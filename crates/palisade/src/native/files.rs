@@ -151,9 +151,9 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
             System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
         });
     }
-    let network: &[&str] = match job.network {
+    let network: &[&str] = match &job.network {
         NetworkPolicy::None => &[],
-        NetworkPolicy::Loopback => &CERTIFICATES,
+        NetworkPolicy::Loopback | NetworkPolicy::Custom(_) => &CERTIFICATES,
         NetworkPolicy::AllowAll => &[CERTIFICATES.as_slice(), &NAMES].concat(),
     };
     for name in network {

@@ -79,6 +79,20 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             "mkdir /mnt",
         );
     }
+    if let NetworkPolicy::Custom(destinations) = &job.network {
+        refuse(
+            &format!("a network of chosen destinations ({destinations})"),
+            "this version has no relay that could hold it".to_owned(),
+            "leave the network closed (--network=none), or open all of it (--network=allow-all)",
+        );
+    }
+    if !job.capabilities.is_empty() {
+        refuse(
+            &format!("the capabilities {}", job.capabilities),
+            "palisade's own sandbox never gives one".to_owned(),
+            "leave `capabilities` empty: inside, the program's own files and user are all it has to manage",
+        );
+    }
     // A program that is root's here runs as somebody who owns nothing; what it may write must be open to such a one.
     if host.ids.groups == palisade_sys::Groups::Drop {
         for shown in job.shown.iter().filter(|shown| shown.access == Access::Write) {
@@ -179,11 +193,13 @@ fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
     vec![
         layer(N::CodeValidation, S::Off, "nothing: code is not looked at before it runs"),
         layer(N::ResourceLimits, limited.0, limited.1),
-        match job.network {
+        match &job.network {
             NetworkPolicy::None => {
                 layer(N::NetworkIsolation, S::Enforced, "own network namespace, loopback down, no internet sockets")
             }
             NetworkPolicy::Loopback => layer(N::NetworkIsolation, S::Enforced, "own network namespace, own loopback"),
+            // `plan` has refused it.
+            NetworkPolicy::Custom(_) => layer(N::NetworkIsolation, S::Unavailable, "nothing in this version"),
             NetworkPolicy::AllowAll => layer(N::NetworkIsolation, S::Off, "the policy allows the host's network"),
         },
         Layer { layer: N::FilesystemIsolation, status: files.0, by: files.1 },

@@ -124,7 +124,7 @@ fn quick_namespaces(launch: &Launch) -> Namespaces {
 fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
     let ipc = (Slot(palisade_sys::SLOTS - 4), Namespaces::IPC, "/proc/self/ns/ipc");
     let network = (HIGHEST, Namespaces::NETWORK, "/proc/self/ns/net");
-    match (launch.wall, launch.job.network) {
+    match (launch.wall, &launch.job.network) {
         (Wall::Nothing, _) => Vec::new(),
         (Wall::Full, NetworkPolicy::AllowAll) => vec![ipc],
         (Wall::Full, _) => vec![ipc, network],
@@ -155,7 +155,7 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
 fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
-        Wall::Full => (syscalls::filter(job.network)?, Listener::Parent),
+        Wall::Full => (syscalls::filter(&job.network)?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
@@ -174,9 +174,9 @@ fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
 }
 
 fn landlock(launch: &Launch) -> io::Result<Rules> {
-    let tcp = match launch.job.network {
+    let tcp = match &launch.job.network {
         NetworkPolicy::None => Tcp::Forbidden,
-        NetworkPolicy::Loopback | NetworkPolicy::AllowAll => Tcp::Free,
+        NetworkPolicy::Loopback | NetworkPolicy::Custom(_) | NetworkPolicy::AllowAll => Tcp::Free,
     };
     let mut rules = Rules::everything(launch.landlock, tcp);
     rules.allow(c_string("/")?, access::READ);

@@ -10,10 +10,10 @@ use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, SockFilter, c
 /// Every hostile call is a notification: the supervisor names it in the report, whatever becomes of the program. New
 /// processes are free: a call that waits for an answer fails with `EINTR` when a signal comes first, which fork never
 /// does, and shells give up then ("Cannot fork").
-pub(crate) fn filter(network: NetworkPolicy) -> io::Result<Vec<SockFilter>> {
+pub(crate) fn filter(network: &NetworkPolicy) -> io::Result<Vec<SockFilter>> {
     let families = match network {
         NetworkPolicy::None => Families::Unix,
-        NetworkPolicy::Loopback => Families::UnixInet,
+        NetworkPolicy::Loopback | NetworkPolicy::Custom(_) => Families::UnixInet,
         NetworkPolicy::AllowAll => Families::UnixInetRoute,
     };
     let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families };
