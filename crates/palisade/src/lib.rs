@@ -13,6 +13,7 @@ pub mod probe;
 mod resolve;
 mod run;
 mod supervise;
+mod trees;
 
 pub use error::{Refusal, StartError};
 pub use host::Ids;
