@@ -14,6 +14,7 @@ pub mod probe;
 mod resolve;
 mod run;
 mod supervise;
+mod trees;
 
 pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};

@@ -1,7 +1,7 @@
 //! From a request to jobs: language, toolchain, files, limits, all of it checked.
 //!
-//! Everything a caller can get wrong is found here, before anything is started. Not here: what a host can hold
-//! (`native::plan`).
+//! Everything a caller can get wrong is found here, before anything is started. Not here: the host's files that it shows
+//! (`trees.rs`), what a host can hold (`native::plan`).
 
 use std::{
     fs,
@@ -18,6 +18,7 @@ use crate::{
     error::StartError,
     job::{Access, Given, Job, Shown},
     language::{self, Language, SearchPath, WORK},
+    trees::{is_own, path_error, shown},
 };
 
 /// Largest source file, in bytes.
@@ -26,11 +27,6 @@ const SOURCE: u64 = 16 << 20;
 const HELPER: &str = "/opt/palisade/bin/palisade";
 /// Least memory with which a sandbox can be set up and a program loaded.
 const LEAST_MEMORY: Bytes = Bytes::mib(4);
-
-/// Places of the sandbox's tree that are palisade's own.
-const OWN: [&str; 6] = ["/", "/tmp", "/dev/shm", "/work", "/build", "/.empty"];
-/// Places that can be shown only as a whole, and are the sandbox's own.
-const WHOLE: [&str; 2] = ["/proc", "/dev"];
 
 /// The jobs of a request, in order: a compiler first where the language has one.
 pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
@@ -263,52 +259,6 @@ fn read_text(file: &Path, content: &OwnedFd) -> Result<String, StartError> {
     let copy = content.as_fd().try_clone_to_owned().map_err(|error| path_error(file, &error))?;
     fs::File::from(copy).take(SOURCE).read_to_end(&mut bytes).map_err(|error| path_error(file, &error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn path_error(path: &Path, error: &std::io::Error) -> StartError {
-    StartError::Path {
-        path: path.to_owned(),
-        because: error.to_string(),
-        hint: "the path must exist on the host, and this user must be able to reach it".to_owned(),
-    }
-}
-
-/// Host paths of the policy: canonical outside, as they were named inside.
-fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
-    let files = &request.policy.files;
-    let mut all: Vec<Shown> = Vec::new();
-    let list =
-        files.read.iter().map(|path| (path, Access::Read)).chain(files.write.iter().map(|path| (path, Access::Write)));
-    for (path, access) in list {
-        let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
-        let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
-        for place in [&at, &from] {
-            if is_own(place, &at) {
-                return Err(StartError::Path {
-                    path: path.clone(),
-                    because: format!("{} is a place of the sandbox itself", place.display()),
-                    hint: "name the directories below it that the program needs".to_owned(),
-                });
-            }
-        }
-        if at.components().any(|part| part == std::path::Component::ParentDir) {
-            return Err(StartError::Path {
-                path: path.clone(),
-                because: "it has `..` after a name that may be a link".to_owned(),
-                hint: format!("write {}", from.display()),
-            });
-        }
-        all.push(Shown { from, at, access });
-    }
-    // Outer trees first, so that an inner one is not covered.
-    all.sort_by_key(|shown| shown.at.components().count());
-    Ok(all)
-}
-
-/// Whether `place`, which a program would see at `at`, belongs to the sandbox itself.
-fn is_own(place: &Path, at: &Path) -> bool {
-    let inside = place == at && OWN.iter().any(|own| place == Path::new(own));
-    inside || place == Path::new("/") || WHOLE.iter().any(|own| place.starts_with(own))
 }
 
 fn check_words(request: &Request) -> Result<(), StartError> {
