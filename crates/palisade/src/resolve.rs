@@ -45,6 +45,7 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
+        last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
             set(&mut last.environment, name.clone(), value.clone());
@@ -88,6 +89,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         shown: Vec::new(),
         given: Vec::new(),
         artefact: None,
+        terminal: None,
         network: request.policy.network,
         hostile_calls: request.policy.hostile_calls,
         limits: request.policy.limits.clone().or_default(),
@@ -163,6 +165,7 @@ fn source_jobs(
             shown: job_shown,
             given: given.clone(),
             artefact: step.artefact.map(PathBuf::from),
+            terminal: None,
             network: request.policy.network,
             hostile_calls: request.policy.hostile_calls,
             limits: ask.over(limits_of(&step.limits)).or_default(),

@@ -22,7 +22,7 @@ use crate::{
     child,
     raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
-    script::{Script, raw},
+    script::Script,
 };
 
 /// A stack of the child's other processes. They run a few frames of `child.rs`.
@@ -97,7 +97,6 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     let context = child::Child {
         script,
         strings: &strings,
-        stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
         parent: parent.as_raw_fd(),
         parents_end: ours.as_raw_fd(),

@@ -14,7 +14,7 @@ use crate::{
     raw::sys,
     record::{self, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, message, send},
     script::{Groups, Op, Presence, SLOTS, STAGES, Stage},
-    trial,
+    terminal, trial,
 };
 
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
@@ -125,6 +125,11 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             let fd = call::open(path.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
             keep(state, slot.0, fd)
         }
+        Op::OpenTerminal { master, terminal, rows, columns } => {
+            let (ours, theirs) = terminal::open(*rows, *columns)?;
+            keep(state, master.0, ours)?;
+            keep(state, terminal.0, theirs)
+        }
         Op::GiveHandles(slots) => {
             let mut fds = [-1; FDS];
             for (fd, slot) in fds.iter_mut().zip(slots) {
@@ -199,7 +204,7 @@ pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
     Ok(())
 }
 
-fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
+pub(crate) fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
     let fd = state.slots.get(slot).ok_or(libc::EBADF)?.load(Ordering::Acquire);
     if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, Trial,
-    spawn,
+    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, Stdio,
+    Trial, spawn,
 };
 
 /// How a child that allocates ends.
@@ -206,7 +206,7 @@ fn landlock() -> Rules {
 fn program(path: &str, arguments: &[&str]) -> Program {
     let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families: Families::Unix };
     Program {
-        stdio: [null(false), null(true), null(true)],
+        stdio: Stdio::Given([null(false), null(true), null(true)]),
         rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE, value: 0 }],
         filter: compile(&policy.rules(), Arch::host().unwrap()).unwrap(),
         listener: Listener::Parent,

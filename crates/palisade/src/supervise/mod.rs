@@ -7,6 +7,7 @@
 mod launching;
 mod meter;
 mod output;
+mod terminal;
 mod verdict;
 
 use std::{
@@ -22,7 +23,7 @@ use palisade_sys::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use self::{meter::Meter, output::Streams, verdict::Acts};
+use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
 use crate::{error::StartError, native::Launch};
 
 /// How a launch is connected to its caller.
@@ -77,6 +78,10 @@ struct Run<'a> {
     connection: &'a Connection<'a>,
     child: Child,
     streams: Streams,
+    /// What to type into the program's terminal, until that is there.
+    typed: Input,
+    /// Dropped after the child: no terminal is given back while the program runs.
+    terminal: Option<CallersTerminal>,
     meter: Meter,
     listener: Option<Listener>,
     acts: Acts,
@@ -116,6 +121,9 @@ impl Run<'_> {
         loop {
             let (control_ready, ended) = self.wait()?;
             self.streams.serve()?;
+            if let (Some(terminal), Some(program)) = (&mut self.terminal, self.streams.terminal()) {
+                terminal.look(program);
+            }
             self.serve_listener()?;
             if control_ready {
                 while let Some(record) = self.next_record()? {
