@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use common::{PATIENCE, Place, everyone, text};
 use palisade_testkit::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Action, tcflow};
 use screen::Screen;
 
 /// `sh -c SCRIPT` on a terminal of its own.
@@ -151,7 +152,8 @@ fn control_z_does_not_hang_a_program_that_nobody_could_continue() {
 fn control_d_ends_the_input() {
     everyone(|place| {
         let screen = Screen::new(place);
-        let mut child = screen.start(place, &place.run("--tty --quiet", "cat"));
+        let mut child = screen.start(place, &shell(place, "", "echo ready; exec cat"));
+        screen.until("ready\r\n");
         screen.keys("line\n");
         screen.until("line\r\nline\r\n");
         screen.keys("\x04");
@@ -221,15 +223,16 @@ fn a_stop_and_a_continuation_make_the_terminal_raw_again() {
 fn what_was_typed_and_not_read_is_not_left_to_the_shell() {
     everyone(|place| {
         let screen = Screen::new(place);
-        let mut child = screen.start(place, &shell(place, "", "stty -echo; echo ready; read line; kill -KILL $$"));
+        let mut child = screen.start(place, &shell(place, "", "echo ready; read line; echo last words"));
         screen.until("ready\r\n");
-        // The program reads the first line; palisade is stopped, so the rest is still in the caller's terminal when it ends.
-        signal(&child, Signal::STOP);
-        let stat = format!("/proc/{}/stat", child.id());
-        assert!(wait_for(PATIENCE, || std::fs::read_to_string(&stat).unwrap().contains(") T ")));
-        signal(&child, Signal::TERM);
+        // As by Ctrl-S: palisade waits to print the last words of a program that has ended, and passes no key on any more.
+        tcflow(screen.clone_of_slave(), Action::OOff).unwrap();
+        screen.keys("go\n");
+        let pid = child.id();
+        let alone = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().is_empty();
+        assert!(wait_for(PATIENCE, alone), "the program goes on");
         screen.keys("rm -rf everything\n");
-        signal(&child, Signal::CONT);
+        tcflow(screen.clone_of_slave(), Action::OOn).unwrap();
         screen.end_of(&mut child);
         assert_eq!(rustix::io::ioctl_fionread(screen.clone_of_slave()).unwrap(), 0, "it waits for the shell");
     });

@@ -21,7 +21,11 @@ use palisade_sys::{
     Child, MARKS, Record,
     notify::{Answer, Call, Listener},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    stdio::stdout,
+    termios::isatty,
+};
 
 use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
 use crate::{error::StartError, native::Launch};
@@ -139,6 +143,10 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
+        if !isatty(stdout()) {
+            // Nor may Ctrl-C be lost on a program that is gone.
+            self.terminal = None;
+        }
         let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
         loop {
             self.streams.serve()?;
