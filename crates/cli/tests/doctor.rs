@@ -14,7 +14,7 @@ use std::{
 };
 
 use palisade_sys::{
-    Listener, Namespaces, Op, Program, Script, Stdio, Trial,
+    Listener, Namespaces, Op, Program, Script, Trial,
     seccomp::{Action, Arch, Call, Rule, Rules, compile},
     spawn,
 };
@@ -313,7 +313,7 @@ fn a_filter_that_hides_clone3_as_dockers_does_is_found() {
     let path = std::ffi::CString::new(env!("CARGO_BIN_EXE_palisade")).unwrap();
     let words = ["palisade", "doctor", "--json"].map(|word| std::ffi::CString::new(word).unwrap());
     let program = Program {
-        stdio: Stdio::Given([
+        stdio: palisade_sys::Stdio::Given([
             fs::File::open("/dev/null").unwrap().into(),
             writer.try_clone().unwrap().into(),
             writer.into(),
