@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy};
+use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy, Terminal};
 use serde::Serialize;
 
 /// A program and the world it gets.
@@ -31,6 +31,8 @@ pub struct Job {
     pub given: Vec<Given>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
+    /// The terminal that it gets instead of pipes.
+    pub terminal: Option<Terminal>,
     /// What it may reach.
     pub network: NetworkPolicy,
     /// Which privileges it may hold.

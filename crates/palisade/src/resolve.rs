@@ -41,6 +41,7 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
+        last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
             set(&mut last.environment, name.clone(), value.clone());
@@ -85,6 +86,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         hidden: Vec::new(),
         given: Vec::new(),
         artefact: None,
+        terminal: None,
         network: request.policy.network.clone(),
         capabilities: request.policy.capabilities,
         hostile_calls: request.policy.hostile_calls,
@@ -162,6 +164,7 @@ fn source_jobs(
             hidden: Vec::new(),
             given: given.clone(),
             artefact: step.artefact.map(PathBuf::from),
+            terminal: None,
             network: request.policy.network.clone(),
             capabilities: request.policy.capabilities,
             hostile_calls: request.policy.hostile_calls,

@@ -20,6 +20,6 @@ pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
     ViolationKind, Weakening,
 };
-pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings};
+pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings, Terminal};
 pub use signal::Signal;
 pub use units::{Bytes, UnitError, parse_duration};

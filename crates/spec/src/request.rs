@@ -19,6 +19,8 @@ pub struct Request {
     pub stdin: Input,
     /// Where its output goes.
     pub output: Output,
+    /// A terminal instead of three pipes; `None` for pipes.
+    pub terminal: Option<Terminal>,
     /// What it may do.
     pub policy: Policy,
     /// Which wall to use.
@@ -35,6 +37,7 @@ impl Request {
             environment: Vec::new(),
             stdin: Input::Empty,
             output: Output::Keep,
+            terminal: None,
             policy: Policy::default(),
             backend: Backend::Auto,
         }
@@ -85,6 +88,26 @@ pub enum Output {
     Keep,
     /// Passed on live to the caller's own streams, unchanged; counted, not kept.
     Pass,
+}
+
+/// A pseudo-terminal of the sandbox's own as the program's three streams; never a terminal of the caller.
+///
+/// What the program prints on either stream counts as standard output. The end of the input is typed as Ctrl-D. If the
+/// input is inherited and is a terminal, that one is put into raw mode while the program runs, and a change of its size is
+/// passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Terminal {
+    /// Lines at the start.
+    pub rows: u16,
+    /// Signs in a line at the start.
+    pub columns: u16,
+}
+
+impl Default for Terminal {
+    /// 24 lines of 80, as a VT100.
+    fn default() -> Self {
+        Self { rows: 24, columns: 80 }
+    }
 }
 
 /// Which wall to use.

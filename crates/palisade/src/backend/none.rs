@@ -37,7 +37,7 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         Entry::Host { at, .. } => at.starts_with("/work"),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
-        Entry::Proc => true,
+        Entry::Proc | Entry::Terminals => true,
         Entry::Link { .. } | Entry::Text { .. } | Entry::Mask { .. } | Entry::Device { .. } | Entry::Seal => false,
     }));
     launch.backend = Backend::None;

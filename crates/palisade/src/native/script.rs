@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::NetworkPolicy;
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
     landlock::{Rules, Tcp, access},
 };
 
@@ -40,11 +40,19 @@ pub(crate) mod marks {
 #[derive(Debug)]
 pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 
+/// Pseudo-terminals that one sandbox can have; all sandboxes together share the host's `kernel.pty.max`.
+const TERMINALS: u32 = 32;
+
+/// Where the program's end of its terminal is kept, and the supervisor's.
+const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 5);
+const MASTER: Slot = Slot(palisade_sys::SLOTS - 6);
+
 /// `MOUNT_ATTR_*` of every host tree.
 const HOST_TREE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
-/// The script for `launch`, and where the handles are that it gives away: /proc, then /build if there is one.
-pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+/// The script for `launch`. It gives these handles away: /proc; /build if there is one; both ends of the terminal if there is
+/// one. A program without pipes has a terminal.
+pub(crate) fn script(launch: &Launch, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
     let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
@@ -131,7 +139,7 @@ fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
     }
 }
 
-/// Slots from here on are not for trees.
+/// Slots from [`MASTER`] on are not for trees.
 const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 3);
 
 /// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
@@ -152,14 +160,14 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
     Ok(ops)
 }
 
-fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
+fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
         Wall::Full => (syscalls::filter(&job.network)?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
-        stdio: pipes.0,
+        stdio: pipes.map_or(Stdio::Terminal(TERMINAL), |pipes| Stdio::Given(pipes.0)),
         rlimits: launch.rlimits.clone(),
         filter,
         listener,
@@ -204,7 +212,7 @@ struct Builder {
 
 impl Builder {
     fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == HIGHEST.0 - 1 {
+        if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -280,6 +288,15 @@ impl Builder {
                 flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
                 options: CString::default(),
             }),
+            Entry::Terminals => {
+                self.directory(Path::new("/dev/pts"))?;
+                self.ops.push(Op::Mount {
+                    kind: c_string("devpts")?,
+                    at: self.place(Path::new("/dev/pts"))?,
+                    flags: libc::MS_NOSUID | libc::MS_NOEXEC,
+                    options: c_string(format!("newinstance,ptmxmode=0666,mode=0620,max={TERMINALS}"))?,
+                });
+            }
             Entry::Mask { at, kind } => {
                 let source = match kind {
                     Kind::File => "dev/null",
@@ -323,6 +340,11 @@ impl Builder {
             let slot = Slot(palisade_sys::SLOTS - 1 - slots.len());
             self.ops.push(Op::OpenDirectory { slot, path: c_string(path)? });
             slots.push(slot);
+        }
+        if let Some(size) = launch.job.terminal {
+            let (rows, columns) = (size.rows, size.columns);
+            self.ops.push(Op::OpenTerminal { master: MASTER, terminal: TERMINAL, rows, columns });
+            slots.extend([MASTER, TERMINAL]);
         }
         self.ops.push(Op::GiveHandles(slots));
         Ok(())

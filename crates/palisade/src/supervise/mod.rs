@@ -7,6 +7,7 @@
 mod launching;
 mod meter;
 mod output;
+mod terminal;
 mod verdict;
 
 use std::{
@@ -21,9 +22,13 @@ use palisade_sys::{
     Child, MARKS, Record,
     notify::{Answer, Call, Listener},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    stdio::stdout,
+    termios::isatty,
+};
 
-use self::{meter::Meter, output::Streams, verdict::Acts};
+use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
 use crate::{error::StartError, native::Launch};
 
 /// How a launch is connected to its caller.
@@ -89,6 +94,10 @@ struct Run<'a> {
     connection: &'a Connection<'a>,
     child: Child,
     streams: Streams,
+    /// What to type into the program's terminal, until that is there.
+    typed: Input,
+    /// Dropped after the child: no terminal is given back while the program runs.
+    terminal: Option<CallersTerminal>,
     meter: Meter,
     listener: Option<Listener>,
     acts: Acts,
@@ -128,6 +137,9 @@ impl Run<'_> {
         loop {
             let (control_ready, ended) = self.wait()?;
             self.streams.serve()?;
+            if let (Some(terminal), Some(program)) = (&mut self.terminal, self.streams.terminal()) {
+                terminal.look(program);
+            }
             self.serve_listener()?;
             if control_ready {
                 while let Some(record) = self.next_record()? {
@@ -143,6 +155,10 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
+        if !isatty(stdout()) {
+            // Nor may Ctrl-C be lost on a program that is gone.
+            self.terminal = None;
+        }
         let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
         loop {
             self.streams.serve()?;
