@@ -14,7 +14,7 @@ mod units;
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
-    NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness,
+    NamedPolicy, NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness, changes,
 };
 pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-use crate::policy::Policy;
+use crate::policy::{NamedPolicy, Policy};
 
 /// One run that somebody wants.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Request {
     pub terminal: Option<Terminal>,
     /// What it may do.
     pub policy: Policy,
+    /// Bounds of it that were asked for by name: the request is met with each.
+    pub policies: Vec<NamedPolicy>,
     /// Which wall to use.
     pub backend: Backend,
 }
@@ -39,6 +41,7 @@ impl Request {
             output: Output::Keep,
             terminal: None,
             policy: Policy::default(),
+            policies: Vec::new(),
             backend: Backend::Auto,
         }
     }
