@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod bound;
+mod ceiling;
 mod collect;
 mod diagnose;
 mod error;
@@ -9,6 +11,7 @@ mod host;
 mod job;
 pub mod language;
 mod native;
+mod policies;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -22,5 +25,9 @@ pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use palisade_spec as spec;
+pub use policies::{
+    Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
+    useless,
+};
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::policy::{NamedPolicy, Policy};
 
 /// One run that somebody wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// What to run.
     pub program: Program,

@@ -13,8 +13,8 @@ mod script;
 mod syscalls;
 
 pub use files::{Entry, Kind};
-pub(crate) use launch::plan;
 pub use launch::{Launch, Wall};
+pub(crate) use launch::{launch, plan};
 pub(crate) use limits::{settings, without_cgroup};
 pub(crate) use script::{Pipes, marks, script};
 
