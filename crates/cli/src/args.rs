@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use palisade::spec::{Backend, Bytes, UnitError, parse_duration};
+use palisade::spec::{Backend, Bytes, NamedPolicy, UnitError, parse_duration};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Named policies: list, show, check and compare them
+    Policy(crate::policy::Args),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
@@ -51,6 +53,10 @@ pub(crate) struct Run {
     /// Refuse to run if any protection would be weaker than asked for
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
+    #[arg(long, value_name = "ID", value_parser = crate::policy::named)]
+    pub(crate) policy: Vec<NamedPolicy>,
 
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]

@@ -98,7 +98,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
             },
             strictness: if args.strict { Strictness::RefuseWeakened } else { Strictness::ReportWeakened },
         },
-        policies: Vec::new(),
+        policies: args.policy,
         backend: args.backend,
     })
 }

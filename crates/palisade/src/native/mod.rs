@@ -15,7 +15,7 @@ mod syscalls;
 pub use files::{Entry, Kind};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
-pub(crate) use limits::{settings, without_cgroup};
+pub(crate) use limits::{HARD, settings, without_cgroup};
 pub(crate) use script::{Pipes, marks, script};
 
 /// Name of the host inside.

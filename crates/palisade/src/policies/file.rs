@@ -175,22 +175,24 @@ pub enum PolicyFile {
 
 impl PolicyFile {
     /// Reads a file as whatever it is: a ceiling if it has a mode or is called so, else a policy, whose id need not be the
-    /// file's name.
+    /// file's name. In `/etc/palisade`, it has to be root's alone.
     ///
     /// # Errors
     /// If it cannot be read, or is wrong; all its mistakes are told.
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
         let missing =
             || PolicyError::Unreadable { path: path.to_owned(), source: io::Error::from(io::ErrorKind::NotFound) };
-        let text = text_of(path, Owner::Anybody)?.ok_or_else(missing)?;
+        let operator_s = path.starts_with("/etc/palisade");
+        let (owner, home) = if operator_s { (Owner::Operator, Home::OfUser) } else { (Owner::Anybody, Home::OfCaller) };
+        let text = text_of(path, owner)?.ok_or_else(missing)?;
         let file = path.display().to_string();
         let called = path.file_name().is_some_and(|name| name == "ceiling.toml");
-        let (draft, _) = read(&text, &|| Home::OfCaller.find());
+        let (draft, _) = read(&text, &|| home.find());
         if called || draft.mode.is_some() {
             let (policy, mode) = ceiling(&file, &text)?;
             return Ok(Self::Ceiling(policy, mode));
         }
-        Ok(Self::Policy(policy(&file, &text, None, Home::OfCaller)?))
+        Ok(Self::Policy(policy(&file, &text, None, home)?))
     }
 
     /// What it allows, in either case.
