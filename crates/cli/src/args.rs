@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use palisade::spec::{Backend, Bytes, UnitError, parse_duration};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
@@ -21,6 +21,10 @@ pub(crate) enum Command {
     Plan(Run),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one page for each command into a directory
+    Man(Man),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
@@ -134,7 +138,8 @@ pub(crate) struct Run {
     pub(crate) setenv: Vec<(String, String)>,
 
     /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD")]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
     pub(crate) words: Vec<String>,
 }
 
@@ -143,6 +148,20 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Where the pages go; made if it is not there
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

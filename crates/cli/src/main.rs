@@ -6,6 +6,7 @@
 mod args;
 mod doctor;
 mod print;
+mod reference;
 mod request;
 mod terminal;
 mod typescript;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Completions(args) => reference::completions(args.shell),
+        Command::Man(args) => reference::man(args.dir.as_deref()),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))
