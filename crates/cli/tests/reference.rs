@@ -126,7 +126,7 @@ fn groff_has_nothing_to_say_about_the_pages() {
         let output = Command::new("groff").args(["-man", "-Tutf8", "-ww", "-P-cbou", name]).output().unwrap();
         assert_silent(&output);
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(shown.contains("SYNOPSIS") && shown.len() > 500, "{name}: {shown}");
+        assert!(shown.contains("SYNOPSIS") && shown.contains("OPTIONS"), "{name}: {shown}");
     }
 }
 
