@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use palisade::spec::{Backend, Bytes, UnitError, parse_duration};
+use palisade::spec::{Backend, Bytes, CostRates, UnitError, parse_duration, parse_rate};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Plan(Run),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// Recommend limits and a backend for a source file, and say what they cost
+    Advise(Advise),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Print the manual page, or write one page for each command into a directory
@@ -148,6 +150,38 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advise {
+    /// Print the advice as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Language of FILE, if its extension does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) language: Option<String>,
+
+    /// Do not run anything to find out what a backend costs
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+
+    /// Runs of each kind that are measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 20,
+          conflicts_with = "no_measure")]
+    pub(crate) runs: u32,
+
+    /// Price of a MiB of the memory limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().memory)]
+    pub(crate) rate_memory: f64,
+
+    /// Price of a second of the processor time limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().time)]
+    pub(crate) rate_time: f64,
+
+    /// The program
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args, Debug)]

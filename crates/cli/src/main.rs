@@ -3,6 +3,7 @@
 //! Arguments become a `Request` (`request.rs`), the library answers, `print.rs` says it.
 #![forbid(unsafe_code)]
 
+mod advise;
 mod args;
 mod doctor;
 mod print;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
         Command::Man(args) => reference::man(args.dir.as_deref()),
         Command::InternalTypescript(paths) => typescript::compile(&paths),

@@ -1,6 +1,7 @@
 //! Untrusted program in, typed report out, through the strongest wall this host can hold.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 mod backend;
 mod collect;
 mod diagnose;
@@ -9,6 +10,7 @@ mod host;
 mod job;
 pub mod language;
 mod native;
+mod overhead;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -21,6 +23,7 @@ pub use error::{Refusal, StartError};
 pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
+pub use overhead::{Measured, Overhead, measure};
 pub use palisade_spec as spec;
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
