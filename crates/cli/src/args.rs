@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use palisade::spec::{Backend, Bytes, NamedPolicy, UnitError, parse_duration};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use palisade::spec::{Backend, Bytes, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -23,6 +23,12 @@ pub(crate) enum Command {
     Policy(crate::policy::Args),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// Recommend limits and a backend for a source file, and say what they cost
+    Advise(Advise),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one page for each command into a directory
+    Man(Man),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
@@ -140,7 +146,8 @@ pub(crate) struct Run {
     pub(crate) setenv: Vec<(String, String)>,
 
     /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD")]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
     pub(crate) words: Vec<String>,
 }
 
@@ -149,6 +156,52 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advise {
+    /// Print the advice as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Language of FILE, if its extension does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) language: Option<String>,
+
+    /// Do not run anything to find out what a backend costs
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+
+    /// Runs of each kind that are measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 20,
+          conflicts_with = "no_measure")]
+    pub(crate) runs: u32,
+
+    /// Price of a MiB of the memory limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().memory)]
+    pub(crate) rate_memory: f64,
+
+    /// Price of a second of the processor time limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().time)]
+    pub(crate) rate_time: f64,
+
+    /// The program
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Where the pages go; made if it is not there
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

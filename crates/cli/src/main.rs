@@ -3,10 +3,12 @@
 //! Arguments become a `Request` (`request.rs`), the library answers, `print.rs` says it.
 #![forbid(unsafe_code)]
 
+mod advise;
 mod args;
 mod doctor;
 mod policy;
 mod print;
+mod reference;
 mod request;
 mod terminal;
 mod typescript;
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         Command::Plan(run) => plan_command(run),
         Command::Policy(args) => policy::command(&args),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Advise(args) => advise::answer(&args),
+        Command::Completions(args) => reference::completions(args.shell),
+        Command::Man(args) => reference::man(args.dir.as_deref()),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))

@@ -227,6 +227,11 @@ fn story(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Text for people that may name files.
+pub(crate) fn words(text: &str) -> i32 {
+    out(&legible(text))
+}
+
 /// Text that is ready.
 pub(crate) fn data(text: &str) -> i32 {
     out(text)
@@ -257,7 +262,7 @@ pub(crate) enum Colour {
 }
 
 /// A word as the report writes it.
-fn name_of(word: &impl serde::Serialize) -> String {
+pub(crate) fn name_of(word: &impl serde::Serialize) -> String {
     serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -215,7 +215,7 @@ fn source_jobs(
     Ok(jobs)
 }
 
-fn limits_of(limits: &language::Limits) -> LimitsAsk {
+pub(crate) fn limits_of(limits: &language::Limits) -> LimitsAsk {
     LimitsAsk {
         wall_time: Some(limits.wall_time),
         cpu_time: Some(limits.cpu_time),
@@ -254,7 +254,7 @@ fn helper() -> Result<PathBuf, StartError> {
     })
 }
 
-fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
+pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     let wrong = |because: &str, hint: &str| StartError::Source {
         file: file.to_owned(),
         because: because.to_owned(),
