@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Make and keep environments: packages, search paths and variables for programs
+    Env(crate::environment::Env),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
@@ -59,6 +61,10 @@ pub(crate) struct Run {
     /// Show the directory of FILE read-only, not just the file
     #[arg(long)]
     pub(crate) with_dir: bool,
+
+    /// Run in this environment: its packages, search path and variables (see `palisade env`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
 
     /// Elapsed time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
@@ -190,7 +196,7 @@ fn percent(text: &str) -> Result<u32, UnitError> {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

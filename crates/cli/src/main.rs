@@ -5,6 +5,7 @@
 
 mod args;
 mod doctor;
+mod environment;
 mod print;
 mod request;
 mod terminal;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Env(args) => environment::command(args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };

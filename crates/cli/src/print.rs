@@ -11,6 +11,7 @@ use std::{
 
 use palisade::{
     Plan, StartError,
+    environment::EnvironmentError,
     spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
 };
 
@@ -71,7 +72,10 @@ pub(crate) fn no_output() -> i32 {
 }
 
 pub(crate) fn refusal(refused: &Refused, as_json: bool) -> i32 {
-    not_started(&refused.what, Some(refused.hint), 125, as_json)
+    match refused {
+        Refused::Option { what, hint } => not_started(what, Some(hint), 125, as_json),
+        Refused::Environment(error) => environment_error(error, as_json),
+    }
 }
 
 pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
@@ -84,6 +88,16 @@ pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
 /// What kept a run from starting.
 pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
+/// Why there is no environment.
+pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
+/// Something that did not keep the command from doing its work.
+pub(crate) fn warning(what: &str) {
+    err(&format!("palisade: {what}\n"));
 }
 
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {

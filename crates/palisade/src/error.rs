@@ -6,7 +6,7 @@ use std::{fmt, io, path::PathBuf};
 
 use serde::Serialize;
 
-use crate::{diagnose::Malformed, language::LanguageError};
+use crate::{diagnose::Malformed, environment::EnvironmentError, language::LanguageError};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,9 @@ pub enum StartError {
     /// A file that has a say in every run is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The environment does not fit.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -154,6 +157,7 @@ impl StartError {
                 _ => "give it execute permission (chmod +x), or run it with its interpreter".to_owned(),
             }),
             Self::Language(error) => error.hint(),
+            Self::Environment(error) => error.hint(),
             Self::Malformed(_) | Self::Io { .. } => None,
         }
     }

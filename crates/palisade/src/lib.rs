@@ -4,6 +4,7 @@
 mod backend;
 mod collect;
 mod diagnose;
+pub mod environment;
 mod error;
 mod host;
 mod job;

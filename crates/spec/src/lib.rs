@@ -4,6 +4,7 @@
 //! Not here: any input or output, any decision about a host (`palisade`), any system call (`palisade-sys`).
 #![forbid(unsafe_code)]
 
+mod environment;
 mod limits;
 mod policy;
 mod report;
@@ -11,6 +12,7 @@ mod request;
 mod signal;
 mod units;
 
+pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
