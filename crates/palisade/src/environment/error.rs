@@ -214,7 +214,12 @@ impl EnvironmentError {
             }
             Self::Language(error) => return error.hint(),
             Self::Sandbox { source, .. } => return source.hint(),
-            Self::Cancelled | Self::Io { .. } => return None,
+            Self::Io { .. } => {
+                "check that the path is there and that this user may reach it; environments can be kept \
+                                elsewhere: --dir DIR or PALISADE_ENVIRONMENTS"
+                    .to_owned()
+            }
+            Self::Cancelled => return None,
         })
     }
 

@@ -149,9 +149,11 @@ impl Installation<'_> {
         self.needs_network(installer)?;
         let filling = staging.filling(&tools);
         let mut words = self.words(&installer.command, &filling, "")?;
-        if self.recipe.internet == Internet::Closed {
-            words.extend(self.words(&installer.offline, &filling, "")?);
-        }
+        let of_the_network = match self.recipe.internet {
+            Internet::Closed => &installer.offline,
+            Internet::Open => &installer.online,
+        };
+        words.extend(self.words(of_the_network, &filling, "")?);
         if self.recipe.scripts == Scripts::Off {
             words.extend(self.words(&installer.no_scripts, &filling, "")?);
         }
@@ -309,23 +311,17 @@ impl Installation<'_> {
         let lines: Vec<&str> =
             all.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();
         let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
-        let hint = match self.recipe.internet {
-            Internet::Closed => {
-                "it had no network: dependencies and build tools have to be given as well, with --packages or --from DIR, \
-                 or opened to it with --network"
-            }
-            Internet::Open if self.recipe.scripts == Scripts::Off => {
-                "packages that have to be built are refused unless their code may be executed in the installer's sandbox: \
-                 --allow-scripts"
-            }
-            Internet::Open => "these are the installer's own words",
+        let network = "dependencies and build tools have to be given as well, with --packages or --from DIR, or opened to it \
+                       with --network";
+        let scripts =
+            "what has to be built may need --allow-scripts: its code is then executed, in the installer's sandbox";
+        let hint = match (self.recipe.internet, self.recipe.scripts) {
+            (Internet::Closed, Scripts::Off) => format!("it had no network: {network}; {scripts}"),
+            (Internet::Closed, Scripts::On) => format!("it had no network: {network}"),
+            (Internet::Open, Scripts::Off) => scripts.to_owned(),
+            (Internet::Open, Scripts::On) => format!("these are the words of {} itself", installer.name),
         };
-        EnvironmentError::Installation {
-            installer: installer.name.clone(),
-            story,
-            output: last.join("\n"),
-            hint: hint.to_owned(),
-        }
+        EnvironmentError::Installation { installer: installer.name.clone(), story, output: last.join("\n"), hint }
     }
 }
 

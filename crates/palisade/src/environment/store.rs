@@ -239,7 +239,7 @@ fn trusted(path: &Path, meta: io::Result<fs::Metadata>) -> Result<(), Environmen
     }
     if meta.mode() & 0o022 != 0 {
         let because = format!("others can write to it (mode {:03o})", meta.mode() & 0o777);
-        return Err(distrust(because, &format!("chmod go-w {}", path.display())));
+        return Err(distrust(because, "keep environments in a directory that nobody else can write to (mode 700)"));
     }
     Ok(())
 }

@@ -85,6 +85,9 @@ pub(crate) struct Installer {
     pub command: Vec<String>,
     /// Words for an installation without a network.
     pub offline: Vec<String>,
+    /// Words for one with a network.
+    #[serde(default)]
+    pub online: Vec<String>,
     /// Words that keep code of packages from being executed.
     pub no_scripts: Vec<String>,
     /// Words for a file that lists packages.
