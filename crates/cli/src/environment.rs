@@ -1,14 +1,14 @@
 //! `palisade env …`: environments from the command line.
 //!
-//! In: arguments. Out: calls of `palisade::environment`, and words for people or JSON. Not here: running in one (`--env` of
-//! `run`, `request.rs`).
+//! In: arguments. Out: calls of `palisade::environment`, and words for people or JSON. Not here: what a run
+//! does with one (the library).
 
 use std::{fmt::Write, os::fd::AsFd, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use palisade::{
     environment::{EnvironmentError, Internet, Listed, Recipe, Scripts, Store},
-    spec::{Bytes, Environment},
+    spec::{Bytes, Environment, Request},
 };
 use serde_json::{Value, json};
 
@@ -122,6 +122,21 @@ struct Create {
     /// Let packages execute their own code while they are installed, in the installer's sandbox
     #[arg(long)]
     allow_scripts: bool,
+}
+
+/// Opens the environment that a run asks for.
+pub(crate) fn activate(name: Option<&str>, request: &mut Request) -> Result<(), EnvironmentError> {
+    let Some(name) = name else { return Ok(()) };
+    let environment = Store::new(None)?.open(name)?;
+    if let Some(profile) = &environment.manifest.profile {
+        return Err(EnvironmentError::Recipe {
+            what: format!("environment `{name}`"),
+            because: format!("it asks for the profile `{profile}`, and this version has no profiles"),
+            hint: "create it again without --profile".to_owned(),
+        });
+    }
+    request.activated = Some(environment);
+    Ok(())
 }
 
 /// Carries out the command.

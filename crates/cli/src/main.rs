@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet) = (args.json, args.quiet);
+    let (json, quiet, env) = (args.json, args.quiet, args.env.clone());
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -44,10 +44,13 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
-    let request = match request::request(args) {
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::run_until(request, Some(cancel.as_fd())) {
         Ok(report) if json => print::report_json(&report),
         Ok(report) => print::verdict(&report, quiet),
@@ -56,11 +59,14 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let json = args.json;
-    let request = match request::request(args) {
+    let (json, env) = (args.json, args.env.clone());
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::plan(&request) {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),

@@ -72,10 +72,7 @@ pub(crate) fn no_output() -> i32 {
 }
 
 pub(crate) fn refusal(refused: &Refused, as_json: bool) -> i32 {
-    match refused {
-        Refused::Option { what, hint } => not_started(what, Some(hint), 125, as_json),
-        Refused::Environment(error) => environment_error(error, as_json),
-    }
+    not_started(&refused.what, Some(refused.hint), 125, as_json)
 }
 
 pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {

@@ -1,6 +1,5 @@
 //! From arguments to a request.
 
-use palisade::environment::{EnvironmentError, Store};
 use palisade::spec::{
     Capabilities, FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program,
     Request, Siblings, Strictness,
@@ -15,20 +14,20 @@ use crate::{
 
 /// Something that this version refuses to do, and what to do instead.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    Option { what: String, hint: &'static str },
-    Environment(EnvironmentError),
+pub(crate) struct Refused {
+    pub(crate) what: String,
+    pub(crate) hint: &'static str,
 }
 
 pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     if let Some(name) = args.allow_domain.first() {
-        return Err(Refused::Option {
+        return Err(Refused {
             what: format!("--allow-domain {name}: no backend of this version can restrict the network by name"),
             hint: "leave the network closed, or open all of it with --network",
         });
     }
     if let Some(profile) = args.sandbox.as_deref().filter(|profile| !profile.is_empty()) {
-        return Err(Refused::Option {
+        return Err(Refused {
             what: format!("--sandbox={profile}: this version has no profiles"),
             hint: "say --sandbox and give the limits and permissions as options",
         });
@@ -37,19 +36,19 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     let mut words = args.words.into_iter();
     let first = words.next().unwrap_or_default();
     if !is_command && first.starts_with('-') {
-        return Err(Refused::Option {
+        return Err(Refused {
             what: format!("unknown option `{first}`{}", nearest(&first)),
             hint: "`palisade run --help` lists the options; a file of that name is run as ./NAME",
         });
     }
     if is_command && args.with_dir {
-        return Err(Refused::Option {
+        return Err(Refused {
             what: "--with-dir shows the directory of a source file, and a command has none".to_owned(),
             hint: "show a directory to a command with --allow-read DIR",
         });
     }
     if !is_command && args.network == Network::AllowAll && ["none", "loopback", "allow-all"].contains(&&*first) {
-        return Err(Refused::Option {
+        return Err(Refused {
             what: format!("`{first}` was taken for a file"),
             hint: "write --network=WHAT in one word",
         });
@@ -60,20 +59,12 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         let siblings = if args.with_dir { Siblings::Visible } else { Siblings::Hidden };
         Program::Source { file: first.into(), language: args.language, siblings }
     };
-    let activated = args.env.as_deref().map(|name| Store::new(None)?.open(name)).transpose();
-    let activated = activated.map_err(Refused::Environment)?;
-    if let Some(profile) = activated.as_ref().and_then(|environment| environment.manifest.profile.as_deref()) {
-        return Err(Refused::Option {
-            what: format!("the environment asks for the profile `{profile}`: this version has no profiles"),
-            hint: "create the environment again without --profile",
-        });
-    }
     Ok(Request {
         program,
         arguments: words.collect(),
         // What is said later wins.
         environment: args.tty.then(terminal::name).into_iter().chain(args.setenv).collect(),
-        activated,
+        activated: None,
         stdin: Input::Inherit,
         output: if args.json { Output::Keep } else { Output::Pass },
         terminal: args.tty.then(terminal::wanted),

@@ -34,7 +34,7 @@ impl Store {
         let kept = Lock::read(&root.join(LOCK))?;
         let (now, odd) = Lock::of(root, &[LOCK, HOST])?;
         if let Some(difference) = kept.differences(&now).into_iter().chain(odd).next() {
-            return Err(EnvironmentError::Malformed {
+            return Err(EnvironmentError::Damaged {
                 path: root.join(&difference.path),
                 because: format!("it was {:?} since the environment was made", difference.change).to_lowercase(),
             });
@@ -206,5 +206,129 @@ impl<R: Read> Read for Copied<'_, R> {
         let count = self.from.read(buffer)?;
         self.to.write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "schema = \"palisade.environment/1\"\npath = [\"packages\"]\n";
+
+    /// A store with one environment `a`, and its archive.
+    fn exported() -> (tempfile::TempDir, Store, Vec<u8>) {
+        let place = tempfile::tempdir().unwrap();
+        tree::permit(place.path(), 0o700).unwrap();
+        let store = Store::new(Some(place.path().join("store"))).unwrap();
+        let draft = Draft::begin(&store.prepare().unwrap(), "a").unwrap();
+        fs::create_dir_all(draft.root().join("packages/bin")).unwrap();
+        fs::write(draft.root().join("packages/m.py"), "x = 1\n").unwrap();
+        fs::write(draft.root().join("packages/bin/run"), "#!/bin/sh\n").unwrap();
+        tree::permit(&draft.root().join("packages/bin/run"), 0o755).unwrap();
+        symlink("../m.py", draft.root().join("packages/bin/link")).unwrap();
+        draft.finish(&toml::from_str(TEXT).unwrap()).unwrap();
+        let file = place.path().join("a.tar");
+        store.export("a", &file).unwrap();
+        let bytes = fs::read(file).unwrap();
+        (place, store, bytes)
+    }
+
+    /// An archive of these entries after a lock file that names them, as an attacker would write it.
+    fn forged(entries: &[(&str, tar::EntryType, &str)], lock: &str) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_data(&mut header(0o644, lock.len() as u64), LOCK, lock.as_bytes()).unwrap();
+        for (path, kind, text) in entries {
+            let mut header = header(0o644, if kind.is_file() { text.len() as u64 } else { 0 });
+            header.set_entry_type(*kind);
+            // Past the checks of the crate that writes it.
+            let name = &mut header.as_old_mut().name;
+            name[..path.len()].copy_from_slice(path.as_bytes());
+            if !kind.is_file() {
+                header.set_link_name_literal(text).unwrap();
+            }
+            header.set_cksum();
+            archive.append(&header, if kind.is_file() { text.as_bytes() } else { b"" }).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    fn line(path: &str, text: &str) -> String {
+        let (sha256, size) = lock::digest(text.as_bytes()).unwrap();
+        format!("[files.\"{path}\"]\nsha256 = \"{sha256}\"\nsize = {size}\n")
+    }
+
+    /// What importing these bytes says. Nothing of it may stay.
+    fn refusal(bytes: &[u8]) -> String {
+        let (place, store, _) = exported();
+        let file = place.path().join("forged.tar");
+        fs::write(&file, bytes).unwrap();
+        let error = store.import(&file, "b").unwrap_err();
+        assert!(matches!(error, EnvironmentError::Archive { .. }), "{error}");
+        let left: Vec<_> = fs::read_dir(store.directory()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["a"]);
+        let outside: Vec<_> = fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(outside.len(), 3, "{outside:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn what_was_exported_is_the_same_after_an_import() {
+        let (place, store, bytes) = exported();
+        store.import(&place.path().join("a.tar"), "b").unwrap();
+        assert_eq!(store.lock("a").unwrap(), store.lock("b").unwrap());
+        assert_eq!(store.verify("b", None).unwrap().differences, []);
+        store.export("b", &place.path().join("b.tar")).unwrap();
+        assert_eq!(fs::read(place.path().join("b.tar")).unwrap(), bytes, "bit for bit");
+    }
+
+    #[test]
+    fn an_archive_that_was_changed_or_cut_is_refused_wherever_that_is() {
+        let (_place, _, bytes) = exported();
+        let at = bytes.windows(5).position(|part| part == b"x = 1").unwrap();
+        let mut changed = bytes.clone();
+        changed[at] = b'y';
+        assert!(refusal(&changed).contains("`packages/m.py` does not have the digest"));
+        for length in [0, 100, 600, at, at + 3] {
+            refusal(&bytes[..length]);
+        }
+        refusal(&[b'x'; 4096]);
+    }
+
+    #[test]
+    fn an_archive_reaches_nothing_outside_and_brings_nothing_unnamed() {
+        use tar::EntryType as Kind;
+        let manifest = "schema = \"palisade.environment/1\"\n";
+        let head = format!("schema = \"palisade.lock/1\"\n{}", line(MANIFEST, manifest));
+        let own = (MANIFEST, Kind::Regular, manifest);
+        let with = |path: &str, text: &str| format!("{head}{}", line(path, text));
+        for path in ["../escaped", "/tmp/palisade-escaped", "a/../../escaped", "host.toml", "environment.lock", "./x"] {
+            let said = refusal(&forged(&[own, (path, Kind::Regular, "x")], &with(path, "x")));
+            assert!(said.contains("not a place for a file"), "{said}");
+        }
+        assert!(refusal(&forged(&[own, ("extra", Kind::Regular, "x")], &head)).contains("not in its lock file"));
+        assert!(refusal(&forged(&[own, own], &head)).contains("twice"));
+        assert!(refusal(&forged(&[own], &with("gone", "x"))).contains("`gone` is missing"));
+        assert!(refusal(&forged(&[own, ("f", Kind::Fifo, "")], &with("f", ""))).contains("something else"));
+        assert!(refusal(&forged(&[own, ("f", Kind::Link, "a")], &with("f", ""))).contains("something else"));
+        let link = |target: &str| format!("{head}[files.d]\nlink = \"{target}\"\n");
+        for target in ["/tmp", "..", "../.."] {
+            let said = refusal(&forged(&[own, ("d", Kind::Symlink, target)], &link(target)));
+            assert!(said.contains("leads somewhere else"), "{said}");
+        }
+        let through = format!("{}{}", link("e"), line("d/x", "x"));
+        let said = refusal(&forged(&[own, ("d", Kind::Symlink, "e"), ("d/x", Kind::Regular, "x")], &through));
+        assert!(said.contains("below something else"), "{said}");
+    }
+
+    #[test]
+    fn an_archive_without_a_fitting_manifest_is_refused() {
+        let said = |manifest: &str| {
+            let lock = format!("schema = \"palisade.lock/1\"\n{}", line(MANIFEST, manifest));
+            refusal(&forged(&[(MANIFEST, tar::EntryType::Regular, manifest)], &lock))
+        };
+        assert!(said("schema = \"palisade.environment/1\"\ncolour = 1\n").contains("unknown key `colour`"));
+        assert!(said(TEXT).contains("`packages` is named there and is not a directory"));
+        assert!(refusal(&forged(&[], "schema = \"palisade.lock/1\"\n")).contains("has no environment.toml"));
+        assert!(refusal(&forged(&[], "colour = 1")).contains("environment.lock"));
     }
 }

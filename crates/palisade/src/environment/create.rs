@@ -188,7 +188,7 @@ pub(super) fn whole(root: &Path) -> Result<Manifest, EnvironmentError> {
     let manifest = store::manifest(&root.join(MANIFEST))?;
     let shown = manifest.path.iter().chain(&manifest.programs).chain(manifest.places.values());
     match shown.into_iter().find(|below| !root.join(below.as_path()).is_dir()) {
-        Some(missing) => Err(EnvironmentError::Malformed {
+        Some(missing) => Err(EnvironmentError::Damaged {
             path: root.join(MANIFEST),
             because: format!("`{}` is named there and is not a directory", missing.as_str()),
         }),

@@ -81,7 +81,7 @@ impl Draft {
     pub(super) fn finish(self, manifest: &Manifest) -> Result<(), EnvironmentError> {
         let path = self.root().join(MANIFEST);
         let text = toml::to_string(manifest)
-            .map_err(|error| EnvironmentError::Malformed { path: path.clone(), because: error.to_string() })?;
+            .map_err(|error| EnvironmentError::Damaged { path: path.clone(), because: error.to_string() })?;
         fs::write(&path, text).map_err(EnvironmentError::io("write", &path))?;
         tree::permit(&path, 0o644)?;
         let (lock, _) = Lock::of(&self.root(), &[LOCK, HOST])?;

@@ -3,9 +3,17 @@
 //! Messages name the thing that failed; [`EnvironmentError::hint`] says what to do about it. Not here: files that differ
 //! from the lock, which is an answer of `verify`.
 
-use std::{fmt::Write as _, io, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+};
 
-use crate::{error::StartError, language::LanguageError};
+use crate::{
+    diagnose::{Malformed, Mistake},
+    error::StartError,
+    language::LanguageError,
+};
 
 /// Why an environment cannot be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +64,15 @@ pub enum EnvironmentError {
         /// What may help.
         hint: String,
     },
-    /// A file of the environment is not of the expected form.
+    /// A file of the environment is not of the expected form, shown where.
+    #[error(transparent)]
+    Toml(#[from] Malformed),
+    /// An environment is not what it was made to be.
     #[error("{}: {because}", path.display())]
-    Malformed {
+    Damaged {
         /// Which.
         path: PathBuf,
-        /// What is wrong, with the line if there is one.
+        /// What is wrong.
         because: String,
     },
     /// It is for other languages.
@@ -191,7 +202,9 @@ impl EnvironmentError {
             Self::Busy { .. } => "wait for it, or choose another name".to_owned(),
             Self::NoPlace => "set HOME, or name a directory with --dir or PALISADE_ENVIRONMENTS".to_owned(),
             Self::Untrusted { hint, .. } | Self::Recipe { hint, .. } | Self::Installation { hint, .. } => hint.clone(),
-            Self::Malformed { .. } => "an environment is not edited by hand: remove it and create it again".to_owned(),
+            Self::Toml(_) | Self::Damaged { .. } => {
+                "an environment is not edited by hand: remove it and create it again".to_owned()
+            }
             Self::OtherLanguage { language, .. } => {
                 format!("create one with `palisade env create NAME --lang {language}`, or leave --env out")
             }
@@ -227,6 +240,11 @@ impl EnvironmentError {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         if matches!(self, Self::Cancelled) { 130 } else { 125 }
+    }
+
+    /// What is wrong with a TOML file.
+    pub(super) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        Self::Toml(Malformed::new(path.display(), text, vec![Mistake::of_toml(error)]))
     }
 
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

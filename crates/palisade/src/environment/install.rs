@@ -282,6 +282,7 @@ impl Installation<'_> {
                 files: FilesPolicy {
                     read: filling.reads().into_iter().map(|read| read.at).collect(),
                     write: vec![staging.directory.clone()],
+                    ..FilesPolicy::default()
                 },
                 network: match self.recipe.internet {
                     Internet::Closed => NetworkPolicy::None,

@@ -63,7 +63,10 @@ pub(super) fn version(packages: &Packages, tools: &Toolchain) -> Result<String, 
     let request = Request {
         arguments: words.collect(),
         policy: Policy {
-            files: FilesPolicy { read: filling.reads().into_iter().map(|read| read.at).collect(), write: Vec::new() },
+            files: FilesPolicy {
+                read: filling.reads().into_iter().map(|read| read.at).collect(),
+                ..FilesPolicy::default()
+            },
             limits: LimitsAsk { memory: Some(Bytes::mib(1024)), ..LimitsAsk::default() },
             ..Policy::default()
         },

@@ -133,10 +133,7 @@ impl Lock {
     }
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, EnvironmentError> {
-        toml::from_str(text).map_err(|error| EnvironmentError::Malformed {
-            path: path.to_owned(),
-            because: error.to_string().trim_end().to_owned(),
-        })
+        toml::from_str(text).map_err(|error| EnvironmentError::toml(path, text, &error))
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, EnvironmentError> {

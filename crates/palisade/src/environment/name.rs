@@ -27,12 +27,6 @@ pub(super) fn check(name: &str) -> Result<(), EnvironmentError> {
     Err(EnvironmentError::Name { name: name.to_owned(), because })
 }
 
-/// The most similar name, if one is similar.
-pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    let likeness = known.map(|known| (strsim::jaro(name, &known), known)).filter(|(likeness, _)| *likeness > 0.7);
-    likeness.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,12 +39,5 @@ mod tests {
         for name in ["a", "web-1.2", "A_b", &"x".repeat(64)] {
             check(name).unwrap();
         }
-    }
-
-    #[test]
-    fn a_slip_of_the_finger_is_recognised() {
-        let known = || ["numbers".to_owned(), "web".to_owned()].into_iter();
-        assert_eq!(nearest("numbres", known()), Some("numbers".to_owned()));
-        assert_eq!(nearest("zzz", known()), None);
     }
 }

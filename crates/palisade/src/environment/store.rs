@@ -19,6 +19,7 @@ use super::{
     name, tree,
 };
 use crate::{
+    diagnose::nearest,
     language::{Language, SearchPath},
     resolve::own_languages,
 };
@@ -95,7 +96,8 @@ impl Store {
     }
 
     fn unknown(&self, name: &str) -> EnvironmentError {
-        let nearest = name::nearest(name, self.names().unwrap_or_default().into_iter());
+        let known = self.names().unwrap_or_default();
+        let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
         EnvironmentError::Unknown { name: name.to_owned(), store: self.directory.clone(), nearest }
     }
 
@@ -214,10 +216,7 @@ impl Store {
 /// The manifest in that file.
 pub(super) fn manifest(path: &Path) -> Result<Manifest, EnvironmentError> {
     let text = tree::read_text(path, LARGEST)?;
-    toml::from_str(&text).map_err(|error: toml::de::Error| EnvironmentError::Malformed {
-        path: path.to_owned(),
-        because: error.to_string().trim_end().to_owned(),
-    })
+    toml::from_str(&text).map_err(|error| EnvironmentError::toml(path, &text, &error))
 }
 
 /// That only its owner can change a directory, who is root or the caller. The store may be reached through a link, an

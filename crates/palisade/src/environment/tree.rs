@@ -54,7 +54,7 @@ pub(super) fn look(root: &Path) -> Result<Vec<Found>, EnvironmentError> {
     let mut bytes = 0_u64;
     let mut waiting = vec![String::new()];
     while let Some(directory) = waiting.pop() {
-        let path = root.join(&directory);
+        let path = if directory.is_empty() { root.to_owned() } else { root.join(&directory) };
         let entries = fs::read_dir(&path).map_err(EnvironmentError::io("read", &path))?;
         for entry in entries {
             let entry = entry.map_err(EnvironmentError::io("read", &path))?;
@@ -140,7 +140,7 @@ pub(super) fn read_text(path: &Path, most: u64) -> Result<String, EnvironmentErr
     let read = open_file(path)?.take(most + 1).read_to_string(&mut text).map_err(EnvironmentError::io("read", path))?;
     if read as u64 > most {
         let because = format!("it is larger than {}", Bytes(most));
-        return Err(EnvironmentError::Malformed { path: path.to_owned(), because });
+        return Err(EnvironmentError::Damaged { path: path.to_owned(), because });
     }
     Ok(text)
 }

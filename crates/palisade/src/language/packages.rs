@@ -233,7 +233,7 @@ mod tests {
         let tools = Toolchain::default();
         let filling = Filling { tools: &tools, target: "/t", scratch: "/s", place: "/p" };
         assert_eq!(filling.word("a{target}/{item}{place}z", "x").as_deref(), Ok("a/t/x/pz"));
-        assert_eq!(filling.word("{tool.none}", "").as_deref(), Err(&*"{tool.none}".to_owned()));
+        assert_eq!(filling.word("{tool.none}", ""), Err("{tool.none}".to_owned()));
         assert!(filling.word("{target", "").is_err());
     }
 
