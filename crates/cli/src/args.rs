@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Plan(Run),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
+    /// Make and keep environments: packages, search paths and variables for programs
+    Env(crate::environment::Env),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Recommend limits and a backend for a source file, and say what they cost
@@ -71,6 +73,10 @@ pub(crate) struct Run {
     /// Show the directory of FILE read-only, not just the file
     #[arg(long)]
     pub(crate) with_dir: bool,
+
+    /// Run in this environment: its packages, search path and variables (see `palisade env`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
 
     /// Elapsed time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
@@ -249,7 +255,7 @@ fn percent(text: &str) -> Result<u32, UnitError> {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -6,6 +6,7 @@
 mod advise;
 mod args;
 mod doctor;
+mod environment;
 mod policy;
 mod print;
 mod reference;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Policy(args) => policy::command(&args),
+        Command::Env(args) => environment::command(args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet) = (args.json, args.quiet);
+    let (json, quiet, env) = (args.json, args.quiet, args.env.clone());
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -49,10 +51,13 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
-    let request = match request::request(args) {
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::run_until(request, Some(cancel.as_fd())) {
         Ok(report) if json => print::report_json(&report),
         Ok(report) => print::verdict(&report, quiet),
@@ -61,11 +66,14 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let json = args.json;
-    let request = match request::request(args) {
+    let (json, env) = (args.json, args.env.clone());
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::plan(&request) {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),

@@ -11,6 +11,7 @@ use std::{
 
 use palisade::{
     Plan, StartError,
+    environment::EnvironmentError,
     spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
 };
 
@@ -83,6 +84,11 @@ pub(crate) fn problems(problems: &[palisade_typescript::Problem]) -> i32 {
 
 /// What kept a run from starting.
 pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
+/// Why there is no environment.
+pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
@@ -242,7 +248,7 @@ pub(crate) fn lines(text: &str) -> i32 {
     out(&legible(text))
 }
 
-/// Something that is worth a look.
+/// Something that is worth a look and did not keep the command from doing its work.
 pub(crate) fn warning(text: &str) {
     err(&format!("warning: {text}\n"));
 }

@@ -64,6 +64,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         arguments: words.collect(),
         // What is said later wins.
         environment: args.tty.then(terminal::name).into_iter().chain(args.setenv).collect(),
+        activated: None,
         stdin: Input::Inherit,
         output: if args.json { Output::Keep } else { Output::Pass },
         terminal: args.tty.then(terminal::wanted),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use palisade_spec::Clamp;
 
-use crate::{diagnose::Malformed, language::LanguageError, policies::PolicyError};
+use crate::{diagnose::Malformed, environment::EnvironmentError, language::LanguageError, policies::PolicyError};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,9 @@ pub enum StartError {
     /// A file that has a say in every run is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The environment does not fit.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -174,6 +177,7 @@ impl StartError {
             Self::Language(error) => error.hint(),
             Self::Exceeds { .. } => Some("ask for less, or ask whoever keeps the ceiling".to_owned()),
             Self::Policy(error) => error.hint(),
+            Self::Environment(error) => error.hint(),
             Self::Malformed(_) | Self::Io { .. } => None,
         }
     }

@@ -7,6 +7,7 @@ mod bound;
 mod ceiling;
 mod collect;
 mod diagnose;
+pub mod environment;
 mod error;
 mod host;
 mod job;

@@ -16,6 +16,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::{
     bound::{Bounds, Resolved},
+    environment,
     error::StartError,
     job::{Access, Given, Job, Shown},
     language::{self, Language, SearchPath, WORK},
@@ -65,6 +66,9 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
     };
     let shown = shown(request)?;
     for job in &mut jobs {
+        if let Some(environment) = &request.activated {
+            environment::activate(environment, job);
+        }
         job.shown.extend(shown.iter().cloned());
         check_limits(&job.limits)?;
     }
@@ -79,7 +83,7 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
 }
 
 /// Sets a variable, in place of one of the same name.
-fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
+pub(crate) fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
     environment.retain(|(known, _)| *known != name);
     environment.push((name, value));
 }
@@ -169,6 +173,9 @@ fn source_jobs(
         }),
     }
     let toolchain = language.locate(&SearchPath::of_this_process())?;
+    if let Some(environment) = &request.activated {
+        environment::fits(environment, &language, &toolchain)?;
+    }
     let template = language::Job { source: &source, palisade: HELPER, memory: None, most };
     let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
         let mut job_shown: Vec<Shown> = step

@@ -7,6 +7,7 @@ use std::path::Path;
 use palisade_spec::Request;
 
 use crate::{
+    environment,
     error::StartError,
     job::{Access, Shown},
 };
@@ -26,7 +27,7 @@ pub(crate) fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
         let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
         let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
         for place in [&at, &from] {
-            if is_own(place, &at) {
+            if is_own(place, &at) || (request.activated.is_some() && at.starts_with(environment::PLACE)) {
                 return Err(StartError::Path {
                     path: path.clone(),
                     because: format!("{} is a place of the sandbox itself", place.display()),

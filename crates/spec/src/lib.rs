@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod cost;
+mod environment;
 mod limits;
 mod policy;
 mod report;
@@ -13,6 +14,7 @@ mod signal;
 mod units;
 
 pub use cost::{Cost, CostRates, RateError, parse_rate};
+pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,

@@ -4,7 +4,10 @@ use std::{path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-use crate::policy::{NamedPolicy, Policy};
+use crate::{
+    environment::Environment,
+    policy::{NamedPolicy, Policy},
+};
 
 /// One run that somebody wants.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// Variables beside the small fixed environment; nothing of the caller's environment is inherited.
     pub environment: Vec<(String, String)>,
+    /// Packages, search path and variables that it gets as well (R30).
+    pub activated: Option<Environment>,
     /// What the program reads.
     pub stdin: Input,
     /// Where its output goes.
@@ -37,6 +42,7 @@ impl Request {
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
+            activated: None,
             stdin: Input::Empty,
             output: Output::Keep,
             terminal: None,

@@ -3,7 +3,7 @@
 //! The program has the caller's files, network and ids. It still gets a mount namespace, so that `/work` can exist, and a
 //! pid namespace, so that nothing outlives the run; limits and supervision are the usual ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 
@@ -20,12 +20,15 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let (mut job, clamped) = job.into_parts_without_wall().map_err(|refusal| vec![refusal])?;
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
+    // What is shown at another place than the host's covers what the host has there: /work, an environment (R15).
+    let placed: Vec<PathBuf> = job.shown.iter().filter(|shown| shown.from != shown.at).map(|s| s.at.clone()).collect();
+    let placed: Vec<PathBuf> = placed.into_iter().filter(|at| at.parent() == Some(Path::new("/"))).collect();
     let mut launch = native::launch(job, clamped, &Host { ids, landlock: 0, ..host.clone() })?;
     let own = ["/proc", "/work", "/build"];
     let mut tree: Vec<Entry> = Vec::new();
     for entry in std::fs::read_dir("/").into_iter().flatten().flatten() {
         let at = entry.path();
-        if own.iter().any(|own| at == Path::new(own)) {
+        if own.iter().any(|own| at == Path::new(own)) || placed.contains(&at) {
             continue;
         }
         tree.push(match std::fs::read_link(&at) {
@@ -36,7 +39,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let planned = std::mem::take(&mut launch.tree);
     let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/opt/palisade");
     tree.extend(planned.into_iter().filter(|entry| match entry {
-        Entry::Host { at, .. } => at.starts_with("/work"),
+        Entry::Host { at, .. } => at.starts_with("/work") || placed.contains(at),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc | Entry::Terminals => true,
