@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cases;
 mod doctor;
 mod print;
 mod request;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Test(args) => cases::test(args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };

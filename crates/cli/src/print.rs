@@ -2,6 +2,8 @@
 //!
 //! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
 
+pub(crate) mod progress;
+
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -11,7 +13,7 @@ use std::{
 
 use palisade::{
     Plan, StartError,
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
+    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -121,9 +123,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        if let Some(weakened) = summary_of_weakened(report) {
-            err(&format!("palisade: {weakened}\n"));
-        }
+        weakened(&report.weakened);
         for line in story(report) {
             err(&format!("palisade: {line}\n"));
         }
@@ -139,14 +139,15 @@ fn text(stream: &Stream) -> String {
     text
 }
 
-fn summary_of_weakened(report: &Report) -> Option<String> {
-    let first = report.weakened.first()?;
-    let names: Vec<&str> = report.weakened.iter().map(|weak| weak.what.as_str()).collect();
-    Some(format!(
-        "weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this",
+/// What this host could only give in a weaker form, on one line. Nothing if there is nothing.
+pub(crate) fn weakened(weakened: &[Weakening]) {
+    let Some(first) = weakened.first() else { return };
+    let names: Vec<&str> = weakened.iter().map(|weak| weak.what.as_str()).collect();
+    err(&format!(
+        "palisade: weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
         names.join(", "),
         first.because
-    ))
+    ));
 }
 
 fn story(report: &Report) -> Vec<String> {
