@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use palisade::spec::{Backend, Bytes, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
 
+use crate::cases::Compare;
+
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
 #[command(name = "palisade", version, max_term_width = 100)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Policy(crate::policy::Args),
     /// Make and keep environments: packages, search paths and variables for programs
     Env(crate::environment::Env),
+    /// Run test files, or one program with many inputs, and compare what it prints
+    Test(Test),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Recommend limits and a backend for a source file, and say what they cost
@@ -50,6 +54,22 @@ pub(crate) struct Run {
     #[arg(long, short)]
     pub(crate) tty: bool,
 
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    /// What happens at the output limit
+    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Excess,
+
+    /// FILE and its arguments, or `--` and a command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
+    pub(crate) words: Vec<String>,
+}
+
+// What a program gets: the same words for every command that runs one.
+#[derive(Args, Debug)]
+pub(crate) struct Wants {
     /// Run in a sandbox. It is the default, and here so that it can be said
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,
@@ -118,13 +138,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) tmp_inodes: Option<u32>,
 
-    /// Bytes of each output stream (with --json 8M unless said; otherwise only with --on-output-limit kill)
+    /// Bytes of each output stream (8M unless said; `run` without --json has none unless it is to kill)
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(crate) output_limit: Option<Bytes>,
-
-    /// What happens at the output limit
-    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
-    pub(crate) on_output_limit: Excess,
 
     /// What happens at a system call that only an attack needs
     #[arg(long, value_enum, default_value_t = Hostile::Deny, value_name = "WHAT", help_heading = "Permissions")]
@@ -150,11 +166,49 @@ pub(crate) struct Run {
     /// Set a variable (nothing of this environment is inherited)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Permissions")]
     pub(crate) setenv: Vec<(String, String)>,
+}
 
-    /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
-          value_hint = ValueHint::FilePath)]
-    pub(crate) words: Vec<String>,
+#[derive(Args, Debug)]
+pub(crate) struct Test {
+    /// Run the one program for each NAME.in below DIR, and compare what it prints with NAME.out or NAME.ans
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: Option<PathBuf>,
+
+    /// How output is compared: exact, trailing (white space at ends of lines and of the file is ignored), tokens
+    /// (all white space is equal) or float:EPS (as tokens, and numbers may differ by EPS)
+    #[arg(long, default_value = "trailing", value_name = "HOW", requires = "cases")]
+    pub(crate) compare: Compare,
+
+    /// Sandboxes at one time [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = count)]
+    pub(crate) jobs: Option<u32>,
+
+    /// Begin nothing more after the first failure
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Print one JSON object on standard output instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the results as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Show no progress, and of the table only what failed
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    /// Source files. With --cases, the one program
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Arguments for each; with --cases and without FILE, a command and its arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@
 
 mod advise;
 mod args;
+mod cases;
 mod doctor;
 mod environment;
 mod policy;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Plan(run) => plan_command(run),
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
+        Command::Test(args) => cases::test(args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet, env) = (args.json, args.quiet, args.env.clone());
+    let (json, quiet, env) = (args.json, args.quiet, args.wants.env.clone());
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -66,7 +68,7 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let (json, env) = (args.json, args.env.clone());
+    let (json, env) = (args.json, args.wants.env.clone());
     let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),

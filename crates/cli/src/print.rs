@@ -2,6 +2,8 @@
 //!
 //! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
 
+pub(crate) mod progress;
+
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -12,7 +14,7 @@ use std::{
 use palisade::{
     Plan, StartError,
     environment::EnvironmentError,
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
+    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -127,9 +129,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        if let Some(weakened) = summary_of_weakened(report) {
-            err(&format!("palisade: {weakened}\n"));
-        }
+        weakened(&report.weakened);
         if let Some(lowered) = summary_of_lowered(report) {
             err(&format!("palisade: {lowered}\n"));
         }
@@ -148,14 +148,15 @@ fn text(stream: &Stream) -> String {
     text
 }
 
-fn summary_of_weakened(report: &Report) -> Option<String> {
-    let first = report.weakened.first()?;
-    let names: Vec<&str> = report.weakened.iter().map(|weak| weak.what.as_str()).collect();
-    Some(format!(
-        "weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this",
+/// What this host could only give in a weaker form, on one line. Nothing if there is nothing.
+pub(crate) fn weakened(weakened: &[Weakening]) {
+    let Some(first) = weakened.first() else { return };
+    let names: Vec<&str> = weakened.iter().map(|weak| weak.what.as_str()).collect();
+    err(&format!(
+        "palisade: weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
         names.join(", "),
         first.because
-    ))
+    ));
 }
 
 /// What was asked for and lowered, by whom it was.
