@@ -190,7 +190,8 @@ fn code_of_a_package_that_is_built_is_executed_in_a_sandbox() {
         if !has_pip(place) {
             return;
         }
-        place.file("secret", "secret");
+        let secret = place.file("secret", "secret");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o666)).unwrap();
         let attack = ATTACK.replace("$HOME", &place.home().display().to_string());
         let attack = attack.replace("$PID", &std::process::id().to_string());
         // Outside, it can do what it tries (an ordinary user may not look into this process).
