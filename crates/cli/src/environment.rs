@@ -112,15 +112,15 @@ struct Create {
     profile: Option<String>,
 
     /// Program that installs the packages [default: the first that is there]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, requires = "packages", value_name = "NAME")]
     installer: Option<String>,
 
     /// Open the network to the installer, in its sandbox
-    #[arg(long)]
+    #[arg(long, requires = "packages")]
     network: bool,
 
     /// Let packages execute their own code while they are installed, in the installer's sandbox
-    #[arg(long)]
+    #[arg(long, requires = "packages")]
     allow_scripts: bool,
 }
 

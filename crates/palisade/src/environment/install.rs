@@ -170,7 +170,7 @@ impl Installation<'_> {
             match (item, &installer.list_name) {
                 (Item::Named(name), _) => words.push(name.clone()),
                 (Item::Archive(path) | Item::Project(path), _) => words.push(staging.copy(path)?),
-                (Item::List(path), Some(name)) => staging.into_target(path, name)?,
+                (Item::List(path), Some(name)) => staging.put_into_target(path, name, &installer.list_beside)?,
                 (Item::List(path), None) => {
                     let list = installer.list.as_deref().unwrap_or_default();
                     words.extend(self.words(list, &filling, &staging.copy(path)?)?);
@@ -405,11 +405,16 @@ impl Staging {
         text(&place)
     }
 
-    /// A copy of a file in the target.
-    fn into_target(&self, from: &Path, name: &str) -> Result<(), EnvironmentError> {
-        let to = self.target.join(name);
-        tree::copy_file(from, &to, false)?;
-        tree::permit(&to, 0o666)
+    /// Copies of a list, and of the files beside it that belong to it, in the target.
+    fn put_into_target(&self, from: &Path, name: &str, beside: &[String]) -> Result<(), EnvironmentError> {
+        let beside = beside.iter().map(|name| (from.with_file_name(name), name.as_str()));
+        let beside = beside.filter(|(from, _)| from.is_file());
+        for (from, name) in [(from.to_owned(), name)].into_iter().chain(beside) {
+            let to = self.target.join(name);
+            tree::copy_file(&from, &to, false)?;
+            tree::permit(&to, 0o666)?;
+        }
+        Ok(())
     }
 }
 

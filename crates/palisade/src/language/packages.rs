@@ -94,6 +94,9 @@ pub(crate) struct Installer {
     pub list: Option<Vec<String>>,
     /// The name under which such a file is put into the target instead.
     pub list_name: Option<String>,
+    /// Names of files beside it that belong to it.
+    #[serde(default)]
+    pub list_beside: Vec<String>,
     /// Words for a directory of archives, if it can look in one.
     pub look_in: Option<Vec<String>>,
     /// Started once the packages are there. It may fail.
