@@ -297,8 +297,9 @@ impl Named {
         if trees.iter().any(|tree| real.starts_with(tree)) {
             return vec![self.asked.clone()];
         }
-        // A tree of a bound is where it says, or not at all.
-        let is_real = |tree: &&PathBuf| tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
+        // A tree of a bound is where it says, or not at all. What every program sees needs no entry.
+        let is_real =
+            |tree: &&PathBuf| !host::is_system(tree) && tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
         let below = |tree: &PathBuf| tree.strip_prefix(real).ok().map(|below| self.asked.join(below));
         trees.iter().filter(is_real).filter_map(below).collect()
     }
