@@ -274,6 +274,8 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_written_is_read_as_the_same(policy in any_policy(), name in "\\PC{0,9}", mode in option::of(select(vec![Mode::Clamp, Mode::Refuse]))) {
         let named = NamedPolicy { id: "p".to_owned(), name, description: "a\n\"b\"".to_owned(), policy };
