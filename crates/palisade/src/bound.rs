@@ -260,6 +260,7 @@ struct Asked {
     write: Vec<Named>,
 }
 
+#[derive(Clone, Debug)]
 struct Named {
     asked: PathBuf,
     /// Canonical, if it is there.
@@ -279,28 +280,44 @@ impl Asked {
 
     /// What is left, under the names by which it was asked for.
     fn as_asked(&self, left: FilesPolicy) -> FilesPolicy {
-        let readable = [&*left.read, &left.write].concat();
-        let mut read: Vec<PathBuf> = self.read.iter().flat_map(|path| path.within(&readable)).collect();
-        let write: Vec<PathBuf> = self.write.iter().flat_map(|path| path.within(&left.write)).collect();
+        let within = |asked: &[Named], trees: &[PathBuf]| -> Vec<Named> {
+            asked.iter().flat_map(|path| path.within(trees, &left.hidden)).collect()
+        };
+        let write = within(&self.write, &left.write);
+        let mut read = within(&self.read, &[&*left.read, &left.write].concat());
         // What may not be written may still be read.
-        read.extend(self.write.iter().flat_map(|path| path.within(&left.read)));
+        read.extend(within(&self.write, &left.read));
         // A tree that is shown for writing needs no second entry that would cover it.
-        read.retain(|path| !write.iter().any(|tree| path.starts_with(tree)));
-        FilesPolicy { read: sorted(read), write: sorted(write), hidden: left.hidden }
+        read.retain(|path| !write.iter().any(|tree| path.is_below(tree)));
+        let asked = |paths: Vec<Named>| sorted(paths.into_iter().map(|path| path.asked).collect());
+        FilesPolicy { read: asked(read), write: asked(write), hidden: left.hidden }
     }
 }
 
 impl Named {
-    /// What of it lies within these trees.
-    fn within(&self, trees: &[PathBuf]) -> Vec<PathBuf> {
-        let Some(real) = &self.real else { return vec![self.asked.clone()] };
-        if trees.iter().any(|tree| real.starts_with(tree)) {
-            return vec![self.asked.clone()];
+    /// What of it lies within these trees and is not hidden.
+    fn within(&self, trees: &[PathBuf], hidden: &[PathBuf]) -> Vec<Self> {
+        let Some(real) = &self.real else { return vec![self.clone()] };
+        if hidden.iter().any(|hidden| real.starts_with(hidden)) {
+            return Vec::new();
         }
-        // A tree of a bound is where it says, or not at all.
-        let is_real = |tree: &&PathBuf| tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
-        let below = |tree: &PathBuf| tree.strip_prefix(real).ok().map(|below| self.asked.join(below));
-        trees.iter().filter(is_real).filter_map(below).collect()
+        if trees.iter().any(|tree| real.starts_with(tree)) {
+            return vec![self.clone()];
+        }
+        // A tree of a bound is where it says, or not at all. What every program sees needs no entry.
+        let is_real =
+            |tree: &&PathBuf| !host::is_system(tree) && tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
+        let part = |tree: &PathBuf| {
+            let below = tree.strip_prefix(real).ok()?;
+            Some(Self { asked: self.asked.join(below), real: Some(tree.clone()) })
+        };
+        trees.iter().filter(is_real).filter_map(part).collect()
+    }
+
+    /// Whether it lies below the other on the host, and would be mounted below it.
+    fn is_below(&self, other: &Self) -> bool {
+        let real = self.real.as_ref().zip(other.real.as_ref()).is_some_and(|(ours, theirs)| ours.starts_with(theirs));
+        real && self.asked.starts_with(&other.asked)
     }
 }
 
