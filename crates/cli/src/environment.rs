@@ -25,7 +25,6 @@ pub(crate) struct Env {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 enum Action {
     /// Make an environment: packages, a search path, variables
     Create(Create),
