@@ -39,6 +39,7 @@ use self::{
 };
 use crate::{
     args::Test,
+    environment,
     print::{
         self,
         progress::{Progress, Show},
@@ -115,9 +116,11 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
             hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
         }));
     }
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
     Ok(run_all(args, &work, |name, file| {
         let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, OutputExcess::Kill);
+        let request = Request { activated: activated.clone(), ..request };
         Done::of(name, run_until(request, Some(cancel)), None)
     }))
 }
@@ -125,7 +128,9 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
 /// One program, and cases for it.
 fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     request::check(&args.wants)?;
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let (name, request) = program_of(args)?;
+    let request = Request { activated, ..request };
     let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
     let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
     let results = match prepare(&request, Some(cancel))? {
