@@ -94,6 +94,11 @@ pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
+/// What kept all tests from starting. Whatever it was, no program has failed one.
+pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {

@@ -128,6 +128,7 @@ macro_rules! pages {
 pages! {
     the_readme_prints_what_it_says: "README.md",
     running_prints_what_it_says: "docs/running.md",
+    testing_prints_what_it_says: "docs/testing.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
     report_prints_what_it_says: "docs/report.md",

@@ -83,11 +83,7 @@ pub(crate) fn test(args: Test) -> i32 {
     let results = match tested {
         Ok(results) => Results { wall_time_ms: begun.elapsed().as_secs_f64() * 1000.0, ..results },
         Err(Failure::Refused(refused)) => return print::refusal(&refused, args.json),
-        Err(Failure::Start(error)) => {
-            // Whatever it was, no program has failed a test.
-            let _ = print::start_error(&error, args.json);
-            return 125;
-        }
+        Err(Failure::Start(error)) => return print::not_tested(&error, args.json),
     };
     let mut failed = 0;
     if let Some((path, file)) = &mut junit
