@@ -227,7 +227,7 @@ fn define(place: &Place, name: &str, file: &str, also_read: &str) {
         "name = '{name}'\ntitle = 'x'\nextensions = ['{name}']\nsource-name = 'main.{name}'\nmissing = 'x'\n\
          [[tool]]\nid = 'cat'\nnames = ['cat']\npackage = 'coreutils'\nalso-read = [{also_read}]\n\
          [run]\ncommand = ['{{tool.cat}}', '{file}']\n\
-         [limits]\nmemory = '64M'\ncpu-time = '5s'\nwall-time = '5s'\nprocesses = 5\nthreads = 5\ntmp = '1M'\n",
+         [limits]\nmemory = '64 MiB'\ncpu-time = '5s'\nwall-time = '5s'\nprocesses = 5\nthreads = 5\ntmp = '1 MiB'\n",
     );
     std::fs::write(languages.join(format!("{name}.toml")), definition).unwrap();
 }
