@@ -4,6 +4,7 @@
 //! Not here: any input or output, any decision about a host (`palisade`), any system call (`palisade-sys`).
 #![forbid(unsafe_code)]
 
+mod files;
 mod limits;
 mod policy;
 mod report;
@@ -11,6 +12,7 @@ mod request;
 mod signal;
 mod units;
 
+pub use files::{Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, Name, Outputs, Overlay, Taken};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-use crate::policy::Policy;
+use crate::{files::Files, policy::Policy};
 
 /// One run that somebody wants.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Request {
     pub stdin: Input,
     /// Where its output goes.
     pub output: Output,
+    /// Where it works, and which files go in and come out.
+    pub files: Files,
     /// What it may do.
     pub policy: Policy,
     /// Which wall to use.
@@ -35,6 +37,7 @@ impl Request {
             environment: Vec::new(),
             stdin: Input::Empty,
             output: Output::Keep,
+            files: Files::default(),
             policy: Policy::default(),
             backend: Backend::Auto,
         }

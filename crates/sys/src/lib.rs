@@ -10,6 +10,7 @@ mod call;
 pub mod cgroup;
 mod child;
 pub mod landlock;
+mod mapped;
 pub mod notify;
 mod raw;
 mod record;
@@ -21,7 +22,8 @@ mod step;
 mod trial;
 
 pub use arguments::output_was_closed;
+pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
-pub use script::{Groups, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
+pub use script::{Groups, Identity, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

@@ -133,7 +133,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
 fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
     let stdio = script.program.iter().flat_map(|program| raw(&program.stdio));
     let copied = script.ops.iter().filter_map(|op| match op {
-        Op::CopyFile { from, .. } => Some(from.as_raw_fd()),
+        Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),
         _ => None,
     });
     let mut kept: Vec<RawFd> = own.into_iter().chain(stdio).chain(copied).collect();

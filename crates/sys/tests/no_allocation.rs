@@ -129,6 +129,7 @@ fn everything() -> Vec<Op> {
         slot: Slot(slot),
         path: c(path),
         attributes: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        same: Some(identity(path)),
     };
     let directory = |path: &str| Op::Directory { path: c(path), mode: 0o755 };
     // A link is refused as a tree, so the directories behind them.
