@@ -25,6 +25,8 @@ pub struct Job {
     pub directory: PathBuf,
     /// Host trees at their own or another place, in order.
     pub shown: Vec<Shown>,
+    /// Host paths that no tree above may show: canonical.
+    pub hidden: Vec<PathBuf>,
     /// Files put in as copies.
     pub given: Vec<Given>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
