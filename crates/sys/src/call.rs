@@ -57,18 +57,9 @@ const MOVE_MOUNT_F_EMPTY_PATH: c_uint = 4;
 const MOVE_MOUNT_T_EMPTY_PATH: c_uint = 0x40;
 const MS_PRIVATE: u64 = 1 << 18;
 
-/// Names the file at `path`, in which no symbolic link is followed. `path` is a C string.
-pub(crate) fn open_path(path: *const c_char) -> Result<c_int, Errno> {
-    const RESOLVE_NO_SYMLINKS: u64 = 4;
-    // `struct open_how`: flags, mode, resolve.
-    let how = [(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, RESOLVE_NO_SYMLINKS];
-    // SAFETY: `path` is a valid C string of the script, and `how` lives across the call; the kernel only reads both.
-    unsafe { sys!(SYS_openat2, libc::AT_FDCWD, path, how.as_ptr(), size_of_val(&how)) }.map(|fd| fd as c_int)
-}
-
 /// Clones the mount tree at `path`, in which no symbolic link is followed, into a detached one. `path` is a C string.
 pub(crate) fn open_tree(path: *const c_char) -> Result<c_int, Errno> {
-    let fd = open_path(path)?;
+    let fd = open_without_links(path, libc::O_PATH)?;
     let tree = clone_tree(fd);
     close(fd);
     tree
@@ -104,6 +95,15 @@ pub(crate) fn cover(tree: c_int, target: c_int) -> Result<(), Errno> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: the paths are static C strings.
     unsafe { sys!(SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags) }.map(drop)
+}
+
+/// Opens something in whose path no symbolic link is followed. `path` is a C string.
+pub(crate) fn open_without_links(path: *const c_char, flags: c_int) -> Result<c_int, Errno> {
+    const RESOLVE_NO_SYMLINKS: u64 = 4;
+    // `struct open_how`: flags, mode, resolve.
+    let how = [(flags | libc::O_CLOEXEC) as u64, 0, RESOLVE_NO_SYMLINKS];
+    // SAFETY: `path` is a valid C string of the script, and `how` lives across the call; the kernel only reads both.
+    unsafe { sys!(SYS_openat2, libc::AT_FDCWD, path, how.as_ptr(), size_of_val(&how)) }.map(|fd| fd as c_int)
 }
 
 /// Sets attributes on a whole mount tree, named by descriptor (`path` empty) or by path, and makes it private.

@@ -12,6 +12,7 @@ mod child;
 pub mod landlock;
 mod mapped;
 pub mod notify;
+mod overlay;
 mod raw;
 mod record;
 mod script;
@@ -24,6 +25,9 @@ mod trial;
 pub use arguments::output_was_closed;
 pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
-pub use script::{Groups, Identity, Listener, Namespaces, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage};
+pub use script::{
+    Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
+    Slot, Stage,
+};
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

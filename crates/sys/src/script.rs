@@ -13,7 +13,7 @@ use std::{
 use crate::{landlock, seccomp::SockFilter, trial::Trial};
 
 /// How many descriptors a script can hold at one time.
-pub const SLOTS: usize = 128;
+pub const SLOTS: usize = 256;
 
 /// A place for a descriptor that one step makes and a later one uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,45 @@ pub enum Op {
         /// Mount point, which exists.
         at: CString,
     },
+    /// Opens a directory as a layer of an overlay.
+    OpenLayer {
+        /// Where it is kept.
+        slot: Slot,
+        /// Its path, in which no symbolic link is followed.
+        path: CString,
+    },
+    /// Mounts an overlay of opened layers at a place, nosuid and nodev. All of them have to fit into one page of options:
+    /// about 200.
+    MountOverlay {
+        /// The lower layers, of which the leftmost wins.
+        lower: Vec<Slot>,
+        /// What is written goes to the first, on the file system of the second, which is for the kernel alone. Without
+        /// them the overlay is read-only.
+        upper: Option<[Slot; 2]>,
+        /// Mount point, which exists.
+        at: CString,
+    },
+    /// Starts an overlay that grows layer by layer, [`OVERLAY_LAYERS`] at most (Linux 6.5).
+    BeginOverlay {
+        /// Where it is kept.
+        slot: Slot,
+    },
+    /// Adds a directory to it.
+    AddLayer {
+        /// Where the overlay is kept.
+        slot: Slot,
+        /// As what. Of lower layers, the first one wins.
+        role: LayerRole,
+        /// Its path, in which no symbolic link is followed. Who may reach it is asked in this step.
+        path: CString,
+    },
+    /// Makes it a tree for [`Op::AttachTree`]: of two lower layers at least, or one and an upper one. Whoever the process is in this step acts on the layers, whoever uses them.
+    FinishOverlay {
+        /// Where it is kept.
+        slot: Slot,
+        /// `MOUNT_ATTR_*` bits to set.
+        attributes: u64,
+    },
     /// Binds one file or directory over another.
     Bind {
         /// What to show.
@@ -205,6 +244,20 @@ pub enum Op {
     Call(fn() -> i32),
 }
 
+/// What a directory is to an overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerRole {
+    /// Read, and never written.
+    Lower,
+    /// Where everything that is written goes.
+    Upper,
+    /// An empty directory on the same mount as the upper one, for the kernel alone.
+    Work,
+}
+
+/// Most lower layers of one overlay (`OVL_MAX_STACK` in fs/overlayfs/params.h).
+pub const OVERLAY_LAYERS: usize = 500;
+
 /// Points at which one of the two processes that set up waits for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -240,6 +293,12 @@ impl fmt::Display for Op {
             Self::Directory { path, .. } => write!(f, "make the directory /{}", path.to_string_lossy()),
             Self::Symlink { path, .. } => write!(f, "make the link /{}", path.to_string_lossy()),
             Self::File { path, .. } | Self::CopyFile { path, .. } => write!(f, "write /{}", path.to_string_lossy()),
+            Self::OpenLayer { path, .. } | Self::AddLayer { path, .. } => {
+                write!(f, "open the layer {}", path.to_string_lossy())
+            }
+            Self::BeginOverlay { .. } => f.write_str("begin an overlay"),
+            Self::FinishOverlay { .. } => f.write_str("mount an overlay"),
+            Self::MountOverlay { lower, .. } => write!(f, "mount an overlay of {} layers", lower.len()),
             Self::AttachTree { at, .. } | Self::Bind { at, .. } => write!(f, "bind /{}", at.to_string_lossy()),
             Self::Mount { kind, at, .. } => write!(f, "mount {} on /{}", kind.to_string_lossy(), at.to_string_lossy()),
             Self::PivotRoot => f.write_str("pivot_root"),

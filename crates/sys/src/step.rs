@@ -11,6 +11,7 @@ use libc::{c_char, c_int, c_ulong};
 use crate::{
     call::{self, Errno},
     child::{Child, die_with_parent},
+    overlay,
     raw::sys,
     record::{self, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, message, send},
     script::{Groups, Op, Presence, SLOTS, STAGES, Stage},
@@ -109,6 +110,16 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             let moved = call::move_mount(tree, at.as_ptr());
             call::close(tree);
             moved
+        }
+        Op::OpenLayer { slot, path } => keep(state, slot.0, overlay::open_layer(path.as_ptr())?),
+        Op::MountOverlay { lower, upper, at } => overlay::mount(state, lower, *upper, at.as_ptr()),
+        Op::BeginOverlay { slot } => keep(state, slot.0, overlay::begin()?),
+        Op::AddLayer { slot, role, path } => overlay::add(kept(state, slot.0)?, *role, path.as_ptr()),
+        Op::FinishOverlay { slot, attributes } => {
+            let context = kept(state, slot.0)?;
+            let tree = overlay::finish(context, *attributes);
+            call::close(context);
+            keep(state, slot.0, tree?)
         }
         Op::Bind { source, at, presence } => {
             let flags = libc::MS_BIND;
@@ -209,7 +220,7 @@ pub(crate) fn keep(state: &State, slot: usize, fd: i32) -> Result<(), Errno> {
     Ok(())
 }
 
-fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
+pub(crate) fn kept(state: &State, slot: usize) -> Result<i32, Errno> {
     let fd = state.slots.get(slot).ok_or(libc::EBADF)?.load(Ordering::Acquire);
     if fd >= 0 { Ok(fd) } else { Err(libc::EBADF) }
 }
@@ -245,7 +256,7 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
 }
 
 fn hide(path: *const c_char, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
-    let target = match call::open_path(path) {
+    let target = match call::open_without_links(path, libc::O_PATH) {
         // What this process cannot reach, the program cannot: it has the same ids and fewer privileges.
         Err(libc::ENOENT | libc::ENOTDIR | libc::EACCES) => return Ok(()),
         answer => answer?,

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Groups, IdMap, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage, Trial,
-    spawn,
+    Child, Groups, IdMap, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage,
+    Trial, spawn,
 };
 
 /// How a child that allocates ends.
@@ -136,6 +136,10 @@ fn everything() -> Vec<Op> {
     let tops = ["/usr", "/bin", "/lib", "/lib64"].map(|top| std::fs::canonicalize(top).unwrap());
     let mut ops = vec![Op::Mark(0), Op::Umask(0o022), Op::PrivateMounts];
     ops.extend(tops.iter().enumerate().map(|(slot, top)| tree(slot, top.to_str().unwrap())));
+    let layer = |slot| Op::OpenLayer { slot: Slot(slot), path: c("/usr/share") };
+    ops.extend([layer(20), Op::BeginOverlay { slot: Slot(21) }]);
+    let add = |path| Op::AddLayer { slot: Slot(21), role: LayerRole::Lower, path: c(path) };
+    ops.extend(["/usr/share", "/usr/bin"].map(add));
     ops.push(Op::AwaitIds);
     ops.push(Op::SetIds { uid: 1000, gid: 1000, groups: groups() });
     ops.push(Op::EnterRoot { over: c("/tmp"), options: c("mode=0755,size=1m") });
@@ -151,6 +155,13 @@ fn everything() -> Vec<Op> {
     ops.push(Op::CopyFile { from: std::sync::Arc::new(file()), path: c("copy"), mode: 0o444 });
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     ops.push(Op::Mount { kind: c("proc"), at: c("proc"), flags, options: CString::default() });
+    ops.extend(["one", "one/upper", "one/work", "two", "three"].map(directory));
+    let open = |slot, path| Op::OpenLayer { slot: Slot(slot), path: c(path) };
+    ops.extend([open(22, "one/upper"), open(23, "one/work")]);
+    let upper = Some([Slot(22), Slot(23)]);
+    ops.push(Op::MountOverlay { lower: vec![Slot(20)], upper, at: c("two") });
+    ops.push(Op::FinishOverlay { slot: Slot(21), attributes: libc::MOUNT_ATTR_NODEV });
+    ops.push(Op::AttachTree { slot: Slot(21), at: c("three") });
     ops.push(Op::PivotRoot);
     ops.push(Op::Reached(Stage::Pivoted));
     ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
