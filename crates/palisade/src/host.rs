@@ -83,6 +83,17 @@ impl Host {
 }
 
 impl System {
+    /// Everything in a directory but devices, FIFOs and sockets, in order of names.
+    pub(crate) fn children(directory: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_file() || kind.is_symlink()))
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        paths.iter().filter_map(|path| Self::at(path)).collect()
+    }
+
     fn at(path: &Path) -> Option<Self> {
         let kind = fs::symlink_metadata(path).ok()?.file_type();
         if kind.is_symlink() {

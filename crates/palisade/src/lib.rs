@@ -2,12 +2,18 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod changes;
 mod collect;
+mod copied;
+mod credentials;
 mod error;
+mod hiding;
 mod host;
+mod into;
 mod job;
 pub mod language;
 mod native;
+mod outputs;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -17,7 +23,7 @@ mod trees;
 
 pub use error::{Refusal, StartError};
 pub use host::Ids;
-pub use job::{Access, Given, Job, Shown};
+pub use job::{Access, Base, Given, Held, Job, Overlay, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use palisade_spec as spec;
 pub use prepare::{Preparation, Prepared, prepare};

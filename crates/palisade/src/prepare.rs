@@ -11,15 +11,16 @@ use std::{
 use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
 
 use crate::{
-    backend,
+    backend, changes,
     collect::collect,
     error::StartError,
     host::Host,
-    job::{Given, Job},
+    job::{Access, Given, Job},
     language::BUILD,
     native::Launch,
+    outputs,
     resolve::resolve,
-    supervise::{Connection, Finished, now, supervise},
+    supervise::{Connection, Finished, Left, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -119,8 +120,22 @@ impl Prepared {
     ) -> Result<Report, StartError> {
         let (excess, strictness) = (self.excess, self.strictness);
         let mut connection = Connection { stdin, output, excess, strictness, cancel, begun };
-        Ok(supervise(&self.launch, &mut connection)?.report)
+        let Finished { report, left } = supervise(&self.launch, &mut connection)?;
+        Ok(files_of(&self.launch.job, report, &left))
     }
+}
+
+/// The report with what the program left for its caller: outputs, and changes to its overlay.
+fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
+    if job.outputs.is_some() {
+        let (taken, not_taken) = outputs::take(job, &left.places);
+        (report.outputs, report.outputs_left) = (Some(taken), not_taken);
+    }
+    let lower = job.shown.iter().find(|shown| shown.access == Access::Overlay).and_then(|shown| shown.held.as_ref());
+    if let (Some(overlay), Some(upper), Some(lower)) = (&job.overlay, &left.upper, lower) {
+        report.changes = Some(changes::take(&overlay.changes, upper, &lower.file));
+    }
+    report
 }
 
 /// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
@@ -140,8 +155,8 @@ fn build(
         cancel,
         begun,
     };
-    let Finished { report, build } = supervise(&launch, &mut connection)?;
-    let left = match (&build, &launch.job.artefact) {
+    let Finished { report, left } = supervise(&launch, &mut connection)?;
+    let left = match (&left.build, &launch.job.artefact) {
         (Some(build), Some(artefact)) if report.success => artefacts(build, artefact)?,
         _ => Vec::new(),
     };

@@ -43,7 +43,8 @@ pub struct Overlay {
 }
 
 /// What becomes of the changes to an overlay. They are held in memory, within the limit of `/tmp`'s size.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// They are forgotten.
     #[default]
@@ -56,7 +57,7 @@ pub enum Keep {
 }
 
 /// Which files are copied out, and where to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outputs {
     /// Which regular files: globs, relative to the working directory, or absolute in a place that the program can write
     /// to. `*` and `?` stop at `/`, `**` does not.
@@ -89,7 +90,8 @@ impl Outputs {
 }
 
 /// What happens to a file that is in the way of an output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Existing {
     /// It stays, and the output is not taken.
     #[default]

@@ -28,17 +28,24 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         }
         tree.push(match std::fs::read_link(&at) {
             Ok(target) => Entry::Link { at, target },
-            Err(_) => Entry::Host { from: at.clone(), kind: Kind::of(&at), at, access: Access::Write },
+            Err(_) => Entry::Host {
+                from: at.clone(),
+                kind: Kind::of(&at),
+                at,
+                access: Access::Write,
+                owner: None,
+                held: None,
+            },
         });
     }
     let planned = std::mem::take(&mut launch.tree);
-    let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/opt/palisade");
+    let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/.palisade");
     tree.extend(planned.into_iter().filter(|entry| match entry {
         Entry::Host { at, .. } => at.starts_with("/work"),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc => true,
-        Entry::Link { .. } | Entry::Text { .. } | Entry::Mask { .. } | Entry::Device { .. } | Entry::Seal => false,
+        _ => false,
     }));
     launch.backend = Backend::None;
     launch.wall = Wall::Nothing;

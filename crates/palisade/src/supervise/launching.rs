@@ -6,7 +6,7 @@ use palisade_spec::{Input, Output, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Connection, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
+use super::{Connection, Left, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -39,7 +39,8 @@ pub(super) fn start<'a>(
         Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
         None => None,
     };
-    let mut script = native::script(launch, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
+    let ids = launch.ids.of_next_run();
+    let mut script = native::script(launch, ids, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
     let cloned = now();
     let mut spawned = spawn(&script);
     if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
@@ -52,7 +53,6 @@ pub(super) fn start<'a>(
         spawned = spawn(&script);
     }
     let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    let ids = launch.ids.of_next_run();
     let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
     if let Err(source) = child.map_ids(map) {
         return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
@@ -90,7 +90,7 @@ pub(super) fn start<'a>(
         times: Times { begun: connection.begun, cloned, ..Times::default() },
         exit: None,
         failed: None,
-        build: None,
+        left: Left::default(),
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
@@ -131,7 +131,7 @@ impl Run<'_> {
                     if let Some(proc) = handles.next() {
                         self.meter.watch(proc);
                     }
-                    self.build = handles.next();
+                    self.left.take(&self.launch.job, handles);
                 }
                 Ok(Some(Record::Ready { marks, at, listener })) => {
                     self.times.marks = marks;
@@ -174,6 +174,16 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
              unmasked /proc (docker: --security-opt systempaths=unconfined)"
                 .to_owned(),
         ),
+        (Some(Op::OpenTree { .. }), libc::ESTALE) => Some(
+            "somebody put another file or directory there after it was checked: start again, and see who changes it"
+                .to_owned(),
+        ),
+        (Some(Op::MountOverlay { .. }), libc::EINVAL | libc::EPERM | libc::EACCES) => Some(
+            "an overlay needs a directory without other file systems mounted in it, and Linux 5.11 or later".to_owned(),
+        ),
+        (Some(Op::Hide { .. }), libc::ELOOP) => {
+            Some("somebody put a symbolic link into its path after it was checked: start again".to_owned())
+        }
         (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }
