@@ -1,8 +1,8 @@
 //! From arguments to a request.
 
 use palisade::spec::{
-    Capabilities, FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program,
-    Request, Siblings, Strictness,
+    Capabilities, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program, Request,
+    Siblings, Strictness,
 };
 
 use clap::CommandFactory;
@@ -56,14 +56,16 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         let siblings = if args.with_dir { Siblings::Visible } else { Siblings::Hidden };
         Program::Source { file: first.into(), language: args.language, siblings }
     };
+    let (policy, files) = crate::files::files(args.files)?;
     Ok(Request {
         program,
+        files,
         arguments: words.collect(),
         environment: args.setenv,
         stdin: Input::Inherit,
         output: if args.json { Output::Keep } else { Output::Pass },
         policy: Policy {
-            files: FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: Vec::new() },
+            files: policy,
             network: match args.network {
                 Network::None => NetworkPolicy::None,
                 Network::Loopback => NetworkPolicy::Loopback,
