@@ -36,6 +36,10 @@ pub(crate) struct Run {
     #[arg(long, short)]
     pub(crate) quiet: bool,
 
+    /// Give the program a terminal of its own, and lend it this one's keyboard and screen
+    #[arg(long, short)]
+    pub(crate) tty: bool,
+
     /// Run in a sandbox. It is the default, and here so that it can be said
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,

@@ -1,6 +1,6 @@
 //! From options about files to a policy and a request, and what their outcome means for the exit status.
 
-use palisade::spec::{Existing, Files, FilesPolicy, Keep, Outputs, Overlay, Report};
+use palisade::spec::{Existing, Files, FilesPolicy, Keep, LeftKind, Outputs, Overlay, Report};
 
 use crate::{
     args::{self, Filesystem},
@@ -46,5 +46,6 @@ pub(crate) fn files(args: args::Files) -> Result<(FilesPolicy, Files), Refused> 
 /// The exit status, given the one so far: a program that succeeded, and whose files could not be taken, has not.
 pub(crate) fn exit_code(report: &Report, so_far: i32) -> i32 {
     let incomplete = report.changes.as_ref().is_some_and(|changes| !changes.incomplete.is_empty());
-    if so_far == 0 && (incomplete || !report.outputs_left.is_empty()) { 125 } else { so_far }
+    let failed = report.outputs_left.iter().any(|left| left.kind == LeftKind::Failed);
+    if so_far == 0 && (incomplete || failed) { 125 } else { so_far }
 }

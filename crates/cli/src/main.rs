@@ -8,6 +8,7 @@ mod doctor;
 mod files;
 mod print;
 mod request;
+mod terminal;
 mod typescript;
 
 use std::{os::fd::AsFd, process::ExitCode};
@@ -39,6 +40,9 @@ fn run_command(args: args::Run) -> i32 {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
     };
+    if let Err(error) = terminal::check(&args) {
+        return print::refusal(&error, json);
+    }
     let request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),

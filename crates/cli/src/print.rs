@@ -273,6 +273,9 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         line("directory", job.directory.display().to_string());
         let variables: Vec<String> = job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         line("environment", variables.join(" "));
+        if let Some(size) = job.terminal {
+            line("terminal", format!("its own, {} lines of {}", size.rows, size.columns));
+        }
         line("namespaces", launch.namespaces.join(", "));
         line("ids", format!("{}:{} on the host", launch.ids.uid, launch.ids.gid));
         let limits = &job.limits;

@@ -7,7 +7,10 @@ use palisade::spec::{
 
 use clap::CommandFactory;
 
-use crate::args::{Cli, Excess, Hostile, Network, Run};
+use crate::{
+    args::{Cli, Excess, Hostile, Network, Run},
+    terminal,
+};
 
 /// Something that this version refuses to do, and what to do instead.
 #[derive(Debug)]
@@ -61,9 +64,11 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         program,
         files,
         arguments: words.collect(),
-        environment: args.setenv,
+        // What is said later wins.
+        environment: args.tty.then(terminal::name).into_iter().chain(args.setenv).collect(),
         stdin: Input::Inherit,
         output: if args.json { Output::Keep } else { Output::Pass },
+        terminal: args.tty.then(terminal::wanted),
         policy: Policy {
             files: policy,
             network: match args.network {

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_spec::{Change, Changes, Existing, FileKind, Keep, Left, Name};
+use palisade_spec::{Change, Changes, Existing, FileKind, Keep, Left, LeftKind, Name};
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fgetxattr, readlinkat, statat};
 
 use crate::{error::StartError, into::Into, outputs::open_beneath};
@@ -79,6 +79,7 @@ fn store(directory: &Path, upper: &OwnedFd, files: &[Kept], changes: &mut Change
             target.make(&to)
         } else {
             open_beneath(upper, &file.path, OFlags::NONBLOCK | OFlags::NOCTTY)
+                .map_err(|error| error.because)
                 .and_then(|from| target.copy(&from, &to, file.size, file.executable).map(drop))
         };
         if let Err(because) = done {
@@ -90,7 +91,7 @@ fn store(directory: &Path, upper: &OwnedFd, files: &[Kept], changes: &mut Change
 }
 
 fn leave(changes: &mut Changes, path: &Path, because: &str) {
-    changes.incomplete.push(Left { path: name(path), because: because.to_owned() });
+    changes.incomplete.push(Left { path: name(path), kind: LeftKind::Failed, because: because.to_owned() });
 }
 
 fn name(path: &Path) -> Name {
@@ -206,7 +207,9 @@ impl Walk<'_> {
     }
 
     fn same_content(&self, path: &Path) -> Result<bool, String> {
-        let open = |root| open_beneath(root, path, OFlags::NONBLOCK | OFlags::NOCTTY).map(File::from);
+        let open = |root| {
+            open_beneath(root, path, OFlags::NONBLOCK | OFlags::NOCTTY).map(File::from).map_err(|error| error.because)
+        };
         let (mut one, mut other) = (open(self.upper)?, open(self.lower)?);
         let mut parts = [vec![0; 64 << 10], vec![0; 64 << 10]];
         loop {
@@ -237,7 +240,7 @@ fn fill<'a>(file: &mut File, buffer: &'a mut [u8]) -> Result<&'a [u8], String> {
 
 /// What is in a directory, and whether it is opaque.
 fn entries(root: &OwnedFd, path: &Path) -> Result<(BTreeMap<OsString, Stat>, bool), String> {
-    let directory = open_beneath(root, path, OFlags::DIRECTORY)?;
+    let directory = open_beneath(root, path, OFlags::DIRECTORY).map_err(|error| error.because)?;
     let system = |error: rustix::io::Errno| io::Error::from(error).to_string();
     let mut found = BTreeMap::new();
     for entry in Dir::read_from(directory.as_fd()).map_err(system)? {

@@ -6,7 +6,7 @@ use std::{fmt, io, path::PathBuf};
 
 use serde::Serialize;
 
-use crate::language::LanguageError;
+use crate::{diagnose::Malformed, language::LanguageError};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,9 @@ pub enum StartError {
     /// The language is unknown, or its tools are missing.
     #[error(transparent)]
     Language(#[from] LanguageError),
+    /// A file that has a say in every run is not what it should be.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -151,7 +154,7 @@ impl StartError {
                 _ => "give it execute permission (chmod +x), or run it with its interpreter".to_owned(),
             }),
             Self::Language(error) => error.hint(),
-            Self::Io { .. } => None,
+            Self::Malformed(_) | Self::Io { .. } => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Keep, Limits, NetworkPolicy, Outputs};
+use palisade_spec::{Capabilities, HostileCalls, Keep, Limits, NetworkPolicy, Outputs, Terminal};
 use palisade_sys::Identity;
 use serde::Serialize;
 
@@ -43,6 +43,8 @@ pub struct Job {
     pub outputs: Option<Outputs>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
+    /// The terminal that it gets instead of pipes.
+    pub terminal: Option<Terminal>,
     /// What it may reach.
     pub network: NetworkPolicy,
     /// Which privileges it may hold.

@@ -6,6 +6,7 @@ mod changes;
 mod collect;
 mod copied;
 mod credentials;
+mod diagnose;
 mod error;
 mod hiding;
 mod host;
@@ -21,6 +22,7 @@ mod run;
 mod supervise;
 mod trees;
 
+pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};
 pub use host::Ids;
 pub use job::{Access, Base, Given, Held, Job, Overlay, Shown};

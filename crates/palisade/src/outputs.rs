@@ -12,7 +12,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use palisade_spec::{Left, Name, Outputs, Taken};
+use palisade_spec::{Left, LeftKind, Name, Outputs, Taken};
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use crate::{
@@ -27,7 +27,7 @@ const LOOKED_AT: u64 = 1 << 20;
 const NAMED: usize = 256;
 
 /// Most places that they are in: each takes a descriptor in one message.
-const PLACES: usize = 5;
+const PLACES: usize = 4;
 
 /// One pattern, as it is used.
 #[derive(Debug)]
@@ -152,11 +152,11 @@ pub(crate) fn take(job: &Job, places: &[(PathBuf, OwnedFd)]) -> (Vec<Taken>, Vec
                 round.walk(root, &patterns, outputs, &target);
             }
         }
-        Err(error) => round.leave(&outputs.directory, &format!("it cannot be written to: {error}")),
+        Err(error) => round.leave(&outputs.directory, format!("it cannot be written to: {error}").into()),
     }
     if round.omitted > 0 {
         let because = format!("{} more were not taken", round.omitted);
-        round.left.push(Left { path: Name(b"...".to_vec()), because });
+        round.left.push(Left { path: Name(b"...".to_vec()), kind: LeftKind::Failed, because });
     }
     round.taken.sort_by(|a, b| a.path.cmp(&b.path));
     (round.taken, round.left)
@@ -171,10 +171,10 @@ struct Round {
 }
 
 impl Round {
-    fn leave(&mut self, path: &Path, because: &str) {
+    fn leave(&mut self, path: &Path, why: NotTaken) {
         if self.left.len() < NAMED {
             let path = Name(path.as_os_str().as_bytes().to_vec());
-            self.left.push(Left { path, because: because.to_owned() });
+            self.left.push(Left { path, kind: why.kind, because: why.because });
         } else {
             self.omitted += 1;
         }
@@ -187,14 +187,14 @@ impl Round {
             let open = match open_beneath(root, &directory, OFlags::DIRECTORY) {
                 Ok(open) => open,
                 Err(error) => {
-                    self.leave(&directory, &format!("the directory cannot be read: {error}"));
+                    self.leave(&directory, format!("the directory cannot be read: {}", error.because).into());
                     continue;
                 }
             };
             let entries = match Dir::read_from(open.as_fd()) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    self.leave(&directory, &format!("the directory cannot be read: {}", io::Error::from(error)));
+                    self.leave(&directory, format!("the directory cannot be read: {}", io::Error::from(error)).into());
                     continue;
                 }
             };
@@ -205,7 +205,8 @@ impl Round {
                 }
                 self.looked_at += 1;
                 if self.looked_at > LOOKED_AT {
-                    self.leave(&directory, &format!("more than {LOOKED_AT} files and directories to look at"));
+                    let because = format!("more than {LOOKED_AT} files and directories to look at");
+                    self.leave(&directory, because.into());
                     return;
                 }
                 let path = directory.join(std::ffi::OsStr::from_bytes(name));
@@ -213,23 +214,30 @@ impl Round {
                     waiting.push(path);
                 } else if let Some(pattern) = patterns.iter().find(|pattern| pattern.matcher.is_match(&path)) {
                     let to = pattern.prefix.join(&path);
-                    if let Err(because) = self.copy(root, &path, &to, outputs, target) {
-                        self.leave(&to, &because);
+                    if let Err(why) = self.copy(root, &path, &to, outputs, target) {
+                        self.leave(&to, why);
                     }
                 }
             }
         }
     }
 
-    fn copy(&mut self, root: &OwnedFd, path: &Path, to: &Path, outputs: &Outputs, target: &Into) -> Result<(), String> {
+    fn copy(
+        &mut self,
+        root: &OwnedFd,
+        path: &Path,
+        to: &Path,
+        outputs: &Outputs,
+        target: &Into,
+    ) -> Result<(), NotTaken> {
         // Not blocking, in case it is a FIFO.
         let from = open_beneath(root, path, OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW)?;
         let stat = fstat(&from).map_err(|error| io::Error::from(error).to_string())?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err("it is no regular file".to_owned());
+            return Err(NotTaken::no_file("it is no regular file"));
         }
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-        let over = |what: &str, limit: String, hint: &str| Err(format!("{what} the limit of {limit} ({hint})"));
+        let over = |what: &str, limit: String, hint: &str| Err(format!("{what} the limit of {limit} ({hint})").into());
         if size > outputs.file_size.0 {
             let what = format!("its {size} bytes exceed");
             return over(&what, outputs.file_size.to_string(), "--out-file-size");
@@ -247,14 +255,33 @@ impl Round {
     }
 }
 
+/// Why something was not taken.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    kind: LeftKind,
+    pub(crate) because: String,
+}
+
+impl NotTaken {
+    fn no_file(because: &str) -> Self {
+        Self { kind: LeftKind::NoFile, because: because.to_owned() }
+    }
+}
+
+impl From<String> for NotTaken {
+    fn from(because: String) -> Self {
+        Self { kind: LeftKind::Failed, because }
+    }
+}
+
 /// Opens something of the sandbox for reading. Nothing outside `root` and nothing behind a link can be reached.
-pub(crate) fn open_beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, String> {
+pub(crate) fn open_beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, NotTaken> {
     let path = if path == Path::new("") { Path::new(".") } else { path };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     openat2(root, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(|errno| match errno {
-        rustix::io::Errno::LOOP => "it is a symbolic link, and links are not followed".to_owned(),
-        rustix::io::Errno::NXIO => "it is a socket or a device".to_owned(),
-        rustix::io::Errno::XDEV => "it is on another file system".to_owned(),
-        other => io::Error::from(other).to_string(),
+        rustix::io::Errno::LOOP => NotTaken::no_file("it is a symbolic link, and links are not followed"),
+        rustix::io::Errno::NXIO => NotTaken::no_file("it is a socket or a device"),
+        rustix::io::Errno::XDEV => "it is on another file system".to_owned().into(),
+        other => io::Error::from(other).to_string().into(),
     })
 }

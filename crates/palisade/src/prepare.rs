@@ -5,7 +5,10 @@
 use std::{
     os::fd::{BorrowedFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
@@ -20,7 +23,7 @@ use crate::{
     native::Launch,
     outputs,
     resolve::resolve,
-    supervise::{Connection, Finished, Left, now, supervise},
+    supervise::{Connection, Finished, Left, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -46,6 +49,7 @@ pub struct Prepared {
     strictness: Strictness,
     /// When work on the program's own stage began, in nanoseconds of the monotonic clock.
     begun: u64,
+    has_run: AtomicBool,
 }
 
 /// Checks and plans a request, and compiles its program if it has to be compiled. The request's own input and output are
@@ -78,6 +82,7 @@ pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Prep
         excess: request.policy.output_excess,
         strictness: request.policy.strictness,
         begun,
+        has_run: AtomicBool::new(false),
     }))
 }
 
@@ -119,7 +124,8 @@ impl Prepared {
         cancel: Option<BorrowedFd<'_>>,
     ) -> Result<Report, StartError> {
         let (excess, strictness) = (self.excess, self.strictness);
-        let mut connection = Connection { stdin, output, excess, strictness, cancel, begun };
+        let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
+        let mut connection = Connection { stdin, output, excess, strictness, cancel, begun, upkeep };
         let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         Ok(files_of(&self.launch.job, report, &left))
     }
@@ -154,6 +160,7 @@ fn build(
         strictness: request.policy.strictness,
         cancel,
         begun,
+        upkeep: Upkeep::Done, // the program's own run does it
     };
     let Finished { report, left } = supervise(&launch, &mut connection)?;
     let left = match (&left.build, &launch.job.artefact) {

@@ -44,6 +44,7 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
     }
     if let Some(last) = jobs.last_mut() {
         exchange(request, trees, last)?;
+        last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
             set(&mut last.environment, name.clone(), value.clone());
@@ -103,6 +104,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         overlay: None,
         outputs: None,
         artefact: None,
+        terminal: None,
         network: request.policy.network.clone(),
         capabilities: request.policy.capabilities,
         hostile_calls: request.policy.hostile_calls,
@@ -183,6 +185,7 @@ fn source_jobs(
             overlay: None,
             outputs: None,
             artefact: step.artefact.map(PathBuf::from),
+            terminal: None,
             network: request.policy.network.clone(),
             capabilities: request.policy.capabilities,
             hostile_calls: request.policy.hostile_calls,

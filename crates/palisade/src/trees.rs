@@ -65,6 +65,7 @@ impl Trees {
             asked.retain(|one| one.access != Access::Read);
         }
         let overlaid = overlay.as_ref().map(|overlay| overlay.from.clone());
+        asked.retain(|one| Some(&one.from) != overlaid.as_ref());
         asked.extend(overlay);
         let mut shown = Vec::new();
         for one in asked {

@@ -180,6 +180,18 @@ pub struct Left {
     /// Which.
     #[serde(flatten)]
     pub path: Name,
+    /// Whether it could have been.
+    pub kind: LeftKind,
     /// Why.
     pub because: String,
+}
+
+/// Whether something that matched could have been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftKind {
+    /// A link, FIFO, socket or device: only regular files are taken.
+    NoFile,
+    /// A limit, a file in the way, or an error.
+    Failed,
 }

@@ -12,7 +12,9 @@ mod request;
 mod signal;
 mod units;
 
-pub use files::{Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, Name, Outputs, Overlay, Taken};
+pub use files::{
+    Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
+};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
@@ -22,6 +24,6 @@ pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
     ViolationKind, Weakening,
 };
-pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings};
+pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings, Terminal};
 pub use signal::Signal;
 pub use units::{Bytes, UnitError, parse_duration};

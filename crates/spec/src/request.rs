@@ -21,6 +21,8 @@ pub struct Request {
     pub output: Output,
     /// Where it works, and which files go in and come out.
     pub files: Files,
+    /// A terminal instead of three pipes; `None` for pipes.
+    pub terminal: Option<Terminal>,
     /// What it may do.
     pub policy: Policy,
     /// Which wall to use.
@@ -38,6 +40,7 @@ impl Request {
             stdin: Input::Empty,
             output: Output::Keep,
             files: Files::default(),
+            terminal: None,
             policy: Policy::default(),
             backend: Backend::Auto,
         }
@@ -88,6 +91,26 @@ pub enum Output {
     Keep,
     /// Passed on live to the caller's own streams, unchanged; counted, not kept.
     Pass,
+}
+
+/// A pseudo-terminal of the sandbox's own as the program's three streams; never a terminal of the caller.
+///
+/// What the program prints on either stream counts as standard output. The end of the input is typed as Ctrl-D. If the
+/// input is inherited and is a terminal, that one is put into raw mode while the program runs, and a change of its size is
+/// passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Terminal {
+    /// Lines at the start.
+    pub rows: u16,
+    /// Signs in a line at the start.
+    pub columns: u16,
+}
+
+impl Default for Terminal {
+    /// 24 lines of 80, as a VT100.
+    fn default() -> Self {
+        Self { rows: 24, columns: 80 }
+    }
 }
 
 /// Which wall to use.

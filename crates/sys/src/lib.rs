@@ -20,6 +20,7 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 mod step;
+mod terminal;
 mod trial;
 
 pub use arguments::output_was_closed;
@@ -27,7 +28,7 @@ pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
 pub use script::{
     Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
-    Slot, Stage,
+    Slot, Stage, Stdio,
 };
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

@@ -44,7 +44,7 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         Entry::Host { at, .. } => at.starts_with("/work"),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
-        Entry::Proc => true,
+        Entry::Proc | Entry::Terminals => true,
         _ => false,
     }));
     launch.backend = Backend::None;

@@ -85,6 +85,8 @@ pub enum Entry {
         /// Its path on both sides.
         at: PathBuf,
     },
+    /// Pseudo-terminals of the sandbox's own, with the /dev/ptmx that makes more of them.
+    Terminals,
     /// From here on, everything above is the root and read-only.
     Seal,
     /// An empty, writable, sized file system in memory.
@@ -220,6 +222,12 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
         ("stderr", "/proc/self/fd/2"),
     ] {
         tree.push(Entry::Link { at: Path::new("/dev").join(at), target: target.into() });
+    }
+    if job.terminal.is_some() {
+        tree.push(Entry::Terminals);
+        tree.push(Entry::Link { at: "/dev/ptmx".into(), target: "pts/ptmx".into() });
+        // Whoever opens it gets the terminal that controls their own session.
+        tree.push(Entry::Device { at: "/dev/tty".into() });
     }
     tree.push(Entry::Proc);
     tree.push(Entry::Directory { at: EMPTY.into() });

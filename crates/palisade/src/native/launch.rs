@@ -193,7 +193,10 @@ fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
         layer(
             N::OutputFiltering,
             S::Enforced,
-            "pipes of our own, byte cap for each stream (contents are not searched)",
+            match job.terminal {
+                None => "pipes of our own, byte cap for each stream (contents are not searched)",
+                Some(_) => "a terminal of its own, byte cap (contents are not searched)",
+            },
         ),
     ]
 }

@@ -11,7 +11,7 @@ use std::{
 
 use palisade_spec::{Keep, NetworkPolicy};
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
     landlock::{Rules, Tcp, access},
 };
 
@@ -47,8 +47,12 @@ pub(crate) mod marks {
 #[derive(Debug)]
 pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 
-/// The script for `launch` with these ids, which gives away handles of [`handles`].
-pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Pipes, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+/// Pseudo-terminals that one sandbox can have; all sandboxes together share the host's `kernel.pty.max`.
+const TERMINALS: u32 = 32;
+
+/// The script for `launch` with these ids. It gives the handles of [`handles`] away, then both ends of the terminal if there
+/// is one. A program without pipes has a terminal.
+pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
     let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
@@ -144,8 +148,11 @@ fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
     }
 }
 
-/// Slots from the one before this on are not for trees.
+/// Slots from [`MASTER`] on are not for trees. The last eight are for handles.
 const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 13);
+/// Where the program's end of its terminal is kept, and the supervisor's.
+const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 15);
+const MASTER: Slot = Slot(palisade_sys::SLOTS - 16);
 /// The upper layer of an overlay for the parent, then the two that the overlay is made of, then its lower one.
 const UPPER_SLOTS: [Slot; 4] = [
     Slot(palisade_sys::SLOTS - 9),
@@ -172,14 +179,14 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
     Ok(ops)
 }
 
-fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
+fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
         Wall::Full => (syscalls::filter(&job.network, set_id(launch))?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
-        stdio: pipes.0,
+        stdio: pipes.map_or(Stdio::Terminal(TERMINAL), |pipes| Stdio::Given(pipes.0)),
         rlimits: launch.rlimits.clone(),
         filter,
         listener,
@@ -226,7 +233,7 @@ struct Builder {
 
 impl Builder {
     fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == HIGHEST.0 - 1 {
+        if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -340,6 +347,15 @@ impl Builder {
                 flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
                 options: CString::default(),
             }),
+            Entry::Terminals => {
+                self.directory(Path::new("/dev/pts"))?;
+                self.ops.push(Op::Mount {
+                    kind: c_string("devpts")?,
+                    at: self.place(Path::new("/dev/pts"))?,
+                    flags: libc::MS_NOSUID | libc::MS_NOEXEC,
+                    options: c_string(format!("newinstance,ptmxmode=0666,mode=0620,max={TERMINALS}"))?,
+                });
+            }
             Entry::Mask { at, kind } => {
                 let source = match kind {
                     Kind::File => "dev/null",
@@ -387,6 +403,11 @@ impl Builder {
                     slots.push(slot);
                 }
             }
+        }
+        if let Some(size) = launch.job.terminal {
+            let (rows, columns) = (size.rows, size.columns);
+            self.ops.push(Op::OpenTerminal { master: MASTER, terminal: TERMINAL, rows, columns });
+            slots.extend([MASTER, TERMINAL]);
         }
         self.ops.push(Op::GiveHandles(slots));
         Ok(())

@@ -6,7 +6,10 @@ use palisade_spec::{Input, Output, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Connection, Left, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
+use super::{
+    Connection, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, terminal::CallersTerminal,
+    verdict::Acts,
+};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -22,13 +25,19 @@ pub(super) fn start<'a>(
     stdin: Input,
 ) -> Result<Run<'a>, StartError> {
     refuse_weakened(connection.strictness, &launch.weakened)?;
-    let cap = match connection.output {
-        Output::Keep => launch.job.limits.output.0,
-        // Nothing is kept, so only a limit that kills is one.
-        Output::Pass if connection.excess == palisade_spec::OutputExcess::Cut => u64::MAX,
-        Output::Pass => launch.job.limits.output.0,
+    let cap = cap(launch, connection);
+    let (streams, pipes, typed, terminal) = match launch.job.terminal {
+        None => {
+            let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
+            (streams, Some(pipes), Input::Empty, None)
+        }
+        Some(size) => {
+            let inherited = stdin == Input::Inherit;
+            let entered = if inherited { CallersTerminal::enter(size) } else { Ok(None) };
+            let terminal = entered.map_err(StartError::io("make the terminal raw"))?;
+            (Streams::none(), None, stdin, terminal)
+        }
     };
-    let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
     let mut acts = Acts::new();
 
     // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
@@ -83,6 +92,8 @@ pub(super) fn start<'a>(
         connection,
         child,
         streams,
+        typed,
+        terminal,
         meter: Meter::new(group),
         listener: None,
         acts,
@@ -94,10 +105,20 @@ pub(super) fn start<'a>(
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
-    if let Some(place) = &launch.cgroup {
+    if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();
     }
     Ok(run)
+}
+
+/// Bytes that each stream may have.
+fn cap(launch: &Launch, connection: &Connection<'_>) -> u64 {
+    match connection.output {
+        Output::Keep => launch.job.limits.output.0,
+        // Nothing is kept, so only a limit that kills is one.
+        Output::Pass if connection.excess == palisade_spec::OutputExcess::Cut => u64::MAX,
+        Output::Pass => launch.job.limits.output.0,
+    }
 }
 
 impl Run<'_> {
@@ -131,7 +152,13 @@ impl Run<'_> {
                     if let Some(proc) = handles.next() {
                         self.meter.watch(proc);
                     }
-                    self.left.take(&self.launch.job, handles);
+                    self.left.take(&self.launch.job, &mut handles);
+                    if let (Some(master), Some(terminal)) = (handles.next(), handles.next()) {
+                        let typed = std::mem::replace(&mut self.typed, Input::Empty);
+                        let cap = cap(self.launch, self.connection);
+                        self.streams = Streams::of_terminal(typed, self.connection.output, cap, [master, terminal])
+                            .map_err(StartError::io("connect the terminal"))?;
+                    }
                 }
                 Ok(Some(Record::Ready { marks, at, listener })) => {
                     self.times.marks = marks;
