@@ -10,12 +10,16 @@ use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 use crate::{
     error::Refusal,
     host::{Host, Ids},
-    job::{Access, Job},
+    job::{Access, Base, Job},
     native::{self, Entry, Kind, Launch, Wall},
 };
 
 /// Plans a launch without isolation.
 pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let refusals = refusals(&job);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
     let mut launch = native::plan(job, &Host { ids, landlock: 0, ..host.clone() })?;
@@ -66,4 +70,21 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         }
     }
     Ok(launch)
+}
+
+/// What only a wall can hold, and must not be taken for held.
+fn refusals(job: &Job) -> Vec<Refusal> {
+    let wants = [
+        (job.base == Base::Host, "the host's files read-only (--filesystem read-only)"),
+        (!job.hidden.is_empty(), "hidden paths"),
+        (job.overlay.is_some(), "a copy-on-write view of a directory (--overlay)"),
+        (job.outputs.is_some(), "outputs out of the program's own places (--output)"),
+    ];
+    let refusal = |needs: &str| Refusal {
+        backend: "none",
+        needs: needs.to_owned(),
+        because: "without a wall the program reads and writes the host's own files".to_owned(),
+        hint: "leave --backend out".to_owned(),
+    };
+    wants.into_iter().filter(|(wanted, _)| *wanted).map(|(_, needs)| refusal(needs)).collect()
 }
