@@ -15,6 +15,7 @@ use std::{
 use crate::{
     credentials::{HOST_KEYS, OF_A_HOME, OF_THE_HOST},
     error::StartError,
+    host::is_left_out,
     job::{Base, Shown},
     trees::path_error,
 };
@@ -59,7 +60,9 @@ pub(crate) fn add_credentials(
     if base == Base::Toolchain && shown.is_empty() {
         return Ok(());
     }
-    let is_inside = |path: &Path| base == Base::Host || shown.iter().any(|tree| path.starts_with(&tree.from));
+    let is_inside = |path: &Path| {
+        (base == Base::Host && !is_left_out(path)) || shown.iter().any(|tree| path.starts_with(&tree.from))
+    };
     let is_near = |home: &Path| is_inside(home) || shown.iter().any(|tree| tree.from.starts_with(home));
     let mut known: Vec<PathBuf> = OF_THE_HOST.iter().map(PathBuf::from).collect();
     let (keys, begin) = HOST_KEYS;
@@ -100,7 +103,8 @@ pub(crate) fn add_credentials(
 
 /// Whether a wider tree shows the path, and not only it or what is inside.
 fn is_covered(path: &Path, base: Base, shown: &[Shown]) -> bool {
-    base == Base::Host || shown.iter().any(|tree| tree.from != path && path.starts_with(&tree.from))
+    (base == Base::Host && !is_left_out(path))
+        || shown.iter().any(|tree| tree.from != path && path.starts_with(&tree.from))
 }
 
 /// Home directories: the caller's, and those of all users.

@@ -82,6 +82,26 @@ impl Host {
     }
 }
 
+/// Whether a path is not shown with the whole of the host's files: it is at a place that the sandbox has of its own, or in
+/// /run, where the sockets of daemons are, which a read-only mount protects from nobody, or in /sys, which is the machine.
+pub(crate) fn is_left_out(path: &Path) -> bool {
+    const LEFT_OUT: [&str; 12] = [
+        "/proc",
+        "/dev",
+        "/sys",
+        "/run",
+        "/tmp",
+        "/work",
+        "/build",
+        "/lost+found",
+        "/.empty",
+        "/.hidden",
+        "/.upper",
+        "/.palisade",
+    ];
+    LEFT_OUT.iter().any(|place| path.starts_with(place))
+}
+
 impl System {
     /// Everything in a directory but devices, FIFOs and sockets, in order of names.
     pub(crate) fn children(directory: &Path) -> Vec<Self> {

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use crate::{
     error::StartError,
     hiding,
+    host::is_left_out,
     job::{Access, Base, Held, Job, Shown},
 };
 
@@ -61,8 +62,8 @@ impl Trees {
         // Hiding wins over showing.
         asked.retain(|one| !hidden.iter().any(|hide| one.from.starts_with(hide)));
         if base == Base::Host {
-            // Everything is to be read at its own place already.
-            asked.retain(|one| one.access != Access::Read);
+            // Everything else is to be read at its own place already.
+            asked.retain(|one| one.access != Access::Read || (is_left_out(&one.from) && one.from != whole));
         }
         let overlaid = overlay.as_ref().map(|overlay| overlay.from.clone());
         asked.retain(|one| Some(&one.from) != overlaid.as_ref());
@@ -167,7 +168,7 @@ impl Asked {
         }
         let held = Held::open(&self.from).map_err(|error| path_error(&self.path, &error))?;
         // Where the whole host is shown, links lead where they lead there.
-        let at = if base == Base::Host { self.from.clone() } else { self.at };
+        let at = if base == Base::Host && !is_left_out(&self.at) { self.from.clone() } else { self.at };
         Ok(Shown { from: self.from, at, access: self.access, held: Some(Arc::new(held)) })
     }
 }
@@ -200,8 +201,11 @@ fn directory(path: &Path, base: Base, shown: &[Shown]) -> Result<PathBuf, StartE
     }
     let tree = shown.iter().rev().find(|shown| from.starts_with(&shown.from));
     match tree {
-        Some(tree) => Ok(tree.at.join(from.strip_prefix(&tree.from).unwrap_or(Path::new("")))),
-        None if base == Base::Host => Ok(from),
+        Some(tree) => match from.strip_prefix(&tree.from) {
+            Ok(rest) if rest != Path::new("") => Ok(tree.at.join(rest)),
+            _ => Ok(tree.at.clone()),
+        },
+        None if base == Base::Host && !is_left_out(&from) => Ok(from),
         None => Err(wrong("the policy does not show it", "show it with --allow-read, --allow-write or --overlay")),
     }
 }

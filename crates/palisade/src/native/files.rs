@@ -13,7 +13,7 @@ use palisade_spec::NetworkPolicy;
 use serde::Serialize;
 
 use crate::{
-    host::{Host, System},
+    host::{Host, System, is_left_out},
     job::{Access, Base, Held, Job, Shown},
 };
 
@@ -307,15 +307,12 @@ fn host_tree(shown: &Shown, owner: Option<(u32, u32)>) -> Entry {
     }
 }
 
-/// Everything at the top of the host's tree but what the sandbox has of its own, and /run and /sys: there are the sockets
-/// of daemons, which a read-only mount protects from nobody, and the machine.
+/// Everything at the top of the host's tree but what is left out.
 fn everything() -> Vec<System> {
-    const LEFT_OUT: [&str; 11] =
-        ["/proc", "/dev", "/sys", "/run", "/tmp", "/work", "/build", "/lost+found", EMPTY, HIDDEN, UPPER];
     let mut parts = System::children(Path::new("/"));
     parts.retain(|part| {
         let (System::Tree(path, _) | System::Link { at: path, .. }) = part;
-        !LEFT_OUT.iter().any(|own| path == Path::new(own))
+        !is_left_out(path)
     });
     parts
 }
