@@ -346,3 +346,26 @@ fn a_mount_inside_a_hidden_directory_is_hidden_with_it() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "end\n", "{}", text(&output));
     });
 }
+
+#[test]
+fn a_workspace_whose_owner_cannot_be_mapped_is_refused_unless_it_is_open() {
+    if !need("root") {
+        return;
+    }
+    let Some(place) = Place::new(Person::Root) else { return };
+    let work = elsewhere(&place);
+    let root = work.path().display().to_string();
+    // ramfs cannot do it (FS_ALLOW_IDMAP in fs/ramfs/inode.c).
+    let run = |mode: &str| {
+        let mount = format!("mount -t ramfs none {root} && chmod {mode} {root}");
+        let line = format!("{} run --quiet --workspace {root} -- touch new", place.palisade.display());
+        with_mount(&place, &mount, &line)
+    };
+    let closed = run("755");
+    assert_eq!(closed.status.code(), Some(125), "{}", text(&closed));
+    assert!(text(&closed).contains("is not writable by others"), "{}", text(&closed));
+    assert!(text(&closed).contains("cannot be mapped to it here (Invalid argument"), "{}", text(&closed));
+    let open = run("777");
+    assert_eq!(open.status.code(), Some(0), "{}", text(&open));
+    place.assert_clean();
+}

@@ -206,8 +206,13 @@ impl Child {
     /// # Errors
     /// `WouldBlock` if there is none yet.
     pub fn record(&self) -> io::Result<Option<Record>> {
+        let is_reset = |error: &io::Error| error.raw_os_error() == Some(libc::ECONNRESET);
         match receive_record(self.control.as_fd()) {
-            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => Ok(None),
+            // It went without reading what it was told, which the kernel says once, before what it has said itself.
+            Err(error) if is_reset(&error) => match receive_record(self.control.as_fd()) {
+                Err(error) if is_reset(&error) => Ok(None),
+                answer => answer,
+            },
             answer => answer,
         }
     }

@@ -201,7 +201,7 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
              unmasked /proc (docker: --security-opt systempaths=unconfined)"
                 .to_owned(),
         ),
-        (Some(Op::OpenTree { .. }), libc::ESTALE) => Some(
+        (Some(Op::OpenTree { .. }), libc::ESTALE | libc::ELOOP) => Some(
             "somebody put another file or directory there after it was checked: start again, and see who changes it"
                 .to_owned(),
         ),
