@@ -2,8 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use palisade::spec::{Backend, Bytes, Copied, UnitError, parse_duration};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use palisade::spec::{Backend, Bytes, Copied, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
+
+use crate::cases::Compare;
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -13,14 +15,28 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// Only the options of the command that is given are made: a launch pays for no other's.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Run a source file (its language goes by the extension) or, after `--`, a command
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Named policies: list, show, check and compare them
+    Policy(crate::policy::Args),
+    /// Make and keep environments: packages, search paths and variables for programs
+    Env(crate::environment::Env),
+    /// Run test files, or one program with many inputs, and compare what it prints
+    Test(Test),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// Recommend limits and a backend for a source file, and say what they cost
+    Advise(Advise),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one page for each command into a directory
+    Man(Man),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
@@ -40,6 +56,25 @@ pub(crate) struct Run {
     #[arg(long, short)]
     pub(crate) tty: bool,
 
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    #[command(flatten)]
+    pub(crate) exchange: Exchange,
+
+    /// What happens at the output limit
+    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Excess,
+
+    /// FILE and its arguments, or `--` and a command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
+    pub(crate) words: Vec<String>,
+}
+
+// What a program gets: the same words for every command that runs one.
+#[derive(Args, Debug)]
+pub(crate) struct Wants {
     /// Run in a sandbox. It is the default, and here so that it can be said
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,
@@ -52,6 +87,10 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) strict: bool,
 
+    /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
+    #[arg(long, value_name = "ID", value_parser = crate::policy::named)]
+    pub(crate) policy: Vec<NamedPolicy>,
+
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]
     pub(crate) language: Option<String>,
@@ -59,6 +98,10 @@ pub(crate) struct Run {
     /// Show the directory of FILE read-only, not just the file
     #[arg(long)]
     pub(crate) with_dir: bool,
+
+    /// Run in this environment: its packages, search path and variables (see `palisade env`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
 
     /// Elapsed time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
@@ -100,13 +143,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) tmp_inodes: Option<u32>,
 
-    /// Bytes of each output stream (with --json 8M unless said; otherwise only with --on-output-limit kill)
+    /// Bytes of each output stream (8M unless said; `run` without --json has none unless it is to kill)
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(crate) output_limit: Option<Bytes>,
-
-    /// What happens at the output limit
-    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
-    pub(crate) on_output_limit: Excess,
 
     /// What happens at a system call that only an attack needs
     #[arg(long, value_enum, default_value_t = Hostile::Deny, value_name = "WHAT", help_heading = "Permissions")]
@@ -127,13 +166,52 @@ pub(crate) struct Run {
     /// Set a variable (nothing of this environment is inherited)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Permissions")]
     pub(crate) setenv: Vec<(String, String)>,
-
-    /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD")]
-    pub(crate) words: Vec<String>,
 }
 
-/// Host files: in their own places, copied in, copied out.
+#[derive(Args, Debug)]
+pub(crate) struct Test {
+    /// Run the one program for each NAME.in below DIR, and compare what it prints with NAME.out or NAME.ans
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: Option<PathBuf>,
+
+    /// How output is compared: exact, trailing (white space at ends of lines and of the file is ignored), tokens
+    /// (all white space is equal) or float:EPS (as tokens, and numbers may differ by EPS)
+    #[arg(long, default_value = "trailing", value_name = "HOW", requires = "cases")]
+    pub(crate) compare: Compare,
+
+    /// Sandboxes at one time [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = count)]
+    pub(crate) jobs: Option<u32>,
+
+    /// Begin nothing more after the first failure
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Print one JSON object on standard output instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the results as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Show no progress, and of the table only what failed
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    /// Source files. With --cases, the one program
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Arguments for each; with --cases and without FILE, a command and its arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+}
+
+// Host files in their own places, and copied in: the same words for every command that runs a program.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Files {
@@ -155,11 +233,20 @@ pub(crate) struct Files {
     pub(crate) hide: Vec<PathBuf>,
 
     /// Start in this host directory, and let the program change it
-    #[arg(long, value_name = "DIR", conflicts_with = "overlay")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
 
+    /// Copy a host file into the sandbox, to an absolute path below /work or /tmp, or a new one
+    #[arg(long, value_name = "HOST:INSIDE", value_parser = copied)]
+    pub(crate) file: Vec<Copied>,
+}
+
+// What comes out of one run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Exchange {
     /// Start in a copy-on-write view of this host directory: the program sees its changes, the host does not
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "workspace")]
     pub(crate) overlay: Option<PathBuf>,
 
     /// Keep the changes to the overlay in this directory, which is new or empty
@@ -169,10 +256,6 @@ pub(crate) struct Files {
     /// List the changes to the overlay, and forget them
     #[arg(long, requires = "overlay", conflicts_with = "overlay_out")]
     pub(crate) dry_run: bool,
-
-    /// Copy a host file into the sandbox, to an absolute path below /work or /tmp, or a new one
-    #[arg(long, value_name = "HOST:INSIDE", value_parser = copied)]
-    pub(crate) file: Vec<Copied>,
 
     /// Copy out the files that match, relative to the working directory or absolute, when the program has ended
     #[arg(long, value_name = "GLOB", requires = "out")]
@@ -204,6 +287,52 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advise {
+    /// Print the advice as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Language of FILE, if its extension does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) language: Option<String>,
+
+    /// Do not run anything to find out what a backend costs
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+
+    /// Runs of each kind that are measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 20,
+          conflicts_with = "no_measure")]
+    pub(crate) runs: u32,
+
+    /// Price of a MiB of the memory limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().memory)]
+    pub(crate) rate_memory: f64,
+
+    /// Price of a second of the processor time limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().time)]
+    pub(crate) rate_time: f64,
+
+    /// The program
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Where the pages go; made if it is not there
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -265,7 +394,7 @@ fn copied(text: &str) -> Result<Copied, String> {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

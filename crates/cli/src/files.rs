@@ -1,34 +1,53 @@
 //! From options about files to a policy and a request, and what their outcome means for the exit status.
 
-use palisade::spec::{Existing, Files, FilesPolicy, Keep, LeftKind, Outputs, Overlay, Report};
+use palisade::spec::{Existing, Files, FilesPolicy, Keep, LeftKind, Outputs, Overlay, Report, Request};
 
 use crate::{
-    args::{self, Filesystem},
+    args::{self, Exchange, Filesystem},
     request::Refused,
 };
 
-/// What may be seen, and what goes in and out.
-pub(crate) fn files(args: args::Files) -> Result<(FilesPolicy, Files), Refused> {
-    let mut policy = FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: args.hide };
-    match args.filesystem {
-        Some(Filesystem::None) if !policy.read.is_empty() || !policy.write.is_empty() || args.workspace.is_some() => {
-            return Err(Refused {
-                what: "--filesystem none shows nothing, and other options show something".to_owned(),
-                hint: "leave out --filesystem, or --allow-read, --allow-write and --workspace",
-            });
-        }
-        Some(Filesystem::ReadOnly) => policy.read.push("/".into()),
-        Some(Filesystem::None | Filesystem::Custom) | None => {}
+/// Refuses what contradicts itself.
+pub(crate) fn check(args: &args::Files) -> Result<(), Refused> {
+    let shows = !args.allow_read.is_empty() || !args.allow_write.is_empty() || args.workspace.is_some();
+    if args.filesystem == Some(Filesystem::None) && shows {
+        return Err(Refused {
+            what: "--filesystem none shows nothing, and other options show something".to_owned(),
+            hint: "leave out --filesystem, or --allow-read, --allow-write and --workspace",
+        });
     }
-    let directory = args.workspace.clone().or_else(|| args.overlay.clone());
-    policy.write.extend(args.workspace);
-    policy.read.extend(args.overlay.clone());
-    let changes = match (args.overlay_out, args.dry_run) {
-        (Some(directory), _) => Keep::Files(directory),
-        (None, true) => Keep::List,
-        (None, false) => Keep::Nothing,
-    };
-    let outputs = args.out.map(|directory| {
+    Ok(())
+}
+
+/// What may be seen and changed in its own place.
+pub(crate) fn policy(args: &args::Files) -> FilesPolicy {
+    let whole = (args.filesystem == Some(Filesystem::ReadOnly)).then(|| "/".into());
+    FilesPolicy {
+        read: args.allow_read.iter().cloned().chain(whole).collect(),
+        write: args.allow_write.iter().chain(&args.workspace).cloned().collect(),
+        hidden: args.hide.clone(),
+    }
+}
+
+/// Where a program works, and what is put there.
+pub(crate) fn given(args: &args::Files) -> Files {
+    Files { directory: args.workspace.clone(), copied: args.file.clone(), ..Files::default() }
+}
+
+/// Adds what comes out of one run.
+pub(crate) fn exchange(args: Exchange, request: &mut Request) {
+    let files = &mut request.files;
+    if let Some(directory) = args.overlay {
+        request.policy.files.read.push(directory.clone());
+        files.directory = Some(directory.clone());
+        let changes = match (args.overlay_out, args.dry_run) {
+            (Some(directory), _) => Keep::Files(directory),
+            (None, true) => Keep::List,
+            (None, false) => Keep::Nothing,
+        };
+        files.overlay = Some(Overlay { directory, changes });
+    }
+    files.outputs = args.out.map(|directory| {
         let most = Outputs::to(directory);
         Outputs {
             patterns: args.output,
@@ -39,8 +58,6 @@ pub(crate) fn files(args: args::Files) -> Result<(FilesPolicy, Files), Refused> 
             ..most
         }
     });
-    let overlay = args.overlay.map(|directory| Overlay { directory, changes });
-    Ok((policy, Files { directory, copied: args.file, overlay, outputs }))
 }
 
 /// The exit status, given the one so far: a program that succeeded, and whose files could not be taken, has not.

@@ -3,10 +3,15 @@
 //! Arguments become a `Request` (`request.rs`), the library answers, `print.rs` says it.
 #![forbid(unsafe_code)]
 
+mod advise;
 mod args;
+mod cases;
 mod doctor;
+mod environment;
 mod files;
+mod policy;
 mod print;
+mod reference;
 mod request;
 mod terminal;
 mod typescript;
@@ -28,14 +33,20 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Policy(args) => policy::command(&args),
+        Command::Env(args) => environment::command(args),
+        Command::Test(args) => cases::test(args),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Advise(args) => advise::answer(&args),
+        Command::Completions(args) => reference::completions(args.shell),
+        Command::Man(args) => reference::man(args.dir.as_deref()),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet) = (args.json, args.quiet);
+    let (json, quiet, env) = (args.json, args.quiet, args.wants.env.clone());
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -43,10 +54,13 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
-    let request = match request::request(args) {
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::run_until(request, Some(cancel.as_fd())) {
         Ok(report) if json => files::exit_code(&report, print::report_json(&report)),
         Ok(report) => files::exit_code(&report, print::verdict(&report, quiet)),
@@ -55,11 +69,14 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let json = args.json;
-    let request = match request::request(args) {
+    let (json, env) = (args.json, args.wants.env.clone());
+    let mut request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
+    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
+        return print::environment_error(&error, json);
+    }
     match palisade::plan(&request) {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),

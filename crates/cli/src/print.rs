@@ -2,6 +2,8 @@
 //!
 //! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
 
+pub(crate) mod progress;
+
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -11,7 +13,8 @@ use std::{
 
 use palisade::{
     Plan, StartError,
-    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind},
+    environment::EnvironmentError,
+    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -86,6 +89,11 @@ pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
+/// Why there is no environment.
+pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
@@ -121,8 +129,9 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        if let Some(weakened) = summary_of_weakened(report) {
-            err(&format!("palisade: {weakened}\n"));
+        weakened(&report.weakened);
+        if let Some(lowered) = summary_of_lowered(report) {
+            err(&format!("palisade: {lowered}\n"));
         }
         for line in story(report).into_iter().chain(files(report)) {
             err(&format!("palisade: {line}\n"));
@@ -139,14 +148,29 @@ fn text(stream: &Stream) -> String {
     text
 }
 
-fn summary_of_weakened(report: &Report) -> Option<String> {
-    let first = report.weakened.first()?;
-    let names: Vec<&str> = report.weakened.iter().map(|weak| weak.what.as_str()).collect();
-    Some(format!(
-        "weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this",
+/// What this host could only give in a weaker form, on one line. Nothing if there is nothing.
+pub(crate) fn weakened(weakened: &[Weakening]) {
+    let Some(first) = weakened.first() else { return };
+    let names: Vec<&str> = weakened.iter().map(|weak| weak.what.as_str()).collect();
+    err(&format!(
+        "palisade: weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
         names.join(", "),
         first.because
-    ))
+    ));
+}
+
+/// What was asked for and lowered, by whom it was.
+fn summary_of_lowered(report: &Report) -> Option<String> {
+    let mut by: Vec<(&str, Vec<String>)> = Vec::new();
+    for clamp in &report.clamped {
+        let change = format!("{} {} to {}", clamp.what, clamp.asked, clamp.given);
+        match by.iter_mut().find(|(because, _)| *because == clamp.because) {
+            Some((_, changes)) => changes.push(change),
+            None => by.push((&clamp.because, vec![change])),
+        }
+    }
+    let all: Vec<String> = by.iter().map(|(because, changes)| format!("{} ({because})", changes.join(", "))).collect();
+    (!all.is_empty()).then(|| format!("lowered: {}; --quiet hides this", all.join("; ")))
 }
 
 fn story(report: &Report) -> Vec<String> {
@@ -171,8 +195,12 @@ fn story(report: &Report) -> Vec<String> {
                 LimitKind::Output => "--output-limit",
                 _ => "--file-size-limit",
             };
-            if report.ended_in == Stage::Run {
-                lines.push(format!("hint: raise it with {option}"));
+            // A limit that somebody else keeps low is not raised by asking for more.
+            let kept = report.clamped.iter().find(|clamp| clamp.what == limit.to_string());
+            match kept {
+                Some(clamp) => lines.push(format!("hint: it is kept low by {}", clamp.because)),
+                None if report.ended_in == Stage::Run => lines.push(format!("hint: raise it with {option}")),
+                None => {}
             }
         }
         Outcome::Signalled { signal } => lines.push(format!("{who} was ended by {signal}")),
@@ -238,9 +266,24 @@ fn files(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Text for people that may name files.
+pub(crate) fn words(text: &str) -> i32 {
+    out(&legible(text))
+}
+
 /// Text that is ready.
 pub(crate) fn data(text: &str) -> i32 {
     out(text)
+}
+
+/// Text in which words of strangers are.
+pub(crate) fn lines(text: &str) -> i32 {
+    out(&legible(text))
+}
+
+/// Something that is worth a look and did not keep the command from doing its work.
+pub(crate) fn warning(text: &str) {
+    err(&format!("warning: {text}\n"));
 }
 
 /// Whether standard output may be coloured: a terminal, and nobody said no (<https://no-color.org>).
@@ -258,7 +301,7 @@ pub(crate) enum Colour {
 }
 
 /// A word as the report writes it.
-fn name_of(word: &impl serde::Serialize) -> String {
+pub(crate) fn name_of(word: &impl serde::Serialize) -> String {
     serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -307,6 +350,9 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         }
         for weak in &launch.weakened {
             line("weakened", format!("{}: {}; instead: {}; fix: {}", weak.what, weak.because, weak.instead, weak.hint));
+        }
+        for clamp in &launch.clamped {
+            line("lowered", format!("{}: {} to {} ({})", clamp.what, clamp.asked, clamp.given, clamp.because));
         }
         text.push('\n');
     }

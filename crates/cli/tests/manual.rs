@@ -93,6 +93,7 @@ fn check(page: &str) {
             .current_dir(root())
             .env("PATH", &path)
             .env("XDG_CONFIG_HOME", settings.path())
+            .env("PALISADE_ENVIRONMENTS", settings.path().join("environments"))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -131,8 +132,11 @@ pages! {
     policy_prints_what_it_says: "docs/policy.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",
+    environments_prints_what_it_says: "docs/environments.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
     doctor_prints_what_it_says: "docs/doctor.md",
+    terminal_prints_what_it_says: "docs/terminal.md",
+    advise_prints_what_it_says: "docs/advise.md",
     performance_prints_what_it_says: "docs/performance.md",
 }
 

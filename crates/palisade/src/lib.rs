@@ -1,12 +1,16 @@
 //! Untrusted program in, typed report out, through the strongest wall this host can hold.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 mod backend;
+mod bound;
+mod ceiling;
 mod changes;
 mod collect;
 mod copied;
 mod credentials;
 mod diagnose;
+pub mod environment;
 mod error;
 mod hiding;
 mod host;
@@ -15,6 +19,8 @@ mod job;
 pub mod language;
 mod native;
 mod outputs;
+mod overhead;
+mod policies;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -27,6 +33,11 @@ pub use error::{Refusal, StartError};
 pub use host::Ids;
 pub use job::{Access, Base, Given, Held, Job, Overlay, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
+pub use overhead::{Measured, Overhead, measure};
 pub use palisade_spec as spec;
+pub use policies::{
+    Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
+    useless,
+};
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};

@@ -14,7 +14,9 @@ use std::{
 use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
 
 use crate::{
-    backend, changes,
+    backend,
+    bound::Resolved,
+    changes,
     collect::collect,
     error::StartError,
     host::Host,
@@ -72,15 +74,16 @@ pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Prep
             let compile = Some(Box::new(report.clone()));
             return Ok(Preparation::Failed(Box::new(Report { compile, ..report })));
         }
-        last.given.extend(left);
+        last.give(left);
         compile = Some(Box::new(report));
         begun = now();
     }
+    let (excess, strictness) = (last.output_excess(), last.strictness());
     Ok(Preparation::Ready(Prepared {
         launch: backend::choose(request.backend, last, &host)?,
         compile,
-        excess: request.policy.output_excess,
-        strictness: request.policy.strictness,
+        excess,
+        strictness,
         begun,
         has_run: AtomicBool::new(false),
     }))
@@ -147,17 +150,18 @@ fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
 /// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
 fn build(
     request: &Request,
-    job: Job,
+    job: Resolved,
     host: &Host,
     begun: u64,
     cancel: Option<BorrowedFd<'_>>,
 ) -> Result<(Report, Vec<Given>), StartError> {
+    let (excess, strictness) = (job.output_excess(), job.strictness());
     let launch = backend::choose(request.backend, job, host)?;
     let mut connection = Connection {
         stdin: Input::Empty,
         output: Output::Keep,
-        excess: request.policy.output_excess,
-        strictness: request.policy.strictness,
+        excess,
+        strictness,
         cancel,
         begun,
         upkeep: Upkeep::Done, // the program's own run does it

@@ -15,7 +15,8 @@ use palisade_spec::{Bytes, Limits, LimitsAsk, Program, Request, Siblings, Stage}
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::{
-    changes, copied,
+    bound::{Bounds, Resolved},
+    changes, copied, environment,
     error::StartError,
     job::{Access, Base, Given, Job, Overlay, Shown},
     language::{self, Language, SearchPath, WORK},
@@ -28,17 +29,47 @@ const SOURCE: u64 = 16 << 20;
 /// Where palisade's own binary is for languages that need it.
 const HELPER: &str = "/.palisade/palisade";
 /// Least memory with which a sandbox can be set up and a program loaded.
-const LEAST_MEMORY: Bytes = Bytes::mib(4);
+pub(crate) const LEAST_MEMORY: Bytes = Bytes::mib(4);
+/// Fewest descriptors with which a program can be loaded.
+pub(crate) const LEAST_DESCRIPTORS: u32 = 8;
+/// Fewest files and directories of a /tmp.
+pub(crate) const LEAST_INODES: u32 = 8;
 
-/// The jobs of a request, in order: a compiler first where the language has one.
-pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
+/// The jobs of a request, in order: a compiler first where the language has one. Each is within every ceiling of this
+/// host and every policy that the request asks for.
+pub(crate) fn resolve(request: &Request) -> Result<Vec<Resolved>, StartError> {
+    let bounds = Bounds::of(request)?;
+    let mut clamped = Vec::new();
+    let mut narrowed = None;
+    if !bounds.is_empty() {
+        let (policy, lowered) = bounds.narrow(&request.policy)?;
+        clamped = lowered;
+        narrowed = Some(Request { policy, ..request.clone() });
+    }
+    let request = narrowed.as_ref().unwrap_or(request);
+    let jobs = jobs(request, bounds.memory())?;
+    let last = jobs.len().saturating_sub(1);
+    let hold = |(number, job)| {
+        let clamped = if number == last { std::mem::take(&mut clamped) } else { Vec::new() };
+        bounds.hold(job, &request.policy, clamped)
+    };
+    jobs.into_iter().enumerate().map(hold).collect()
+}
+
+/// The jobs as they were asked for. No language is told of more memory than `most` bytes.
+fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
     check_words(request)?;
     let mut jobs = match &request.program {
         Program::Command(command) => vec![command_job(request, command)?],
-        Program::Source { file, language, siblings } => source_jobs(request, file, language.as_deref(), *siblings)?,
+        Program::Source { file, language, siblings } => {
+            source_jobs(request, file, language.as_deref(), *siblings, most)?
+        }
     };
     let trees = Trees::of(request)?;
     for job in &mut jobs {
+        if let Some(environment) = &request.activated {
+            environment::activate(environment, job);
+        }
         trees.give(job);
         check_limits(&job.limits)?;
     }
@@ -66,7 +97,7 @@ fn exchange(request: &Request, trees: Trees, job: &mut Job) -> Result<(), StartE
 }
 
 /// Sets a variable, in place of one of the same name.
-fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
+pub(crate) fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
     environment.retain(|(known, _)| *known != name);
     environment.push((name, value));
 }
@@ -117,6 +148,7 @@ fn source_jobs(
     file: &Path,
     language: Option<&str>,
     siblings: Siblings,
+    most: u64,
 ) -> Result<Vec<Job>, StartError> {
     let (content, size) = open_source(file)?;
     let own = own_languages();
@@ -158,7 +190,10 @@ fn source_jobs(
         }),
     }
     let toolchain = language.locate(&SearchPath::of_this_process())?;
-    let template = language::Job { source: &source, palisade: HELPER, memory: None };
+    if let Some(environment) = &request.activated {
+        environment::fits(environment, &language, &toolchain)?;
+    }
+    let template = language::Job { source: &source, palisade: HELPER, memory: None, most };
     let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
         let mut job_shown: Vec<Shown> = step
             .read_only
@@ -207,7 +242,7 @@ fn source_jobs(
     Ok(jobs)
 }
 
-fn limits_of(limits: &language::Limits) -> LimitsAsk {
+pub(crate) fn limits_of(limits: &language::Limits) -> LimitsAsk {
     LimitsAsk {
         wall_time: Some(limits.wall_time),
         cpu_time: Some(limits.cpu_time),
@@ -221,10 +256,15 @@ fn limits_of(limits: &language::Limits) -> LimitsAsk {
 
 /// `$XDG_CONFIG_HOME/palisade/languages`: the user's own definitions.
 pub(crate) fn own_languages() -> Option<PathBuf> {
+    user_config().map(|config| config.join("languages"))
+}
+
+/// `$XDG_CONFIG_HOME/palisade`: what is the user's own.
+pub(crate) fn user_config() -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;
-    Some(config.join("palisade/languages"))
+    Some(config.join("palisade"))
 }
 
 /// The `palisade` command itself: this process, or the one on PATH if this process only uses the library.
@@ -241,7 +281,7 @@ fn helper() -> Result<PathBuf, StartError> {
     })
 }
 
-fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
+pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     open_file(file, SOURCE, "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…")
         .map(|(fd, size, _)| (fd, size))
 }
@@ -326,8 +366,8 @@ fn check_limits(limits: &Limits) -> Result<(), StartError> {
     let counts = [
         ("the process limit", limits.processes, 1),
         ("the thread limit", limits.threads, 1),
-        ("the descriptor limit", limits.descriptors, 8),
-        ("the inode limit", limits.tmp_inodes, 8),
+        ("the descriptor limit", limits.descriptors, LEAST_DESCRIPTORS),
+        ("the inode limit", limits.tmp_inodes, LEAST_INODES),
     ];
     for (what, value, least) in counts {
         if value < least {

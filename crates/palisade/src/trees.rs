@@ -12,6 +12,7 @@ use palisade_spec::{Program, Request, Siblings};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use crate::{
+    environment,
     error::StartError,
     hiding,
     host::is_left_out,
@@ -68,9 +69,10 @@ impl Trees {
         let overlaid = overlay.as_ref().map(|overlay| overlay.from.clone());
         asked.retain(|one| Some(&one.from) != overlaid.as_ref());
         asked.extend(overlay);
+        let taken = request.activated.is_some().then_some(environment::PLACE);
         let mut shown = Vec::new();
         for one in asked {
-            shown.push(one.checked(base)?);
+            shown.push(one.checked(base, taken)?);
         }
         place(&mut shown, base);
         // The source file's directory is shown elsewhere, and no less.
@@ -144,9 +146,9 @@ impl Asked {
         Ok(())
     }
 
-    fn checked(self, base: Base) -> Result<Shown, StartError> {
+    fn checked(self, base: Base, taken: Option<&str>) -> Result<Shown, StartError> {
         for place in [&self.at, &self.from] {
-            if is_own(place, &self.at) {
+            if is_own(place, &self.at) || taken.is_some_and(|taken| self.at.starts_with(taken)) {
                 let hint = if self.access == Access::Read && self.from == Path::new("/") {
                     "all of the host's files are read with --filesystem read-only"
                 } else {

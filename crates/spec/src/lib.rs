@@ -4,6 +4,8 @@
 //! Not here: any input or output, any decision about a host (`palisade`), any system call (`palisade-sys`).
 #![forbid(unsafe_code)]
 
+mod cost;
+mod environment;
 mod files;
 mod limits;
 mod policy;
@@ -12,13 +14,15 @@ mod request;
 mod signal;
 mod units;
 
+pub use cost::{Cost, CostRates, RateError, parse_rate};
+pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
 pub use files::{
     Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
 };
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
-    NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness,
+    NamedPolicy, NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness, changes,
 };
 pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,

@@ -4,10 +4,14 @@ use std::{path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-use crate::{files::Files, policy::Policy};
+use crate::{
+    environment::Environment,
+    files::Files,
+    policy::{NamedPolicy, Policy},
+};
 
 /// One run that somebody wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// What to run.
     pub program: Program,
@@ -15,6 +19,8 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// Variables beside the small fixed environment; nothing of the caller's environment is inherited.
     pub environment: Vec<(String, String)>,
+    /// Packages, search path and variables that it gets as well (R30).
+    pub activated: Option<Environment>,
     /// What the program reads.
     pub stdin: Input,
     /// Where its output goes.
@@ -25,6 +31,8 @@ pub struct Request {
     pub terminal: Option<Terminal>,
     /// What it may do.
     pub policy: Policy,
+    /// Bounds of it that were asked for by name: the request is met with each.
+    pub policies: Vec<NamedPolicy>,
     /// Which wall to use.
     pub backend: Backend,
 }
@@ -37,11 +45,13 @@ impl Request {
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
+            activated: None,
             stdin: Input::Empty,
             output: Output::Keep,
             files: Files::default(),
             terminal: None,
             policy: Policy::default(),
+            policies: Vec::new(),
             backend: Backend::Auto,
         }
     }

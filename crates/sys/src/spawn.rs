@@ -206,13 +206,10 @@ impl Child {
     /// # Errors
     /// `WouldBlock` if there is none yet.
     pub fn record(&self) -> io::Result<Option<Record>> {
-        let is_reset = |error: &io::Error| error.raw_os_error() == Some(libc::ECONNRESET);
         match receive_record(self.control.as_fd()) {
-            // It went without reading what it was told, which the kernel says once, before what it has said itself.
-            Err(error) if is_reset(&error) => match receive_record(self.control.as_fd()) {
-                Err(error) if is_reset(&error) => Ok(None),
-                answer => answer,
-            },
+            // It went without having read all that was told to it. The kernel says that first, and once (sock_error); what
+            // the child had to say itself is still there.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => receive_record(self.control.as_fd()),
             answer => answer,
         }
     }

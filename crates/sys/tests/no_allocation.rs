@@ -345,3 +345,27 @@ fn the_trials_of_probes_allocate_nothing() {
     let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
     assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
 }
+
+#[test]
+fn the_last_words_of_a_child_that_did_not_listen_are_heard() {
+    let ops = vec![Op::AwaitIds, Op::WorkingDirectory(c("/no/such/directory"))];
+    let script = Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None };
+    let child = spawn(&script).unwrap();
+    let signal = |number| {
+        // SAFETY: a child of this process that has not been waited for.
+        assert_eq!(unsafe { libc::kill(i32::try_from(child.pid()).unwrap(), number) }, 0);
+    };
+    // Stopped until it has been told one thing more than it hears: its end then breaks the connection.
+    signal(libc::SIGSTOP);
+    let (uid, gid) = ids();
+    child.map_ids(IdMap { uid: (1000, uid), gid: (1000, gid), groups: groups() }).unwrap();
+    child.go(&[]).unwrap();
+    signal(libc::SIGCONT);
+    // Readable when it has ended.
+    let mut fd = libc::pollfd { fd: child.pidfd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure that lives across the call.
+    assert_eq!(unsafe { libc::poll(&raw mut fd, 1, 20_000) }, 1);
+    let first = child.record().unwrap();
+    assert!(matches!(first, Some(Record::Failed { step: 1, errno: libc::ENOENT })), "{first:?}");
+    assert!(child.record().unwrap().is_none());
+}

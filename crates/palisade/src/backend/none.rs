@@ -3,11 +3,12 @@
 //! The program has the caller's files, network and ids. It still gets a mount namespace, so that `/work` can exist, and a
 //! pid namespace, so that nothing outlives the run; limits and supervision are the usual ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 
 use crate::{
+    bound::Resolved,
     error::Refusal,
     host::{Host, Ids},
     job::{Access, Base, Job},
@@ -15,19 +16,23 @@ use crate::{
 };
 
 /// Plans a launch without isolation.
-pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let (mut job, clamped) = job.into_parts_without_wall().map_err(|refusal| vec![refusal])?;
     let refusals = refusals(&job);
     if !refusals.is_empty() {
         return Err(refusals);
     }
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
-    let mut launch = native::plan(job, &Host { ids, landlock: 0, ..host.clone() })?;
+    // What is shown at another place than the host's covers what the host has there: /work, an environment (R15).
+    let placed: Vec<PathBuf> = job.shown.iter().filter(|shown| shown.from != shown.at).map(|s| s.at.clone()).collect();
+    let placed: Vec<PathBuf> = placed.into_iter().filter(|at| at.parent() == Some(Path::new("/"))).collect();
+    let mut launch = native::launch(job, clamped, &Host { ids, landlock: 0, ..host.clone() })?;
     let own = ["/proc", "/work", "/build"];
     let mut tree: Vec<Entry> = Vec::new();
     for entry in std::fs::read_dir("/").into_iter().flatten().flatten() {
         let at = entry.path();
-        if own.iter().any(|own| at == Path::new(own)) {
+        if own.iter().any(|own| at == Path::new(own)) || placed.contains(&at) {
             continue;
         }
         tree.push(match std::fs::read_link(&at) {
@@ -45,7 +50,7 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let planned = std::mem::take(&mut launch.tree);
     let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/.palisade");
     tree.extend(planned.into_iter().filter(|entry| match entry {
-        Entry::Host { at, .. } => at.starts_with("/work"),
+        Entry::Host { at, .. } => at.starts_with("/work") || placed.contains(at),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc | Entry::Terminals => true,

@@ -12,6 +12,7 @@ use super::{
     owners::owners,
 };
 use crate::{
+    bound::Resolved,
     error::Refusal,
     host::{Host, Ids},
     job::{Access, Job},
@@ -67,7 +68,13 @@ pub enum Wall {
 ///
 /// # Errors
 /// Every reason why this host cannot hold it.
-pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(crate) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let (job, clamped) = job.into_parts();
+    launch(job, clamped, host)
+}
+
+/// As [`plan`], for what a backend made of a resolved job.
+pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut refuse = |needs: &str, because: String, hint: &str| {
         refusals.push(Refusal { backend: "native", needs: needs.to_owned(), because, hint: hint.to_owned() });
@@ -118,7 +125,8 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             hint: "boot with `lsm=landlock,…` (Linux 5.13 or later)".to_owned(),
         });
     }
-    let (rlimits, clamped) = limits::rlimits(&job.limits, place.as_ref());
+    let (rlimits, lower) = limits::rlimits(&job.limits, place.as_ref());
+    clamped.extend(lower);
     let mut namespaces = vec!["user", "mount", "pid", "ipc", "uts", "cgroup"];
     if job.network != NetworkPolicy::AllowAll {
         namespaces.push("network");

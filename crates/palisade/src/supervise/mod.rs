@@ -187,7 +187,7 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
-        if !isatty(stdout()) {
+        if self.terminal.is_some() && !isatty(stdout()) {
             // Nor may Ctrl-C be lost on a program that is gone.
             self.terminal = None;
         }
