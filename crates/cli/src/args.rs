@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use palisade::spec::{Backend, Bytes, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
+use palisade::spec::{Backend, Bytes, Copied, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
 
 use crate::cases::Compare;
 
@@ -56,6 +56,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) wants: Wants,
+
+    #[command(flatten)]
+    pub(crate) exchange: Exchange,
 
     /// What happens at the output limit
     #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
@@ -155,13 +158,8 @@ pub(crate) struct Wants {
     #[arg(long, value_name = "NAME", help_heading = "Permissions")]
     pub(crate) allow_domain: Vec<String>,
 
-    /// Show a host file or directory read-only, at its own path
-    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
-    pub(crate) allow_read: Vec<PathBuf>,
-
-    /// Let the program change a host file or directory, at its own path
-    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
-    pub(crate) allow_write: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: Files,
 
     /// Set a variable (nothing of this environment is inherited)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Permissions")]
@@ -209,6 +207,77 @@ pub(crate) struct Test {
     /// Arguments for each; with --cases and without FILE, a command and its arguments
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
+}
+
+// Host files in their own places, and copied in: the same words for every command that runs a program.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Files {
+    /// The host's files: none but the toolchain, read-only (all of them but credentials), or custom (what the options below
+    /// say, which is the default)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) filesystem: Option<Filesystem>,
+
+    /// Show a host file or directory read-only, at its own path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_read: Vec<PathBuf>,
+
+    /// Let the program change a host file or directory, at its own path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_write: Vec<PathBuf>,
+
+    /// Hide a host file or directory wherever it would be shown
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hide: Vec<PathBuf>,
+
+    /// Start in this host directory, and let the program change it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+
+    /// Copy a host file into the sandbox, to an absolute path below /work or /tmp, or a new one
+    #[arg(long, value_name = "HOST:INSIDE", value_parser = copied)]
+    pub(crate) file: Vec<Copied>,
+}
+
+// What comes out of one run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Exchange {
+    /// Start in a copy-on-write view of this host directory: the program sees its changes, the host does not
+    #[arg(long, value_name = "DIR", conflicts_with = "workspace")]
+    pub(crate) overlay: Option<PathBuf>,
+
+    /// Keep the changes to the overlay in this directory, which is new or empty
+    #[arg(long, value_name = "DIR", requires = "overlay")]
+    pub(crate) overlay_out: Option<PathBuf>,
+
+    /// List the changes to the overlay, and forget them
+    #[arg(long, requires = "overlay", conflicts_with = "overlay_out")]
+    pub(crate) dry_run: bool,
+
+    /// Copy out the files that match, relative to the working directory or absolute, when the program has ended
+    #[arg(long, value_name = "GLOB", requires = "out")]
+    pub(crate) output: Vec<String>,
+
+    /// Where outputs go
+    #[arg(long, value_name = "DIR", requires = "output")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Let outputs replace files that are there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+
+    /// Size of each output
+    #[arg(long, value_name = "SIZE", requires = "out")]
+    pub(crate) out_file_size: Option<Bytes>,
+
+    /// Size of all outputs
+    #[arg(long, value_name = "SIZE", requires = "out")]
+    pub(crate) out_size: Option<Bytes>,
+
+    /// Number of outputs
+    #[arg(long, value_name = "N", value_parser = count, requires = "out")]
+    pub(crate) out_files: Option<u32>,
 }
 
 #[derive(Args, Debug)]
@@ -278,6 +347,13 @@ pub(crate) enum Network {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Filesystem {
+    None,
+    ReadOnly,
+    Custom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Excess {
     Cut,
     Kill,
@@ -306,6 +382,13 @@ fn percent(text: &str) -> Result<u32, UnitError> {
         Ok(percent) if percent <= 100_000 => Ok(percent),
         Ok(_) => Err(UnitError::TooLarge { text: text.to_owned(), max: "100000" }),
         Err(_) => Err(bad()),
+    }
+}
+
+fn copied(text: &str) -> Result<Copied, String> {
+    match text.rsplit_once(":/") {
+        Some((from, at)) if !from.is_empty() => Ok(Copied { from: from.into(), at: format!("/{at}").into() }),
+        _ => Err("write HOST:INSIDE, with an absolute path inside, such as data.csv:/work/data.csv".to_owned()),
     }
 }
 

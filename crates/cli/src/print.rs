@@ -14,7 +14,7 @@ use std::{
 use palisade::{
     Plan, StartError,
     environment::EnvironmentError,
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
+    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -138,7 +138,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         if let Some(lowered) = summary_of_lowered(report) {
             err(&format!("palisade: {lowered}\n"));
         }
-        for line in story(report) {
+        for line in story(report).into_iter().chain(files(report)) {
             err(&format!("palisade: {line}\n"));
         }
     }
@@ -236,6 +236,38 @@ fn story(report: &Report) -> Vec<String> {
             lines.push(format!("{name} was cut: {} bytes in all", stream.total));
         }
     }
+    lines
+}
+
+/// What became of files.
+fn files(report: &Report) -> Vec<String> {
+    let one_line = |name: &Name| name.to_string().replace('\n', "\\n");
+    let mut lines = Vec::new();
+    if let Some(changes) = &report.changes {
+        for (word, list) in [("added", &changes.added), ("modified", &changes.modified), ("deleted", &changes.deleted)]
+        {
+            lines.extend(list.iter().map(|change| {
+                let slash = if change.kind == FileKind::Directory { "/" } else { "" };
+                format!("{word} {}{slash}", one_line(&change.path))
+            }));
+        }
+        if lines.is_empty() && changes.incomplete.is_empty() {
+            lines.push("nothing was changed".to_owned());
+        }
+        lines.extend(
+            changes
+                .incomplete
+                .iter()
+                .map(|left| format!("not compared or kept: {}: {}", one_line(&left.path), left.because)),
+        );
+        lines.extend(changes.kept_in.iter().map(|directory| format!("the changes are in {}", directory.display())));
+    }
+    if report.outputs.as_ref().is_some_and(Vec::is_empty) && report.outputs_left.is_empty() {
+        lines.push("no file matched --output".to_owned());
+    }
+    lines.extend(
+        report.outputs_left.iter().map(|left| format!("not taken: {}: {}", one_line(&left.path), left.because)),
+    );
     lines
 }
 

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use palisade::spec::{
-    Capabilities, FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program,
-    Request, Siblings, Strictness,
+    Capabilities, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program, Request,
+    Siblings, Strictness,
 };
 
 use clap::CommandFactory;
 
 use crate::{
     args::{Cli, Excess, Hostile, Network, Run, Wants},
-    terminal,
+    files, terminal,
 };
 
 /// Something that this version refuses to do, and what to do instead.
@@ -52,11 +52,13 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     let output = if args.json { Output::Keep } else { Output::Pass };
     // What is said later wins.
     request.environment.splice(..0, args.tty.then(terminal::name));
+    files::exchange(args.exchange, &mut request);
     Ok(Request { stdin: Input::Inherit, output, terminal, ..request })
 }
 
 /// Refuses what this version cannot do for any program.
 pub(crate) fn check(wants: &Wants) -> Result<(), Refused> {
+    files::check(&wants.files)?;
     if let Some(name) = wants.allow_domain.first() {
         return Err(Refused {
             what: format!("--allow-domain {name}: no backend of this version can restrict the network by name"),
@@ -98,8 +100,9 @@ fn with(program: Program, arguments: Vec<String>, wants: &Wants, output_excess: 
     Request {
         arguments,
         environment: wants.setenv.clone(),
+        files: files::given(&wants.files),
         policy: Policy {
-            files: FilesPolicy { read: wants.allow_read.clone(), write: wants.allow_write.clone(), hidden: Vec::new() },
+            files: files::policy(&wants.files),
             network: match wants.network {
                 Network::None => NetworkPolicy::None,
                 Network::Loopback => NetworkPolicy::Loopback,

@@ -16,7 +16,7 @@ use crate::{
     ceiling::ceilings,
     error::{Refusal, StartError},
     host,
-    job::{Access, Given, Job, Shown},
+    job::{Access, Base, Given, Job, Shown},
     language::WORK,
     policies::{Mode, PolicyError},
 };
@@ -154,6 +154,9 @@ impl Bounds {
             }
         }
         for bound in &self.0 {
+            if job.base == Base::Host {
+                bound.check(&Shown::read(Path::new("/")))?;
+            }
             for shown in trees(&job) {
                 bound.check(shown)?;
             }
@@ -199,13 +202,13 @@ impl Bound {
     }
 
     fn check(&self, shown: &Shown) -> Result<(), StartError> {
-        let Shown { from, at, access } = shown;
+        let Shown { from, at, access, held: _ } = shown;
         let files = &self.policy.files;
         let seen = files.allows(from);
         let is_hidden = files.hidden.iter().any(|hidden| from.starts_with(hidden));
         let (doing, allowed) = match access {
             Access::Write => ("written", seen == Seen::Writable),
-            Access::Read => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
+            Access::Read | Access::Overlay => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
         };
         if allowed {
             return Ok(());
@@ -244,7 +247,12 @@ fn trees(job: &Job) -> &[Shown] {
         directory: _,
         artefact: _,
         terminal: _,
+        // Taken out by the caller's own rights, after the run.
+        outputs: _,
+        // One of those shown.
+        overlay: _,
         // Nothing that is shown, or held by `Bounds::hold`.
+        base: _,
         hidden: _,
         network: _,
         capabilities: _,

@@ -6,6 +6,7 @@
 
 mod cost;
 mod environment;
+mod files;
 mod limits;
 mod policy;
 mod report;
@@ -15,6 +16,9 @@ mod units;
 
 pub use cost::{Cost, CostRates, RateError, parse_rate};
 pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
+pub use files::{
+    Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
+};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     environment::Environment,
+    files::Files,
     policy::{NamedPolicy, Policy},
 };
 
@@ -24,6 +25,8 @@ pub struct Request {
     pub stdin: Input,
     /// Where its output goes.
     pub output: Output,
+    /// Where it works, and which files go in and come out.
+    pub files: Files,
     /// A terminal instead of three pipes; `None` for pipes.
     pub terminal: Option<Terminal>,
     /// What it may do.
@@ -45,6 +48,7 @@ impl Request {
             activated: None,
             stdin: Input::Empty,
             output: Output::Keep,
+            files: Files::default(),
             terminal: None,
             policy: Policy::default(),
             policies: Vec::new(),

@@ -135,7 +135,7 @@ fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
         Stdio::Terminal(_) => None,
     });
     let copied = script.ops.iter().filter_map(|op| match op {
-        Op::CopyFile { from, .. } => Some(from.as_raw_fd()),
+        Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),
         _ => None,
     });
     let mut kept: Vec<RawFd> = own.into_iter().chain(stdio.flatten()).chain(copied).collect();

@@ -33,7 +33,7 @@ pub(crate) fn fits(environment: &Environment, language: &Language, tools: &Toolc
 
 /// What of the host the program sees, and where.
 pub(crate) fn shown(environment: &Environment) -> Vec<Shown> {
-    let tree = |from: PathBuf, at: &Path| Shown { from, at: at.to_owned(), access: Access::Read };
+    let tree = |from: PathBuf, at: &Path| Shown { from, at: at.to_owned(), access: Access::Read, held: None };
     let places = environment.manifest.places.iter();
     let places = places.map(|(at, from)| tree(environment.directory.join(from.as_path()), at.as_ref()));
     [tree(environment.directory.clone(), Path::new(PLACE))].into_iter().chain(places).collect()
