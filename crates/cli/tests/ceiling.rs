@@ -5,10 +5,9 @@
 
 mod common;
 
-use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{Place, everyone, text};
+use common::{Place, etc::in_etc, everyone, text};
 use palisade_testkit::{Person, need};
 
 /// `palisade` with these words, below a ceiling of this text in the home.
@@ -315,34 +314,6 @@ fn a_ceiling_that_cannot_be_used_lets_nothing_run() {
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json["schema"], "palisade.error/1");
     });
-}
-
-/// Runs `palisade` where `/etc/palisade` is what this script makes of it, for this command alone. Needs root.
-fn in_etc(place: &Place, setup: &str, words: &str, further: Option<&Path>) -> Output {
-    let mount = place.home().join("etc");
-    std::fs::create_dir_all(&mount).unwrap();
-    let script = format!(
-        "set -e; umask 022; mount -t tmpfs t {0}; mkdir {0}/u {0}/w; mount -t overlay o -o lowerdir=/etc,upperdir={0}/u,workdir={0}/w /etc\n\
-         rm -rf /etc/palisade; mkdir -p /etc/palisade/policies; cd /etc/palisade\n{setup}\ncd {1}\nexec \"$@\"",
-        mount.display(),
-        place.home().display()
-    );
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script, "sh"]);
-    if place.person == Person::Ordinary {
-        let id = place.seat.uid();
-        command.args([format!("--reuid={id}"), format!("--regid={id}"), "--clear-groups".to_owned()]);
-        let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        command = Command::new("unshare");
-        command.args(&args[..5]).arg("setpriv").args(&args[5..]);
-    }
-    command.arg(&place.palisade).args(place.palisade(words).get_args());
-    command.current_dir(place.home()).env("HOME", place.home()).env("PALISADE_TEST", place.token());
-    command.env("XDG_CONFIG_HOME", place.home().join("config")).env_remove("PALISADE_CEILING");
-    if let Some(further) = further {
-        command.env("PALISADE_CEILING", further);
-    }
-    place.output(command.stdin(std::process::Stdio::null()))
 }
 
 #[test]

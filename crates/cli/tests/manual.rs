@@ -131,6 +131,7 @@ pages! {
     testing_prints_what_it_says: "docs/testing.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
+    policies_prints_what_it_says: "docs/policies.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",
     environments_prints_what_it_says: "docs/environments.md",

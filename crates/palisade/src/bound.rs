@@ -5,7 +5,7 @@
 //! then each job is held as a whole, whoever put what into it: language definitions, environments, the caller.
 //! Not here: what is a ceiling (`ceiling`), where policies come from (`policies`).
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
     Capabilities, Clamp, FilesPolicy, HostileCalls, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy, Request,
@@ -206,11 +206,13 @@ impl Bound {
         let files = &self.policy.files;
         let seen = files.allows(from);
         let is_hidden = files.hidden.iter().any(|hidden| from.starts_with(hidden));
+        // Compared as text, which `..` would mislead. Links are refused where the tree is opened.
+        let is_plain = !from.components().any(|part| part == Component::ParentDir);
         let (doing, allowed) = match access {
             Access::Write => ("written", seen == Seen::Writable),
             Access::Read | Access::Overlay => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
         };
-        if allowed {
+        if allowed && is_plain {
             return Ok(());
         }
         let hint = if at == Path::new(WORK) {

@@ -88,7 +88,7 @@ pub enum StartError {
     #[error(transparent)]
     Language(#[from] LanguageError),
     /// More was asked for than a ceiling allows, and it refuses instead of lowering.
-    #[error("more was asked for than is allowed here: {}", excesses(excess))]
+    #[error("more was asked for than is allowed here:{}", excesses(excess))]
     Exceeds {
         /// Each value: what was asked, the most that would be given, whose ceiling it is.
         excess: Vec<Clamp>,

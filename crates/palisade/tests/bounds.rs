@@ -281,7 +281,7 @@ fn refusal(error: StartError) -> String {
 fn without_a_wall_nothing_can_be_forbidden() {
     let none = |bound: Policy| {
         let request = Request { backend: Backend::None, ..request(Policy::default(), &[bound]) };
-        plan(&request).map(|plan| plan.backend)
+        plan(&request).map(|plan| plan.backend).map_err(Box::new)
     };
     for bound in [
         Policy { files: FilesPolicy { hidden: vec!["/x".into()], ..FilesPolicy::open() }, ..Policy::open() },
@@ -290,7 +290,7 @@ fn without_a_wall_nothing_can_be_forbidden() {
         Policy { capabilities: Capabilities::default(), ..Policy::open() },
         Policy { hostile_calls: HostileCalls::Kill, ..Policy::open() },
     ] {
-        let refusal = refusal(none(bound).unwrap_err());
+        let refusal = refusal(*none(bound).unwrap_err());
         assert!(refusal.contains("the policy bound forbids some of them"), "{refusal}");
     }
     let limits = LimitsAsk { memory: Some(Bytes::mib(64)), ..LimitsAsk::default() };

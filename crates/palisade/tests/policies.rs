@@ -125,6 +125,20 @@ fn only_a_ceiling_has_a_mode_and_none_needs_an_id() {
 }
 
 #[test]
+fn the_example_of_the_manual_says_what_it_seems_to() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policies.md")).unwrap();
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let file = read_as("build.toml", text).unwrap();
+    let policy = &file.policy().policy;
+    let LimitsAsk { wall_time, cpu_time, memory, processes, threads, descriptors, .. } = &policy.limits;
+    assert!(wall_time.is_some() && cpu_time.is_some() && memory.is_some() && processes.is_some());
+    assert!(threads.is_some() && descriptors.is_some() && policy.limits.cpu_percent == Some(200));
+    let NetworkPolicy::Custom(destinations) = &policy.network else { panic!() };
+    assert!(destinations.allows(&"a.example.org".parse().unwrap(), 8050));
+    assert_eq!((policy.files.read.len(), policy.files.write.len(), policy.files.hidden.len()), (1, 1, 2));
+}
+
+#[test]
 fn what_is_not_said_is_open() {
     assert_eq!(policy(""), Policy::open());
     let read = policy("[files]\nwritable = ['/out']").files;
