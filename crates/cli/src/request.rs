@@ -61,6 +61,8 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
         arguments: words.collect(),
         environment: args.setenv,
         stdin: Input::Inherit,
+        workspace: None,
+        layers: Vec::new(),
         output: if args.json { Output::Keep } else { Output::Pass },
         policy: Policy {
             files: FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: Vec::new() },

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy};
+use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy, Overlay};
 use serde::Serialize;
 
 /// A program and the world it gets.
@@ -25,6 +25,8 @@ pub struct Job {
     pub directory: PathBuf,
     /// Host trees at their own or another place, in order.
     pub shown: Vec<Shown>,
+    /// Host directories laid over each other, outer places first. All paths are canonical.
+    pub layers: Vec<Overlay>,
     /// Files put in as copies.
     pub given: Vec<Given>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.

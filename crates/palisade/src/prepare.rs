@@ -5,7 +5,7 @@
 use std::{
     os::fd::{BorrowedFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
 };
 
 use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
@@ -13,6 +13,7 @@ use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
 use crate::{
     backend,
     collect::collect,
+    conflicts::{self, Found},
     error::StartError,
     host::Host,
     job::{Given, Job},
@@ -41,6 +42,7 @@ pub enum Preparation {
 pub struct Prepared {
     launch: Launch,
     compile: Option<Box<Report>>,
+    conflicts: Found,
     excess: OutputExcess,
     strictness: Strictness,
     /// When work on the program's own stage began, in nanoseconds of the monotonic clock.
@@ -56,13 +58,28 @@ pub struct Prepared {
 /// # Errors
 /// Everything that is wrong with the request, and every reason why this host cannot hold it.
 pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Preparation, StartError> {
+    prepare_for(request, Watch { cancel, started: None })
+}
+
+/// Who watches a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch<'a> {
+    /// Becomes readable when the run is to stop.
+    pub(crate) cancel: Option<BorrowedFd<'a>>,
+    /// Told that something runs: the compiler, or the program.
+    pub(crate) started: Option<&'a Sender<()>>,
+}
+
+/// As [`prepare`].
+pub(crate) fn prepare_for(request: &Request, watch: Watch<'_>) -> Result<Preparation, StartError> {
     let mut begun = now();
     let mut jobs = resolve(request)?;
     let host = Host::look().map_err(StartError::io("look at this host"))?;
     let Some(mut last) = jobs.pop() else { return Err(StartError::NoBackend { refusals: Vec::new() }) };
+    let conflicts = conflicts::asked_for(&last.layers)?;
     let mut compile = None;
     for job in jobs {
-        let (report, left) = build(request, job, &host, begun, cancel)?;
+        let (report, left) = build(request, job, &host, begun, watch)?;
         if !report.success {
             let compile = Some(Box::new(report.clone()));
             return Ok(Preparation::Failed(Box::new(Report { compile, ..report })));
@@ -74,6 +91,7 @@ pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Prep
     Ok(Preparation::Ready(Prepared {
         launch: backend::choose(request.backend, last, &host)?,
         compile,
+        conflicts,
         excess: request.policy.output_excess,
         strictness: request.policy.strictness,
         begun,
@@ -89,18 +107,13 @@ impl Prepared {
     /// # Errors
     /// If the program could not be started; whatever it does afterwards is in the report.
     pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-        let report = self.run_since(now(), stdin, output, cancel)?;
+        let report = self.run_since(now(), stdin, output, Watch { cancel, started: None })?;
         Ok(Report { compile: self.compile.clone(), ..report })
     }
 
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
-    pub(crate) fn run_once(
-        self,
-        stdin: Input,
-        output: Output,
-        cancel: Option<BorrowedFd<'_>>,
-    ) -> Result<Report, StartError> {
-        let report = self.run_since(self.begun, stdin, output, cancel)?;
+    pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
+        let report = self.run_since(self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })
     }
 
@@ -110,16 +123,13 @@ impl Prepared {
         self.compile.as_deref()
     }
 
-    fn run_since(
-        &self,
-        begun: u64,
-        stdin: Input,
-        output: Output,
-        cancel: Option<BorrowedFd<'_>>,
-    ) -> Result<Report, StartError> {
+    fn run_since(&self, begun: u64, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
         let (excess, strictness) = (self.excess, self.strictness);
-        let mut connection = Connection { stdin, output, excess, strictness, cancel, begun };
-        Ok(supervise(&self.launch, &mut connection)?.report)
+        let Watch { cancel, started } = watch;
+        let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun };
+        let report = supervise(&self.launch, &mut connection)?.report;
+        let Found { listed, omitted } = &self.conflicts;
+        Ok(Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report })
     }
 }
 
@@ -129,7 +139,7 @@ fn build(
     job: Job,
     host: &Host,
     begun: u64,
-    cancel: Option<BorrowedFd<'_>>,
+    watch: Watch<'_>,
 ) -> Result<(Report, Vec<Given>), StartError> {
     let launch = backend::choose(request.backend, job, host)?;
     let mut connection = Connection {
@@ -137,7 +147,8 @@ fn build(
         output: Output::Keep,
         excess: request.policy.output_excess,
         strictness: request.policy.strictness,
-        cancel,
+        cancel: watch.cancel,
+        started: watch.started,
         begun,
     };
     let Finished { report, build } = supervise(&launch, &mut connection)?;

@@ -18,6 +18,7 @@ use crate::{
     error::StartError,
     job::{Access, Given, Job, Shown},
     language::{self, Language, SearchPath, WORK},
+    layers,
 };
 
 /// Largest source file, in bytes.
@@ -40,8 +41,10 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
         Program::Source { file, language, siblings } => source_jobs(request, file, language.as_deref(), *siblings)?,
     };
     let shown = shown(request)?;
+    let layers = layers::resolve(&request.layers)?;
     for job in &mut jobs {
         job.shown.extend(shown.iter().cloned());
+        job.layers.clone_from(&layers);
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
@@ -86,6 +89,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         environment: environment(),
         directory: WORK.into(),
         shown: Vec::new(),
+        layers: Vec::new(),
         given: Vec::new(),
         artefact: None,
         network: request.policy.network.clone(),
@@ -162,6 +166,7 @@ fn source_jobs(
             environment,
             directory: WORK.into(),
             shown: job_shown,
+            layers: Vec::new(),
             given: given.clone(),
             artefact: step.artefact.map(PathBuf::from),
             network: request.policy.network.clone(),
@@ -263,7 +268,7 @@ fn read_text(file: &Path, content: &OwnedFd) -> Result<String, StartError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn path_error(path: &Path, error: &std::io::Error) -> StartError {
+pub(crate) fn path_error(path: &Path, error: &std::io::Error) -> StartError {
     StartError::Path {
         path: path.to_owned(),
         because: error.to_string(),
@@ -298,13 +303,17 @@ fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
         }
         all.push(Shown { from, at, access });
     }
+    if let Some(workspace) = &request.workspace {
+        let from = workspace.canonicalize().map_err(|error| path_error(workspace, &error))?;
+        all.push(Shown { from, at: WORK.into(), access: Access::Write });
+    }
     // Outer trees first, so that an inner one is not covered.
     all.sort_by_key(|shown| shown.at.components().count());
     Ok(all)
 }
 
 /// Whether `place`, which a program would see at `at`, belongs to the sandbox itself.
-fn is_own(place: &Path, at: &Path) -> bool {
+pub(crate) fn is_own(place: &Path, at: &Path) -> bool {
     let inside = place == at && OWN.iter().any(|own| place == Path::new(own));
     inside || place == Path::new("/") || WHOLE.iter().any(|own| place.starts_with(own))
 }

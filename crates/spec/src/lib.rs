@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod limits;
+mod overlay;
 mod policy;
 mod report;
 mod request;
@@ -12,6 +13,7 @@ mod signal;
 mod units;
 
 pub use limits::{Limits, LimitsAsk};
+pub use overlay::{Conflicts, Difference, LayerConflict, Overlay, Upper};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
     NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness,

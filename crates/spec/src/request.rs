@@ -1,10 +1,10 @@
 //! What to run, with what, under which policy.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fs::File, path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-use crate::policy::Policy;
+use crate::{overlay::Overlay, policy::Policy};
 
 /// One run that somebody wants.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub struct Request {
     pub output: Output,
     /// What it may do.
     pub policy: Policy,
+    /// A host directory that the program sees as `/work`, and may **write on the host**.
+    pub workspace: Option<PathBuf>,
+    /// Host directories laid over each other, put over everything else, outer ones first.
+    pub layers: Vec<Overlay>,
     /// Which wall to use.
     pub backend: Backend,
 }
@@ -36,6 +40,8 @@ impl Request {
             stdin: Input::Empty,
             output: Output::Keep,
             policy: Policy::default(),
+            workspace: None,
+            layers: Vec::new(),
             backend: Backend::Auto,
         }
     }
@@ -68,7 +74,7 @@ pub enum Siblings {
 }
 
 /// What the program reads on its standard input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Input {
     /// Nothing: end of file at once.
     Empty,
@@ -76,15 +82,25 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// The caller's own standard input, passed on as the program reads it.
     Inherit,
+    /// A file, pipe or socket, passed on as the program reads it.
+    File(File),
 }
 
 /// Where the program's output goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Output {
     /// Kept for the report, up to the output limit.
     Keep,
     /// Passed on live to the caller's own streams, unchanged; counted, not kept.
     Pass,
+    /// Passed on live, unchanged; counted, not kept. A file grows to the output limit at most. A reader of a pipe who is
+    /// slow makes the program wait, as any pipe does; one who is gone makes it get SIGPIPE.
+    To {
+        /// For standard output.
+        stdout: File,
+        /// For standard error.
+        stderr: File,
+    },
 }
 
 /// Which wall to use.
@@ -115,5 +131,29 @@ impl FromStr for Backend {
             "none" => Ok(Self::None),
             _ => Err(BackendParseError(text.to_owned())),
         }
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+impl From<String> for Input {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<File> for Input {
+    fn from(file: File) -> Self {
+        Self::File(file)
     }
 }

@@ -16,6 +16,14 @@ use crate::{
 
 /// Plans a launch without isolation.
 pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    if !job.layers.is_empty() {
+        return Err(vec![Refusal {
+            backend: "none",
+            needs: "directories laid over each other".to_owned(),
+            because: "without a wall the program sees the host's own tree".to_owned(),
+            hint: "leave --backend out".to_owned(),
+        }]);
+    }
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
     let mut launch = native::plan(job, &Host { ids, landlock: 0, ..host.clone() })?;
@@ -38,7 +46,12 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc => true,
-        Entry::Link { .. } | Entry::Text { .. } | Entry::Mask { .. } | Entry::Device { .. } | Entry::Seal => false,
+        Entry::Overlay { .. }
+        | Entry::Link { .. }
+        | Entry::Text { .. }
+        | Entry::Mask { .. }
+        | Entry::Device { .. }
+        | Entry::Seal => false,
     }));
     launch.backend = Backend::None;
     launch.wall = Wall::Nothing;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::NetworkPolicy;
+use palisade_spec::{NetworkPolicy, Overlay, Upper};
 use serde::Serialize;
 
 use crate::{
@@ -27,6 +27,15 @@ pub enum Entry {
         kind: Kind,
         /// What the program may do there.
         access: Access,
+    },
+    /// Host directories laid over each other.
+    Overlay {
+        /// In the sandbox.
+        at: PathBuf,
+        /// On the host; the leftmost wins.
+        lower: Vec<PathBuf>,
+        /// Where writes go.
+        upper: Upper,
     },
     /// A symbolic link.
     Link {
@@ -199,6 +208,15 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
             });
         }
     }
+    for (index, overlay) in job.layers.iter().enumerate() {
+        let at = &overlay.at;
+        let covered = late.iter().any(|outer| at.starts_with(&outer.at))
+            || job.layers.iter().take(index).any(|outer| at.starts_with(&outer.at))
+            || in_scratch(at);
+        if !covered {
+            tree.push(Entry::Directory { at: at.clone() });
+        }
+    }
     tree.push(Entry::Seal);
     let scratch =
         |at: &str| Entry::Scratch { at: at.into(), size: job.limits.tmp_size.0, inodes: job.limits.tmp_inodes };
@@ -208,7 +226,17 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
         tree.push(scratch("/build"));
     }
     tree.extend(late.into_iter().map(host_tree));
+    tree.extend(job.layers.iter().map(overlay));
     tree
+}
+
+fn overlay(overlay: &Overlay) -> Entry {
+    let at = overlay.at.clone();
+    match (&*overlay.lower, &overlay.upper) {
+        // The kernel makes no overlay of one directory alone.
+        ([one], Upper::ReadOnly) => Entry::Host { from: one.clone(), at, kind: Kind::Directory, access: Access::Read },
+        (lower, upper) => Entry::Overlay { at, lower: lower.to_owned(), upper: upper.clone() },
+    }
 }
 
 fn host_tree(shown: &Shown) -> Entry {

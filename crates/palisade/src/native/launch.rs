@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
+use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Upper, Weakening};
 use palisade_sys::{Rlimit, cgroup};
 use serde::Serialize;
 
@@ -109,6 +109,18 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         }
     }
     if host.ids.groups == palisade_sys::Groups::Drop {
+        let kept = job.layers.iter().filter_map(|overlay| match &overlay.upper {
+            Upper::Kept { changes, work } => Some([changes, work]),
+            Upper::ReadOnly | Upper::Scratch(_) => None,
+        });
+        for place in kept.flatten().filter(|place| !open_to_others(place)) {
+            refuse(
+                "write access to what is above the layers",
+                format!("{} is not writable by others, and root's programs run as an own user", place.display()),
+                "run palisade as the ordinary user who owns it, or open it to others (chmod 777) inside a directory that \
+                 is closed to them",
+            );
+        }
         for shown in job.shown.iter().filter(|shown| shown.at == job.directory && !enterable(&shown.from)) {
             refuse(
                 "a working directory that the sandboxed user may enter",

@@ -9,6 +9,7 @@
 mod files;
 mod launch;
 mod limits;
+mod overlays;
 mod script;
 mod syscalls;
 

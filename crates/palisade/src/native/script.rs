@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_spec::NetworkPolicy;
+use palisade_spec::{NetworkPolicy, Upper};
 use palisade_sys::{
     Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
     landlock::{Rules, Tcp, access},
@@ -18,6 +18,7 @@ use super::{
     HOST_NAME,
     files::{EMPTY, Entry, Kind, ROOT_INODES},
     launch::{Launch, Wall},
+    overlays::Overlays,
     syscalls,
 };
 use crate::job::Access;
@@ -50,13 +51,18 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
     let mut trees = Vec::new();
+    let mut overlays = Overlays::of(&launch.tree);
     for entry in &launch.tree {
-        if let Entry::Host { from, access, .. } = entry {
-            let slot = builder.next_slot()?;
-            let read_only = if *access == Access::Read { libc::MOUNT_ATTR_RDONLY } else { 0 };
-            let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
-            builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: every | read_only });
-            trees.push(slot);
+        match entry {
+            Entry::Host { from, access, .. } => {
+                let slot = builder.next_slot()?;
+                let read_only = if *access == Access::Read { libc::MOUNT_ATTR_RDONLY } else { 0 };
+                let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
+                builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: every | read_only });
+                trees.push(slot);
+            }
+            Entry::Overlay { lower, upper, .. } => trees.push(overlays.open(&mut builder, lower, upper)?),
+            _ => {}
         }
     }
     builder.ops.push(Op::AwaitIds);
@@ -67,6 +73,7 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
         over: c_path(&launch.anchor)?,
         options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
     });
+    overlays.mount(&mut builder, launch.job.limits.tmp_inodes)?;
     let mut trees = trees.into_iter();
     for entry in &launch.tree {
         builder.entry(entry, &mut trees, launch)?;
@@ -189,21 +196,24 @@ fn landlock(launch: &Launch) -> io::Result<Rules> {
                 let rights = if *kind == Kind::File { rights & access::OF_FILES } else { rights };
                 rules.allow(c_path(at)?, rights);
             }
+            Entry::Overlay { at, upper, .. } if *upper != Upper::ReadOnly => {
+                rules.allow(c_path(at)?, access::READ | access::WRITE);
+            }
             _ => {}
         }
     }
     Ok(rules)
 }
 
-struct Builder {
-    ops: Vec<Op>,
+pub(super) struct Builder {
+    pub(super) ops: Vec<Op>,
     made: HashSet<PathBuf>,
     slot: usize,
     sealed: bool,
 }
 
 impl Builder {
-    fn next_slot(&mut self) -> io::Result<Slot> {
+    pub(super) fn next_slot(&mut self) -> io::Result<Slot> {
         if self.slot == HIGHEST.0 - 1 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
@@ -216,7 +226,7 @@ impl Builder {
         if self.sealed { c_path(at) } else { c_path(at.strip_prefix("/").unwrap_or(at)) }
     }
 
-    fn directory(&mut self, at: &Path) -> io::Result<()> {
+    pub(super) fn directory(&mut self, at: &Path) -> io::Result<()> {
         if at == Path::new("/") || self.made.contains(at) {
             return Ok(());
         }
@@ -249,6 +259,12 @@ impl Builder {
         match entry {
             Entry::Host { at, kind, .. } => {
                 self.mount_point(at, *kind)?;
+                if let Some(slot) = trees.next() {
+                    self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
+                }
+            }
+            Entry::Overlay { at, .. } => {
+                self.directory(at)?;
                 if let Some(slot) = trees.next() {
                     self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
                 }
@@ -329,11 +345,11 @@ impl Builder {
     }
 }
 
-fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
     CString::new(text)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
+pub(super) fn c_path(path: &Path) -> io::Result<CString> {
     c_string(path.as_os_str().as_bytes())
 }

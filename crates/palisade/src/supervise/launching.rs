@@ -20,15 +20,12 @@ pub(super) fn start<'a>(
     launch: &'a Launch,
     connection: &'a Connection<'a>,
     stdin: Input,
+    output: Output,
 ) -> Result<Run<'a>, StartError> {
     refuse_weakened(connection.strictness, &launch.weakened)?;
-    let cap = match connection.output {
-        Output::Keep => launch.job.limits.output.0,
-        // Nothing is kept, so only a limit that kills is one.
-        Output::Pass if connection.excess == palisade_spec::OutputExcess::Cut => u64::MAX,
-        Output::Pass => launch.job.limits.output.0,
-    };
-    let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
+    let limit = launch.job.limits.output.0;
+    let (streams, pipes) =
+        Streams::new(stdin, output, limit, connection.excess).map_err(StartError::io("make pipes"))?;
     let mut acts = Acts::new();
 
     // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
@@ -177,6 +174,11 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
         (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }
+        (Some(Op::MountOverlay { .. } | Op::FinishOverlay { .. }), _) => Some(
+            "nothing may be mounted below a layer; what is above the layers must be on a file system that can take it \
+             (ext4, xfs, btrfs, tmpfs: not an overlay itself); more than 64 layers need Linux 6.5"
+                .to_owned(),
+        ),
         (Some(Op::WorkingDirectory(path)), _) => {
             Some(format!("the working directory {} must exist inside the sandbox", path.to_string_lossy()))
         }

@@ -12,6 +12,7 @@ mod verdict;
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
+    sync::mpsc::Sender,
     time::Duration,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Connection<'a> {
     pub(crate) strictness: Strictness,
     /// Becomes readable when the caller wants the run to stop.
     pub(crate) cancel: Option<BorrowedFd<'a>>,
+    /// Told that the launch has succeeded.
+    pub(crate) started: Option<&'a Sender<()>>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
 }
@@ -106,7 +109,12 @@ struct Times {
 /// If the program could not be started. What it does once it runs is never an error.
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
     let stdin = std::mem::replace(&mut connection.stdin, Input::Empty);
-    let mut run = launching::start(launch, connection, stdin)?;
+    let output = std::mem::replace(&mut connection.output, Output::Keep);
+    let mut run = launching::start(launch, connection, stdin, output)?;
+    if let Some(started) = connection.started {
+        // Whoever wanted to know may have gone.
+        let _ = started.send(());
+    }
     run.until_ended().map_err(StartError::io("supervise the program"))?;
     run.finish()
 }

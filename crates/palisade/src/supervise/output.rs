@@ -4,11 +4,12 @@
 //! into, and a file reopened for writing through /proc/self/fd. Not here: deciding what an excess means (`mod.rs`).
 
 use std::{
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use palisade_spec::{Input, Output, Stream};
+use palisade_spec::{Input, Output, OutputExcess, Stream};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, Mode, OFlags, fstat, open},
@@ -45,8 +46,21 @@ struct Feed {
 enum Source {
     /// The caller's own standard input.
     Stdin,
+    /// Something that the caller has given.
+    File(File),
     /// No more than what waits already.
     Ended,
+}
+
+impl Source {
+    /// Where more comes from.
+    fn more(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Stdin => Some(rustix::stdio::stdin()),
+            Self::File(file) => Some(file.as_fd()),
+            Self::Ended => None,
+        }
+    }
 }
 
 /// Bytes on their way from the program.
@@ -76,11 +90,23 @@ enum Portion {
 }
 
 impl Streams {
-    /// Makes the pipes. Passing on needs the caller's streams 1 and 2 to be open.
-    pub(crate) fn new(stdin: Input, output: Output, cap: u64) -> io::Result<(Self, Pipes)> {
+    /// Makes the pipes. Passing on needs the caller's streams 1 and 2 to be open. `limit`: bytes of each stream that are
+    /// kept, and that may pass if more is an excess that kills.
+    pub(crate) fn new(stdin: Input, output: Output, limit: u64, excess: OutputExcess) -> io::Result<(Self, Pipes)> {
+        let passing = if excess == OutputExcess::Cut { u64::MAX } else { limit };
+        // A file of the caller's keeps what it gets.
+        let of_given = |file: &File| if is_regular(file.as_fd()) { limit } else { passing };
         let (stdin, input) = feed(stdin)?;
-        let (stdout, out) = drain(output, cap, rustix::stdio::stdout())?;
-        let (stderr, err) = drain(output, cap, rustix::stdio::stderr())?;
+        let ((stdout, out), (stderr, err)) = match output {
+            Output::Keep => (drain(Sink::Keep, limit)?, drain(Sink::Keep, limit)?),
+            Output::Pass => {
+                let [out, err] = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(pass);
+                (drain(out?, passing)?, drain(err?, passing)?)
+            }
+            Output::To { stdout, stderr } => {
+                (drain(pass(stdout.as_fd())?, of_given(&stdout))?, drain(pass(stderr.as_fd())?, of_given(&stderr))?)
+            }
+        };
         Ok((Self { input, output: [out, err], chunk: vec![0; CHUNK] }, Pipes([stdin, stdout, stderr])))
     }
 
@@ -88,7 +114,9 @@ impl Streams {
     pub(crate) fn poll_on<'a>(&'a self, list: &mut Vec<PollFd<'a>>) {
         if let Some(feed) = &self.input {
             if feed.waiting.is_empty() {
-                list.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+                if let Some(more) = feed.source.more() {
+                    list.push(PollFd::from_borrowed_fd(more, PollFlags::IN));
+                }
                 // Errors are always reported: the program may close its end while we wait for the caller.
                 list.push(PollFd::new(&feed.pipe, PollFlags::empty()));
             } else {
@@ -154,6 +182,7 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
             }
             (Vec::new(), Source::Stdin)
         }
+        Input::File(file) => (Vec::new(), Source::File(file)),
     };
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
@@ -167,11 +196,12 @@ impl Feed {
             if ready(self.pipe.as_fd(), PollFlags::empty()).contains(PollFlags::ERR) {
                 return Ok(false); // the program has closed its end
             }
-            if ready(rustix::stdio::stdin(), PollFlags::IN).is_empty() {
+            let Some(more) = self.source.more() else { return Ok(false) };
+            if ready(more, PollFlags::IN).is_empty() {
                 return Ok(true);
             }
             let mut chunk = vec![0; CHUNK];
-            match read(rustix::stdio::stdin(), &mut chunk) {
+            match read(more, &mut chunk) {
                 Ok(0) => return Ok(false),
                 Ok(n) => {
                     chunk.truncate(n);
@@ -191,23 +221,25 @@ impl Feed {
         }
         if self.done >= self.waiting.len() {
             self.waiting.clear();
-            return Ok(matches!(self.source, Source::Stdin));
+            return Ok(self.source.more().is_some());
         }
         Ok(true)
     }
 }
 
-fn drain(output: Output, cap: u64, own: BorrowedFd<'_>) -> io::Result<(OwnedFd, Drain)> {
+fn drain(sink: Sink, cap: u64) -> io::Result<(OwnedFd, Drain)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
-    let sink = match output {
-        Output::Keep => Sink::Keep,
-        Output::Pass => {
-            let (to, portion) = unblocked(own)?;
-            Sink::Pass { to, portion, waiting: Vec::new(), done: 0 }
-        }
-    };
     Ok((theirs, Drain { pipe: Some(ours), sink, cap, stream: Stream::default() }))
+}
+
+fn pass(own: BorrowedFd<'_>) -> io::Result<Sink> {
+    let (to, portion) = unblocked(own)?;
+    Ok(Sink::Pass { to, portion, waiting: Vec::new(), done: 0 })
+}
+
+fn is_regular(file: BorrowedFd<'_>) -> bool {
+    fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// The same pipe, terminal or file under a descriptor of its own that does not block: a slow reader must not hold up the
