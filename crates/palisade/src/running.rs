@@ -10,7 +10,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use palisade_spec::{Input, Limits, Output, Report, Request};
+use palisade_spec::{Input, Limits, Output, Report, Request, Stage};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::{error::StartError, prepare::Watch, run::run_for};
@@ -119,6 +119,9 @@ impl Running {
             (rest(stdout, limit), stderr.join().unwrap_or_default())
         });
         let mut report = self.end()?;
+        if report.ended_in == Stage::Compile {
+            return Ok(report); // whose output is the compiler's, and was never in these pipes
+        }
         for (stream, rest) in [(&mut report.stdout, stdout), (&mut report.stderr, stderr)] {
             if let Some((kept, excess)) = rest {
                 stream.kept = kept;

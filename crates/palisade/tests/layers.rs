@@ -157,10 +157,8 @@ fn nothing_inside_names_a_place_of_the_host_or_reaches_the_upper_directory() {
     as_everybody(|place| {
         let lower = layer(place.join("lower"), &["old=old"]);
         let (upper, _) = kept(place);
-        let both = [
-            overlay("/opt/kept", &[&lower], upper),
-            overlay("/opt/scratch", &[&lower], Upper::Scratch(Bytes::mib(1))),
-        ];
+        let both =
+            [overlay("/opt/kept", &[&lower], upper), overlay("/opt/scratch", &[&lower], Upper::Scratch(Bytes::mib(1)))];
         let script = format!("grep -c '{}' /proc/self/mountinfo /proc/mounts; ls -A /tmp", place.display());
         let report = shell(both, &script);
         assert_eq!(text(&report.stdout.kept), "/proc/self/mountinfo:0\n/proc/mounts:0\n");
@@ -202,7 +200,9 @@ fn what_cannot_be_an_overlay_is_refused_by_name() {
         assert!(refusal([read_only("/opt/all", &lower)]).contains("the number of layers cannot be 501"));
         assert!(refusal([read_only("/opt/all", &[])]).contains("the number of layers cannot be 0"));
         let missing = place.join("missing");
-        assert!(refusal([read_only("/opt/all", &[&missing])]).contains(&format!("{}: No such", missing.display())[..10]));
+        assert!(
+            refusal([read_only("/opt/all", &[&missing])]).contains(&format!("{}: No such", missing.display())[..10])
+        );
         assert!(refusal([read_only("/opt/all", &[&one.join("file")])]).contains("a layer is a directory"));
         for at in ["/", "/tmp", "/proc", "/dev/x", "relative", "/opt/../etc"] {
             assert!(refusal([read_only(at, &[&one])]).contains("no overlay can be there"), "{at}");

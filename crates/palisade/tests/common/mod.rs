@@ -89,6 +89,7 @@ pub(crate) fn printed(report: &Report) -> String {
 
 /// Processes anywhere on this host with `word` in their command line.
 pub(crate) fn processes_with(word: &str) -> usize {
-    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let lines =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
     lines.filter(|line| text(line).contains(word)).count()
 }
