@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use palisade::spec::{Backend, Bytes, UnitError, parse_duration};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use palisade::spec::{Backend, Bytes, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -19,8 +19,16 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Named policies: list, show, check and compare them
+    Policy(crate::policy::Args),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// Recommend limits and a backend for a source file, and say what they cost
+    Advise(Advise),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one page for each command into a directory
+    Man(Man),
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
@@ -36,6 +44,10 @@ pub(crate) struct Run {
     #[arg(long, short)]
     pub(crate) quiet: bool,
 
+    /// Give the program a terminal of its own, and lend it this one's keyboard and screen
+    #[arg(long, short)]
+    pub(crate) tty: bool,
+
     /// Run in a sandbox. It is the default, and here so that it can be said
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,
@@ -47,6 +59,10 @@ pub(crate) struct Run {
     /// Refuse to run if any protection would be weaker than asked for
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
+    #[arg(long, value_name = "ID", value_parser = crate::policy::named)]
+    pub(crate) policy: Vec<NamedPolicy>,
 
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]
@@ -130,7 +146,8 @@ pub(crate) struct Run {
     pub(crate) setenv: Vec<(String, String)>,
 
     /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD")]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
     pub(crate) words: Vec<String>,
 }
 
@@ -139,6 +156,52 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advise {
+    /// Print the advice as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Language of FILE, if its extension does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) language: Option<String>,
+
+    /// Do not run anything to find out what a backend costs
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+
+    /// Runs of each kind that are measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 20,
+          conflicts_with = "no_measure")]
+    pub(crate) runs: u32,
+
+    /// Price of a MiB of the memory limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().memory)]
+    pub(crate) rate_memory: f64,
+
+    /// Price of a second of the processor time limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().time)]
+    pub(crate) rate_time: f64,
+
+    /// The program
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Where the pages go; made if it is not there
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

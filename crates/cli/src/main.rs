@@ -3,10 +3,14 @@
 //! Arguments become a `Request` (`request.rs`), the library answers, `print.rs` says it.
 #![forbid(unsafe_code)]
 
+mod advise;
 mod args;
 mod doctor;
+mod policy;
 mod print;
+mod reference;
 mod request;
+mod terminal;
 mod typescript;
 
 use std::{os::fd::AsFd, process::ExitCode};
@@ -26,7 +30,11 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Policy(args) => policy::command(&args),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Advise(args) => advise::answer(&args),
+        Command::Completions(args) => reference::completions(args.shell),
+        Command::Man(args) => reference::man(args.dir.as_deref()),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))
@@ -38,6 +46,9 @@ fn run_command(args: args::Run) -> i32 {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
     };
+    if let Err(error) = terminal::check(&args) {
+        return print::refusal(&error, json);
+    }
     let request = match request::request(args) {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),

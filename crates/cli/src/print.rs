@@ -124,6 +124,9 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         if let Some(weakened) = summary_of_weakened(report) {
             err(&format!("palisade: {weakened}\n"));
         }
+        if let Some(lowered) = summary_of_lowered(report) {
+            err(&format!("palisade: {lowered}\n"));
+        }
         for line in story(report) {
             err(&format!("palisade: {line}\n"));
         }
@@ -149,6 +152,20 @@ fn summary_of_weakened(report: &Report) -> Option<String> {
     ))
 }
 
+/// What was asked for and lowered, by whom it was.
+fn summary_of_lowered(report: &Report) -> Option<String> {
+    let mut by: Vec<(&str, Vec<String>)> = Vec::new();
+    for clamp in &report.clamped {
+        let change = format!("{} {} to {}", clamp.what, clamp.asked, clamp.given);
+        match by.iter_mut().find(|(because, _)| *because == clamp.because) {
+            Some((_, changes)) => changes.push(change),
+            None => by.push((&clamp.because, vec![change])),
+        }
+    }
+    let all: Vec<String> = by.iter().map(|(because, changes)| format!("{} ({because})", changes.join(", "))).collect();
+    (!all.is_empty()).then(|| format!("lowered: {}; --quiet hides this", all.join("; ")))
+}
+
 fn story(report: &Report) -> Vec<String> {
     let who = match report.ended_in {
         Stage::Compile => "the compiler",
@@ -171,8 +188,12 @@ fn story(report: &Report) -> Vec<String> {
                 LimitKind::Output => "--output-limit",
                 _ => "--file-size-limit",
             };
-            if report.ended_in == Stage::Run {
-                lines.push(format!("hint: raise it with {option}"));
+            // A limit that somebody else keeps low is not raised by asking for more.
+            let kept = report.clamped.iter().find(|clamp| clamp.what == limit.to_string());
+            match kept {
+                Some(clamp) => lines.push(format!("hint: it is kept low by {}", clamp.because)),
+                None if report.ended_in == Stage::Run => lines.push(format!("hint: raise it with {option}")),
+                None => {}
             }
         }
         Outcome::Signalled { signal } => lines.push(format!("{who} was ended by {signal}")),
@@ -206,9 +227,24 @@ fn story(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Text for people that may name files.
+pub(crate) fn words(text: &str) -> i32 {
+    out(&legible(text))
+}
+
 /// Text that is ready.
 pub(crate) fn data(text: &str) -> i32 {
     out(text)
+}
+
+/// Text in which words of strangers are.
+pub(crate) fn lines(text: &str) -> i32 {
+    out(&legible(text))
+}
+
+/// Something that is worth a look.
+pub(crate) fn warning(text: &str) {
+    err(&format!("warning: {text}\n"));
 }
 
 /// Whether standard output may be coloured: a terminal, and nobody said no (<https://no-color.org>).
@@ -226,7 +262,7 @@ pub(crate) enum Colour {
 }
 
 /// A word as the report writes it.
-fn name_of(word: &impl serde::Serialize) -> String {
+pub(crate) fn name_of(word: &impl serde::Serialize) -> String {
     serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -241,6 +277,9 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         line("directory", job.directory.display().to_string());
         let variables: Vec<String> = job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         line("environment", variables.join(" "));
+        if let Some(size) = job.terminal {
+            line("terminal", format!("its own, {} lines of {}", size.rows, size.columns));
+        }
         line("namespaces", launch.namespaces.join(", "));
         line("ids", format!("{}:{} on the host", launch.ids.uid, launch.ids.gid));
         let limits = &job.limits;
@@ -272,6 +311,9 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         }
         for weak in &launch.weakened {
             line("weakened", format!("{}: {}; instead: {}; fix: {}", weak.what, weak.because, weak.instead, weak.hint));
+        }
+        for clamp in &launch.clamped {
+            line("lowered", format!("{}: {} to {} ({})", clamp.what, clamp.asked, clamp.given, clamp.because));
         }
         text.push('\n');
     }

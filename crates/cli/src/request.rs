@@ -7,7 +7,10 @@ use palisade::spec::{
 
 use clap::CommandFactory;
 
-use crate::args::{Cli, Excess, Hostile, Network, Run};
+use crate::{
+    args::{Cli, Excess, Hostile, Network, Run},
+    terminal,
+};
 
 /// Something that this version refuses to do, and what to do instead.
 #[derive(Debug)]
@@ -59,11 +62,13 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
     Ok(Request {
         program,
         arguments: words.collect(),
-        environment: args.setenv,
+        // What is said later wins.
+        environment: args.tty.then(terminal::name).into_iter().chain(args.setenv).collect(),
         stdin: Input::Inherit,
-        workspace: None,
+        work: None,
         layers: Vec::new(),
         output: if args.json { Output::Keep } else { Output::Pass },
+        terminal: args.tty.then(terminal::wanted),
         policy: Policy {
             files: FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: Vec::new() },
             network: match args.network {
@@ -95,6 +100,7 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
             },
             strictness: if args.strict { Strictness::RefuseWeakened } else { Strictness::ReportWeakened },
         },
+        policies: args.policy,
         backend: args.backend,
     })
 }

@@ -313,7 +313,11 @@ fn a_filter_that_hides_clone3_as_dockers_does_is_found() {
     let path = std::ffi::CString::new(env!("CARGO_BIN_EXE_palisade")).unwrap();
     let words = ["palisade", "doctor", "--json"].map(|word| std::ffi::CString::new(word).unwrap());
     let program = Program {
-        stdio: [fs::File::open("/dev/null").unwrap().into(), writer.try_clone().unwrap().into(), writer.into()],
+        stdio: palisade_sys::Stdio::Given([
+            fs::File::open("/dev/null").unwrap().into(),
+            writer.try_clone().unwrap().into(),
+            writer.into(),
+        ]),
         rlimits: Vec::new(),
         filter,
         listener: Listener::Nobody,

@@ -133,6 +133,8 @@ pages! {
     languages_prints_what_it_says: "docs/languages.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
     doctor_prints_what_it_says: "docs/doctor.md",
+    terminal_prints_what_it_says: "docs/terminal.md",
+    advise_prints_what_it_says: "docs/advise.md",
     performance_prints_what_it_says: "docs/performance.md",
 }
 

@@ -1,7 +1,7 @@
 //! What layers disagree about: files of one name and different content, of which an overlay shows only one.
 //!
 //! Layers are often what other programs left, so nothing in them is followed or waited for. Directories of one name are
-//! merged by an overlay and never a conflict. Not here: mounting (`native::overlays`).
+//! merged by an overlay and never a conflict. Not here: mounting (`native::layers`).
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_spec::{Difference, LayerConflict, Overlay};
+use palisade_spec::{Difference, LayerConflict, Layers};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::error::StartError;
@@ -62,11 +62,11 @@ pub fn conflicts(layers: &[PathBuf]) -> Result<Vec<LayerConflict>, StartError> {
     Ok(found)
 }
 
-/// Those of the overlays that are to be compared.
-pub(crate) fn asked_for(overlays: &[Overlay]) -> Result<Found, StartError> {
+/// Those of the stacks that are to be compared.
+pub(crate) fn asked_for(stacks: &[Layers]) -> Result<Found, StartError> {
     let mut listed = Vec::new();
-    for overlay in overlays.iter().filter(|overlay| overlay.conflicts == palisade_spec::Conflicts::Reported) {
-        listed.append(&mut conflicts(&overlay.lower)?);
+    for stack in stacks.iter().filter(|stack| stack.conflicts == palisade_spec::Conflicts::Reported) {
+        listed.append(&mut conflicts(&stack.lower)?);
     }
     let omitted = listed.len().saturating_sub(LISTED) as u64;
     listed.truncate(LISTED);

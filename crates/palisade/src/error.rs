@@ -6,7 +6,9 @@ use std::{fmt, io, path::PathBuf};
 
 use serde::Serialize;
 
-use crate::language::LanguageError;
+use palisade_spec::Clamp;
+
+use crate::{diagnose::Malformed, language::LanguageError, policies::PolicyError};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,18 @@ pub enum StartError {
     /// The language is unknown, or its tools are missing.
     #[error(transparent)]
     Language(#[from] LanguageError),
+    /// More was asked for than a ceiling allows, and it refuses instead of lowering.
+    #[error("more was asked for than is allowed here: {}", excesses(excess))]
+    Exceeds {
+        /// Each value: what was asked, the most that would be given, whose ceiling it is.
+        excess: Vec<Clamp>,
+    },
+    /// A ceiling or a named policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A file that has a say in every run is not what it should be.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -106,6 +120,13 @@ pub struct Refusal {
     pub because: String,
     /// What to do.
     pub hint: String,
+}
+
+fn excesses(excess: &[Clamp]) -> String {
+    let line = |clamp: &Clamp| {
+        format!("\n  {}: asked {}, allowed {} ({})", clamp.what, clamp.asked, clamp.given, clamp.because)
+    };
+    excess.iter().map(line).collect()
 }
 
 impl fmt::Display for Refusal {
@@ -151,7 +172,9 @@ impl StartError {
                 _ => "give it execute permission (chmod +x), or run it with its interpreter".to_owned(),
             }),
             Self::Language(error) => error.hint(),
-            Self::Io { .. } => None,
+            Self::Exceeds { .. } => Some("ask for less, or ask whoever keeps the ceiling".to_owned()),
+            Self::Policy(error) => error.hint(),
+            Self::Malformed(_) | Self::Io { .. } => None,
         }
     }
 

@@ -65,13 +65,23 @@ const TOP: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/l
 /// What the loader and the alternatives system need of /etc. Nothing here says anything about the host's users.
 const ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/os-release"];
 
+/// What every program sees of the host, whatever its policy.
+pub(crate) fn system_paths() -> impl Iterator<Item = &'static str> {
+    TOP.into_iter().chain(ETC)
+}
+
+/// Whether every program sees this.
+pub(crate) fn is_system(path: &Path) -> bool {
+    system_paths().any(|system| path.starts_with(system))
+}
+
 impl Host {
     /// Looks at this host.
     ///
     /// # Errors
     /// If not even the process's own id map can be read.
     pub(crate) fn look() -> io::Result<Self> {
-        let system = TOP.iter().chain(&ETC).filter_map(|path| System::at(Path::new(path))).collect();
+        let system = system_paths().filter_map(|path| System::at(Path::new(path))).collect();
         Ok(Self {
             ids: Ids::of_caller()?,
             landlock: landlock::abi(),

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Limits, NetworkPolicy, Overlay};
+use palisade_spec::{Capabilities, HostileCalls, Layers, Limits, NetworkPolicy, Terminal};
 use serde::Serialize;
 
 /// A program and the world it gets.
@@ -26,11 +26,15 @@ pub struct Job {
     /// Host trees at their own or another place, in order.
     pub shown: Vec<Shown>,
     /// Host directories laid over each other, outer places first. All paths are canonical.
-    pub layers: Vec<Overlay>,
+    pub layers: Vec<Layers>,
+    /// Host paths that no tree above may show: canonical.
+    pub hidden: Vec<PathBuf>,
     /// Files put in as copies.
     pub given: Vec<Given>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
+    /// The terminal that it gets instead of pipes.
+    pub terminal: Option<Terminal>,
     /// What it may reach.
     pub network: NetworkPolicy,
     /// Which privileges it may hold.

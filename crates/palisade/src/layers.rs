@@ -1,20 +1,21 @@
 //! The overlays that a request asks for, checked and made canonical.
 //!
-//! Not here: how they are mounted (`native::overlays`), what they disagree about (`conflicts`).
+//! Not here: how they are mounted (`native::layers`), what they disagree about (`conflicts`).
 
 use std::path::{Component, Path, PathBuf};
 
-use palisade_spec::{Overlay, Upper};
+use palisade_spec::{Layers, Upper};
 use palisade_sys::OVERLAY_LAYERS;
 
 use crate::{
     error::StartError,
+    job::{Access, Job, Shown},
     language::WORK,
-    resolve::{is_own, path_error},
+    trees::{is_own, path_error},
 };
 
 /// The same overlays with canonical host paths, outer places first.
-pub(crate) fn resolve(asked: &[Overlay]) -> Result<Vec<Overlay>, StartError> {
+pub(crate) fn resolve(asked: &[Layers]) -> Result<Vec<Layers>, StartError> {
     let mut all = asked.iter().map(overlay).collect::<Result<Vec<_>, _>>()?;
     all.sort_by_key(|overlay| overlay.at.components().count());
     if let Some([one, _]) = all.array_windows().find(|[one, next]| one.at == next.at) {
@@ -27,7 +28,7 @@ pub(crate) fn resolve(asked: &[Overlay]) -> Result<Vec<Overlay>, StartError> {
     Ok(all)
 }
 
-fn overlay(asked: &Overlay) -> Result<Overlay, StartError> {
+fn overlay(asked: &Layers) -> Result<Layers, StartError> {
     let at = &asked.at;
     let is_plain = at.is_absolute() && at.components().all(|part| part != Component::ParentDir);
     if !is_plain || (is_own(at, at) && at != Path::new(WORK)) {
@@ -62,7 +63,7 @@ fn overlay(asked: &Overlay) -> Result<Overlay, StartError> {
         other => other.clone(),
     };
     let lower = asked.lower.iter().map(|path| directory(path)).collect::<Result<_, _>>()?;
-    Ok(Overlay { at: at.components().collect(), lower, upper, conflicts: asked.conflicts })
+    Ok(Layers { at: at.components().collect(), lower, upper, conflicts: asked.conflicts })
 }
 
 /// A canonical path of a directory.
@@ -76,4 +77,29 @@ pub(crate) fn directory(path: &Path) -> Result<PathBuf, StartError> {
         because: "a layer is a directory, and this is none".to_owned(),
         hint: "unpack it into a directory".to_owned(),
     })
+}
+
+/// The host's directories that a stack of layers shows, for whoever bounds what may be shown.
+pub(crate) fn trees(layers: &Layers) -> Vec<Shown> {
+    let shown = |from: &PathBuf, access| Shown { from: from.clone(), at: layers.at.clone(), access };
+    let mut all: Vec<Shown> = layers.lower.iter().map(|layer| shown(layer, Access::Read)).collect();
+    if let Upper::Kept { changes, work } = &layers.upper {
+        all.extend([changes, work].map(|directory| shown(directory, Access::Write)));
+    }
+    all
+}
+
+/// Refuses a job with a layer in which something has to be hidden: nothing covers parts of a layer.
+pub(crate) fn check_hidden(job: &Job) -> Result<(), StartError> {
+    for tree in job.layers.iter().flat_map(trees) {
+        let overlaps = |hidden: &&PathBuf| hidden.starts_with(&tree.from) || tree.from.starts_with(hidden);
+        if let Some(hidden) = job.hidden.iter().find(overlaps) {
+            return Err(StartError::Path {
+                because: format!("{} has to be hidden, and a layer is shown whole", hidden.display()),
+                path: tree.from,
+                hint: "use a layer without it".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }

@@ -1,15 +1,21 @@
 //! Untrusted program in, typed report out, through the strongest wall this host can hold.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 mod backend;
+mod bound;
+mod ceiling;
 mod collect;
 mod conflicts;
+mod diagnose;
 mod error;
 mod host;
 mod job;
 pub mod language;
 mod layers;
 mod native;
+mod overhead;
+mod policies;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -18,14 +24,21 @@ mod running;
 mod sandbox;
 mod supervise;
 mod task;
+mod trees;
 
 pub use conflicts::conflicts;
+pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};
 pub use host::Ids;
 pub use job::{Access, Given, Job, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
+pub use overhead::{Measured, Overhead, measure};
 pub use palisade_spec as spec;
 pub use palisade_spec::{Policy, Report};
+pub use policies::{
+    Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
+    useless,
+};
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;

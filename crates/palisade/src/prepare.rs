@@ -5,22 +5,27 @@
 use std::{
     os::fd::{BorrowedFd, OwnedFd},
     path::Path,
-    sync::{Arc, mpsc::Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
 };
 
 use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
 
 use crate::{
     backend,
+    bound::Resolved,
     collect::collect,
     conflicts::{self, Found},
     error::StartError,
     host::Host,
-    job::{Given, Job},
+    job::Given,
     language::BUILD,
     native::Launch,
     resolve::resolve,
-    supervise::{Connection, Finished, now, supervise},
+    supervise::{Connection, Finished, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -47,6 +52,7 @@ pub struct Prepared {
     strictness: Strictness,
     /// When work on the program's own stage began, in nanoseconds of the monotonic clock.
     begun: u64,
+    has_run: AtomicBool,
 }
 
 /// Checks and plans a request, and compiles its program if it has to be compiled. The request's own input and output are
@@ -76,7 +82,7 @@ pub(crate) fn prepare_for(request: &Request, watch: Watch<'_>) -> Result<Prepara
     let mut jobs = resolve(request)?;
     let host = Host::look().map_err(StartError::io("look at this host"))?;
     let Some(mut last) = jobs.pop() else { return Err(StartError::NoBackend { refusals: Vec::new() }) };
-    let conflicts = conflicts::asked_for(&last.layers)?;
+    let conflicts = conflicts::asked_for(last.layers())?;
     let mut compile = None;
     for job in jobs {
         let (report, left) = build(request, job, &host, begun, watch)?;
@@ -84,17 +90,19 @@ pub(crate) fn prepare_for(request: &Request, watch: Watch<'_>) -> Result<Prepara
             let compile = Some(Box::new(report.clone()));
             return Ok(Preparation::Failed(Box::new(Report { compile, ..report })));
         }
-        last.given.extend(left);
+        last.give(left);
         compile = Some(Box::new(report));
         begun = now();
     }
+    let (excess, strictness) = (last.output_excess(), last.strictness());
     Ok(Preparation::Ready(Prepared {
         launch: backend::choose(request.backend, last, &host)?,
         compile,
         conflicts,
-        excess: request.policy.output_excess,
-        strictness: request.policy.strictness,
+        excess,
+        strictness,
         begun,
+        has_run: AtomicBool::new(false),
     }))
 }
 
@@ -124,9 +132,10 @@ impl Prepared {
     }
 
     fn run_since(&self, begun: u64, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
-        let (excess, strictness) = (self.excess, self.strictness);
         let Watch { cancel, started } = watch;
-        let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun };
+        let (excess, strictness) = (self.excess, self.strictness);
+        let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
+        let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun, upkeep };
         let report = supervise(&self.launch, &mut connection)?.report;
         let Found { listed, omitted } = &self.conflicts;
         Ok(Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report })
@@ -136,20 +145,22 @@ impl Prepared {
 /// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
 fn build(
     request: &Request,
-    job: Job,
+    job: Resolved,
     host: &Host,
     begun: u64,
     watch: Watch<'_>,
 ) -> Result<(Report, Vec<Given>), StartError> {
+    let (excess, strictness) = (job.output_excess(), job.strictness());
     let launch = backend::choose(request.backend, job, host)?;
     let mut connection = Connection {
         stdin: Input::Empty,
         output: Output::Keep,
-        excess: request.policy.output_excess,
-        strictness: request.policy.strictness,
+        excess,
+        strictness,
         cancel: watch.cancel,
         started: watch.started,
         begun,
+        upkeep: Upkeep::Done, // the program's own run does it
     };
     let Finished { report, build } = supervise(&launch, &mut connection)?;
     let left = match (&build, &launch.job.artefact) {

@@ -1,7 +1,7 @@
 //! From a request to jobs: language, toolchain, files, limits, all of it checked.
 //!
-//! Everything a caller can get wrong is found here, before anything is started. Not here: what a host can hold
-//! (`native::plan`).
+//! Everything a caller can get wrong is found here, before anything is started. Not here: the host's files that it shows
+//! (`trees.rs`), what a host can hold (`native::plan`).
 
 use std::{
     fs,
@@ -15,10 +15,12 @@ use palisade_spec::{Bytes, Limits, LimitsAsk, Program, Request, Siblings, Stage}
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::{
+    bound::{Bounds, Resolved},
     error::StartError,
     job::{Access, Given, Job, Shown},
     language::{self, Language, SearchPath, WORK},
     layers,
+    trees::{is_own, path_error, shown},
 };
 
 /// Largest source file, in bytes.
@@ -26,19 +28,41 @@ const SOURCE: u64 = 16 << 20;
 /// Where palisade's own binary is for languages that need it.
 const HELPER: &str = "/opt/palisade/bin/palisade";
 /// Least memory with which a sandbox can be set up and a program loaded.
-const LEAST_MEMORY: Bytes = Bytes::mib(4);
+pub(crate) const LEAST_MEMORY: Bytes = Bytes::mib(4);
+/// Fewest descriptors with which a program can be loaded.
+pub(crate) const LEAST_DESCRIPTORS: u32 = 8;
+/// Fewest files and directories of a /tmp.
+pub(crate) const LEAST_INODES: u32 = 8;
 
-/// Places of the sandbox's tree that are palisade's own.
-const OWN: [&str; 6] = ["/", "/tmp", "/dev/shm", "/work", "/build", "/.empty"];
-/// Places that can be shown only as a whole, and are the sandbox's own.
-const WHOLE: [&str; 2] = ["/proc", "/dev"];
+/// The jobs of a request, in order: a compiler first where the language has one. Each is within every ceiling of this
+/// host and every policy that the request asks for.
+pub(crate) fn resolve(request: &Request) -> Result<Vec<Resolved>, StartError> {
+    let bounds = Bounds::of(request)?;
+    let mut clamped = Vec::new();
+    let mut narrowed = None;
+    if !bounds.is_empty() {
+        let (policy, lowered) = bounds.narrow(&request.policy)?;
+        clamped = lowered;
+        narrowed = Some(Request { policy, ..request.clone() });
+    }
+    let request = narrowed.as_ref().unwrap_or(request);
+    let jobs = jobs(request, bounds.memory())?;
+    let last = jobs.len().saturating_sub(1);
+    let hold = |(number, job)| {
+        let clamped = if number == last { std::mem::take(&mut clamped) } else { Vec::new() };
+        bounds.hold(job, &request.policy, clamped)
+    };
+    jobs.into_iter().enumerate().map(hold).collect()
+}
 
-/// The jobs of a request, in order: a compiler first where the language has one.
-pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
+/// The jobs as they were asked for. No language is told of more memory than `most` bytes.
+fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
     check_words(request)?;
     let mut jobs = match &request.program {
         Program::Command(command) => vec![command_job(request, command)?],
-        Program::Source { file, language, siblings } => source_jobs(request, file, language.as_deref(), *siblings)?,
+        Program::Source { file, language, siblings } => {
+            source_jobs(request, file, language.as_deref(), *siblings, most)?
+        }
     };
     let shown = shown(request)?;
     let layers = layers::resolve(&request.layers)?;
@@ -48,6 +72,7 @@ pub(crate) fn resolve(request: &Request) -> Result<Vec<Job>, StartError> {
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
+        last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
             set(&mut last.environment, name.clone(), value.clone());
@@ -90,8 +115,10 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         directory: WORK.into(),
         shown: Vec::new(),
         layers: Vec::new(),
+        hidden: Vec::new(),
         given: Vec::new(),
         artefact: None,
+        terminal: None,
         network: request.policy.network.clone(),
         capabilities: request.policy.capabilities,
         hostile_calls: request.policy.hostile_calls,
@@ -104,6 +131,7 @@ fn source_jobs(
     file: &Path,
     language: Option<&str>,
     siblings: Siblings,
+    most: u64,
 ) -> Result<Vec<Job>, StartError> {
     let (content, size) = open_source(file)?;
     let own = own_languages();
@@ -145,7 +173,7 @@ fn source_jobs(
         }),
     }
     let toolchain = language.locate(&SearchPath::of_this_process())?;
-    let template = language::Job { source: &source, palisade: HELPER, memory: None };
+    let template = language::Job { source: &source, palisade: HELPER, memory: None, most };
     let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
         let mut job_shown: Vec<Shown> = step
             .read_only
@@ -167,8 +195,10 @@ fn source_jobs(
             directory: WORK.into(),
             shown: job_shown,
             layers: Vec::new(),
+            hidden: Vec::new(),
             given: given.clone(),
             artefact: step.artefact.map(PathBuf::from),
+            terminal: None,
             network: request.policy.network.clone(),
             capabilities: request.policy.capabilities,
             hostile_calls: request.policy.hostile_calls,
@@ -190,7 +220,7 @@ fn source_jobs(
     Ok(jobs)
 }
 
-fn limits_of(limits: &language::Limits) -> LimitsAsk {
+pub(crate) fn limits_of(limits: &language::Limits) -> LimitsAsk {
     LimitsAsk {
         wall_time: Some(limits.wall_time),
         cpu_time: Some(limits.cpu_time),
@@ -204,10 +234,15 @@ fn limits_of(limits: &language::Limits) -> LimitsAsk {
 
 /// `$XDG_CONFIG_HOME/palisade/languages`: the user's own definitions.
 pub(crate) fn own_languages() -> Option<PathBuf> {
+    user_config().map(|config| config.join("languages"))
+}
+
+/// `$XDG_CONFIG_HOME/palisade`: what is the user's own.
+pub(crate) fn user_config() -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;
-    Some(config.join("palisade/languages"))
+    Some(config.join("palisade"))
 }
 
 /// The `palisade` command itself: this process, or the one on PATH if this process only uses the library.
@@ -224,7 +259,7 @@ fn helper() -> Result<PathBuf, StartError> {
     })
 }
 
-fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
+pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     let wrong = |because: &str, hint: &str| StartError::Source {
         file: file.to_owned(),
         because: because.to_owned(),
@@ -268,56 +303,6 @@ fn read_text(file: &Path, content: &OwnedFd) -> Result<String, StartError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(crate) fn path_error(path: &Path, error: &std::io::Error) -> StartError {
-    StartError::Path {
-        path: path.to_owned(),
-        because: error.to_string(),
-        hint: "the path must exist on the host, and this user must be able to reach it".to_owned(),
-    }
-}
-
-/// Host paths of the policy: canonical outside, as they were named inside.
-fn shown(request: &Request) -> Result<Vec<Shown>, StartError> {
-    let files = &request.policy.files;
-    let mut all: Vec<Shown> = Vec::new();
-    let list =
-        files.read.iter().map(|path| (path, Access::Read)).chain(files.write.iter().map(|path| (path, Access::Write)));
-    for (path, access) in list {
-        let at = std::path::absolute(path).map_err(|error| path_error(path, &error))?;
-        let from = path.canonicalize().map_err(|error| path_error(path, &error))?;
-        for place in [&at, &from] {
-            if is_own(place, &at) {
-                return Err(StartError::Path {
-                    path: path.clone(),
-                    because: format!("{} is a place of the sandbox itself", place.display()),
-                    hint: "name the directories below it that the program needs".to_owned(),
-                });
-            }
-        }
-        if at.components().any(|part| part == std::path::Component::ParentDir) {
-            return Err(StartError::Path {
-                path: path.clone(),
-                because: "it has `..` after a name that may be a link".to_owned(),
-                hint: format!("write {}", from.display()),
-            });
-        }
-        all.push(Shown { from, at, access });
-    }
-    if let Some(workspace) = &request.workspace {
-        let from = workspace.canonicalize().map_err(|error| path_error(workspace, &error))?;
-        all.push(Shown { from, at: WORK.into(), access: Access::Write });
-    }
-    // Outer trees first, so that an inner one is not covered.
-    all.sort_by_key(|shown| shown.at.components().count());
-    Ok(all)
-}
-
-/// Whether `place`, which a program would see at `at`, belongs to the sandbox itself.
-pub(crate) fn is_own(place: &Path, at: &Path) -> bool {
-    let inside = place == at && OWN.iter().any(|own| place == Path::new(own));
-    inside || place == Path::new("/") || WHOLE.iter().any(|own| place.starts_with(own))
-}
-
 fn check_words(request: &Request) -> Result<(), StartError> {
     let bad = |what, value: &str, because: &str, hint: &str| StartError::Value {
         what,
@@ -355,8 +340,8 @@ fn check_limits(limits: &Limits) -> Result<(), StartError> {
     let counts = [
         ("the process limit", limits.processes, 1),
         ("the thread limit", limits.threads, 1),
-        ("the descriptor limit", limits.descriptors, 8),
-        ("the inode limit", limits.tmp_inodes, 8),
+        ("the descriptor limit", limits.descriptors, LEAST_DESCRIPTORS),
+        ("the inode limit", limits.tmp_inodes, LEAST_INODES),
     ];
     for (what, value, least) in counts {
         if value < least {

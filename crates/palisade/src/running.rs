@@ -152,8 +152,8 @@ impl Drop for Running {
     }
 }
 
-fn file(end: impl Into<OwnedFd>) -> File {
-    File::from(end.into())
+fn file(end: impl Into<OwnedFd>) -> Arc<File> {
+    Arc::new(File::from(end.into()))
 }
 
 fn end_of(thread: JoinHandle<Result<Report, StartError>>) -> Result<Report, StartError> {

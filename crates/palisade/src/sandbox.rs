@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use palisade_spec::{Backend, Input, Output, Overlay, Policy, Program, Report, Request, Siblings};
+use palisade_spec::{Backend, Input, Layers, Output, Policy, Program, Report, Request, Siblings};
 
 use crate::{
     error::StartError,
@@ -31,8 +31,8 @@ use crate::{
 pub struct Sandbox {
     policy: Policy,
     backend: Backend,
-    workspace: Option<PathBuf>,
-    layers: Vec<Overlay>,
+    work: Option<PathBuf>,
+    layers: Vec<Layers>,
 }
 
 impl Sandbox {
@@ -54,14 +54,14 @@ impl Sandbox {
     }
 
     /// A host directory that programs see as `/work`, where they start, and may **write on the host**.
-    pub fn workspace(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.workspace = Some(directory.into());
+    pub fn work(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.work = Some(directory.into());
         self
     }
 
     /// Host directories laid over each other. May be called repeatedly, for different places.
-    pub fn overlay(mut self, overlay: Overlay) -> Self {
-        self.layers.push(overlay);
+    pub fn layers(mut self, layers: Layers) -> Self {
+        self.layers.push(layers);
         self
     }
 
@@ -177,7 +177,9 @@ impl Command {
             stdin: self.stdin.take().unwrap_or(Input::Empty),
             output: Output::Keep,
             policy: self.sandbox.policy.clone(),
-            workspace: self.sandbox.workspace.clone(),
+            policies: Vec::new(),
+            terminal: None,
+            work: self.sandbox.work.clone(),
             layers: self.sandbox.layers.clone(),
             backend: self.sandbox.backend,
         };

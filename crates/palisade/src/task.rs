@@ -13,7 +13,7 @@
 //! └ stderr.log            not at all
 //! ```
 //!
-//! Not here: running it (`run.rs`), mounting the layers (`native::overlays`).
+//! Not here: running it (`run.rs`), mounting the layers (`native::layers`).
 
 use std::{
     fs::{self, DirBuilder, File, Permissions},
@@ -26,14 +26,14 @@ use std::{
 };
 
 use palisade_spec::{
-    Conflicts, Input, LimitsAsk, NetworkPolicy, Output, Overlay, Policy, Program, Report, Request, Upper,
+    Conflicts, Input, Layers, LimitsAsk, NetworkPolicy, Output, Policy, Program, Report, Request, Upper,
 };
 use rustix::{
     fs::{CWD, FlockOperation, Mode, OFlags, fchmod, flock, mkdirat, openat},
     io::Errno,
 };
 
-use crate::{error::StartError, language::WORK, layers::directory, resolve::path_error, run::run_until};
+use crate::{error::StartError, language::WORK, layers::directory, run::run_until, trees::path_error};
 
 /// Longest argument that Linux gives to a program, with its NUL (`MAX_ARG_STRLEN` in include/uapi/linux/binfmts.h).
 const ARGUMENT: usize = 128 << 10;
@@ -274,7 +274,7 @@ impl Task {
                     fs::set_permissions(directory, Permissions::from_mode(0o777)).map_err(wrong(directory))?;
                 }
             }
-            layers.push(Overlay {
+            layers.push(Layers {
                 at: Path::new(WORK).join(mount_point),
                 lower: lower.clone(),
                 upper: Upper::Kept { changes, work: kernel },
@@ -286,9 +286,9 @@ impl Task {
             arguments: vec!["-c".to_owned(), self.script.clone()],
             environment: self.variables(),
             stdin: Input::Empty,
-            output: Output::To { stdout: log("stdout.log")?, stderr: log("stderr.log")? },
+            output: Output::To { stdout: log("stdout.log")?.into(), stderr: log("stderr.log")?.into() },
             policy: self.policy.clone(),
-            workspace: Some(work_path),
+            work: Some(work_path),
             layers,
             ..Request::new(Program::Command("bash".to_owned()))
         };

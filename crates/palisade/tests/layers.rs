@@ -1,4 +1,4 @@
-//! Overlays in a request: which layer is seen, what can be written, and what is refused.
+//! Layerss in a request: which layer is seen, what can be written, and what is refused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "not library code")]
 #![cfg(target_os = "linux")]
 
@@ -9,17 +9,17 @@ use std::{fs, os::unix::fs::FileTypeExt as _, path::Path, path::PathBuf, process
 use common::{as_everybody, as_person, is_root, layer, open_directory, printed, text};
 use palisade::{
     Sandbox, StartError,
-    spec::{Backend, Bytes, Conflicts, Difference, Overlay, Upper},
+    spec::{Backend, Bytes, Conflicts, Difference, Layers, Upper},
 };
 use palisade_testkit::Person;
 
-fn overlay(at: &str, lower: &[&Path], upper: Upper) -> Overlay {
+fn overlay(at: &str, lower: &[&Path], upper: Upper) -> Layers {
     let lower = lower.iter().map(|path| path.to_path_buf()).collect();
-    Overlay { at: at.into(), lower, upper, conflicts: Conflicts::Ignored }
+    Layers { at: at.into(), lower, upper, conflicts: Conflicts::Ignored }
 }
 
-fn shell(overlays: impl IntoIterator<Item = Overlay>, script: &str) -> palisade::Report {
-    let sandbox = overlays.into_iter().fold(Sandbox::new(), Sandbox::overlay);
+fn shell(overlays: impl IntoIterator<Item = Layers>, script: &str) -> palisade::Report {
+    let sandbox = overlays.into_iter().fold(Sandbox::new(), Sandbox::layers);
     sandbox.command("sh").args(["-c", script]).output().unwrap()
 }
 
@@ -185,8 +185,8 @@ fn conflicts_are_in_the_report_if_they_are_asked_for() {
     });
 }
 
-fn refusal(overlays: impl IntoIterator<Item = Overlay>) -> String {
-    let sandbox = overlays.into_iter().fold(Sandbox::new(), Sandbox::overlay);
+fn refusal(overlays: impl IntoIterator<Item = Layers>) -> String {
+    let sandbox = overlays.into_iter().fold(Sandbox::new(), Sandbox::layers);
     let error = sandbox.command("true").output().unwrap_err();
     format!("{error}\n{}", error.hint().unwrap_or_default())
 }
@@ -211,7 +211,7 @@ fn what_cannot_be_an_overlay_is_refused_by_name() {
         assert!(refusal(twice).contains("two overlays are wanted there"));
         let nested = Upper::Kept { changes: one.clone(), work: one.clone() };
         assert!(refusal([overlay("/opt/all", &[&one], nested)]).contains("inside each other"));
-        let sandbox = Sandbox::new().backend(Backend::None).overlay(read_only("/opt/all", &[&one]));
+        let sandbox = Sandbox::new().backend(Backend::None).layers(read_only("/opt/all", &[&one]));
         assert!(matches!(sandbox.command("true").output(), Err(StartError::NoBackend { .. })));
         if is_root() {
             let closed = Upper::Kept { changes: layer(place.join("c"), &[]), work: layer(place.join("w"), &[]) };

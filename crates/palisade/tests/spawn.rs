@@ -270,7 +270,7 @@ fn what_cannot_be_started_says_so_at_once_and_what_is_not_there_at_the_end() {
         let closed = Policy { network: NetworkPolicy::Custom(Default::default()), ..Policy::default() };
         let error = Sandbox::new().policy(closed).command("true").spawn().unwrap_err();
         assert!(matches!(error, StartError::NoBackend { .. }), "{error}");
-        let error = Sandbox::new().workspace(place.join("missing")).command("true").spawn().unwrap_err();
+        let error = Sandbox::new().work(place.join("missing")).command("true").spawn().unwrap_err();
         assert!(matches!(error, StartError::Path { .. }), "{error}");
         let mut running = Sandbox::new().command("no-such-program").spawn().unwrap();
         let error = loop {
@@ -306,7 +306,7 @@ fn a_workspace_is_the_only_place_that_is_written_on_the_host() {
     as_everybody(|place| {
         let workspace = common::open_directory(place.join("workspace"));
         let script = "pwd; echo x > result; ls -d /work/..";
-        let report = Sandbox::new().workspace(&workspace).command("sh").args(["-c", script]).output().unwrap();
+        let report = Sandbox::new().work(&workspace).command("sh").args(["-c", script]).output().unwrap();
         assert_eq!(printed(&report), "/work\n/work/..\n");
         assert_eq!(fs::read_to_string(workspace.join("result")).unwrap(), "x\n");
         assert_eq!(fs::read_dir(place).unwrap().count(), 1);

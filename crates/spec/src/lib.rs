@@ -4,24 +4,26 @@
 //! Not here: any input or output, any decision about a host (`palisade`), any system call (`palisade-sys`).
 #![forbid(unsafe_code)]
 
+mod cost;
+mod layers;
 mod limits;
-mod overlay;
 mod policy;
 mod report;
 mod request;
 mod signal;
 mod units;
 
+pub use cost::{Cost, CostRates, RateError, parse_rate};
+pub use layers::{Conflicts, Difference, LayerConflict, Layers, Upper};
 pub use limits::{Limits, LimitsAsk};
-pub use overlay::{Conflicts, Difference, LayerConflict, Overlay, Upper};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
-    NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness,
+    NamedPolicy, NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness, changes,
 };
 pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
     ViolationKind, Weakening,
 };
-pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings};
+pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings, Terminal};
 pub use signal::Signal;
 pub use units::{Bytes, UnitError, parse_duration};

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
-use crate::{limits::Limits, overlay::LayerConflict, request::Backend, signal::Signal};
+use crate::{layers::LayerConflict, limits::Limits, request::Backend, signal::Signal};
 
 /// Name and version of the report's form.
 pub const SCHEMA: &str = "palisade.report/1";

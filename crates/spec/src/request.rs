@@ -1,13 +1,16 @@
 //! What to run, with what, under which policy.
 
-use std::{fs::File, path::PathBuf, str::FromStr};
+use std::{fs::File, path::PathBuf, str::FromStr, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{overlay::Overlay, policy::Policy};
+use crate::{
+    layers::Layers,
+    policy::{NamedPolicy, Policy},
+};
 
 /// One run that somebody wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// What to run.
     pub program: Program,
@@ -19,12 +22,16 @@ pub struct Request {
     pub stdin: Input,
     /// Where its output goes.
     pub output: Output,
+    /// A terminal instead of three pipes; `None` for pipes.
+    pub terminal: Option<Terminal>,
     /// What it may do.
     pub policy: Policy,
     /// A host directory that the program sees as `/work`, and may **write on the host**.
-    pub workspace: Option<PathBuf>,
+    pub work: Option<PathBuf>,
     /// Host directories laid over each other, put over everything else, outer ones first.
-    pub layers: Vec<Overlay>,
+    pub layers: Vec<Layers>,
+    /// Bounds of it that were asked for by name: the request is met with each.
+    pub policies: Vec<NamedPolicy>,
     /// Which wall to use.
     pub backend: Backend,
 }
@@ -39,9 +46,11 @@ impl Request {
             environment: Vec::new(),
             stdin: Input::Empty,
             output: Output::Keep,
+            terminal: None,
             policy: Policy::default(),
-            workspace: None,
+            work: None,
             layers: Vec::new(),
+            policies: Vec::new(),
             backend: Backend::Auto,
         }
     }
@@ -74,7 +83,7 @@ pub enum Siblings {
 }
 
 /// What the program reads on its standard input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// Nothing: end of file at once.
     Empty,
@@ -83,11 +92,11 @@ pub enum Input {
     /// The caller's own standard input, passed on as the program reads it.
     Inherit,
     /// A file, pipe or socket, passed on as the program reads it.
-    File(File),
+    File(Arc<File>),
 }
 
 /// Where the program's output goes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Kept for the report, up to the output limit.
     Keep,
@@ -97,10 +106,30 @@ pub enum Output {
     /// slow makes the program wait, as any pipe does; one who is gone makes it get SIGPIPE.
     To {
         /// For standard output.
-        stdout: File,
+        stdout: Arc<File>,
         /// For standard error.
-        stderr: File,
+        stderr: Arc<File>,
     },
+}
+
+/// A pseudo-terminal of the sandbox's own as the program's three streams; never a terminal of the caller.
+///
+/// What the program prints on either stream counts as standard output. The end of the input is typed as Ctrl-D. If the
+/// input is inherited and is a terminal, that one is put into raw mode while the program runs, and a change of its size is
+/// passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Terminal {
+    /// Lines at the start.
+    pub rows: u16,
+    /// Signs in a line at the start.
+    pub columns: u16,
+}
+
+impl Default for Terminal {
+    /// 24 lines of 80, as a VT100.
+    fn default() -> Self {
+        Self { rows: 24, columns: 80 }
+    }
 }
 
 /// Which wall to use.
@@ -154,6 +183,6 @@ impl From<Vec<u8>> for Input {
 
 impl From<File> for Input {
     fn from(file: File) -> Self {
-        Self::File(file)
+        Self::File(Arc::new(file))
     }
 }

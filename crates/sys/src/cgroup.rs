@@ -11,7 +11,10 @@ use std::{
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -135,8 +138,8 @@ impl Place {
     pub fn create(&self, settings: &Settings) -> io::Result<Group> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let start = start_time("self").unwrap_or_default();
-        let name = format!("{PREFIX}{}-{start}-{}-{number}", std::process::id(), pid_namespace());
+        let Identity { pid, start, namespace } = Identity::own();
+        let name = format!("{PREFIX}{pid}-{start}-{namespace}-{number}");
         match self {
             Self::V2 { directory, cpu, enable } => {
                 if *enable {
@@ -259,6 +262,25 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
             Ok(())
         }
         other => other,
+    }
+}
+
+/// What names this process for good: its groups are named by it.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    pid: u32,
+    start: u64,
+    namespace: u64,
+}
+
+impl Identity {
+    /// That of this process, looked up once; a fork of it is another.
+    fn own() -> Self {
+        static OWN: OnceLock<Identity> = OnceLock::new();
+        let pid = std::process::id();
+        let look = || Self { pid, start: start_time("self").unwrap_or_default(), namespace: pid_namespace() };
+        let own = *OWN.get_or_init(look);
+        if own.pid == pid { own } else { look() }
     }
 }
 

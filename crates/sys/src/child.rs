@@ -8,7 +8,7 @@
 //! This runs in a copy of a possibly multi-threaded process: system calls only, no allocation, locks, panics or drops.
 //! `tests/no_allocation.rs` kills the child that tries.
 
-use std::sync::atomic::Ordering;
+use std::{os::fd::AsRawFd, sync::atomic::Ordering};
 
 use libc::{c_int, c_ulong, c_void};
 
@@ -16,17 +16,16 @@ use crate::{
     call::{self, Errno},
     raw::sys,
     record::{self, FAILED, READY, message, send},
-    script::{Listener, Script},
+    script::{Listener, Script, Stdio},
     spawn::Strings,
-    step::{NEVER, State, step},
+    step::{NEVER, State, kept, step},
+    terminal,
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
 pub(crate) struct Child<'a> {
     pub(crate) script: &'a Script,
     pub(crate) strings: &'a Strings,
-    /// Standard input, output and error of the program.
-    pub(crate) stdio: [i32; 3],
     /// The child's end of the control socket.
     pub(crate) control: i32,
     /// The parent itself.
@@ -207,9 +206,13 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let Some(program) = &child.script.program else { return Err(libc::EINVAL) };
     // SAFETY: no preconditions. An own session has no terminal, so nothing can be typed into it (TIOCSTI).
     unsafe { sys!(SYS_setsid) }?;
+    let stdio = match &program.stdio {
+        Stdio::Given(fds) => fds.each_ref().map(AsRawFd::as_raw_fd),
+        Stdio::Terminal(slot) => [terminal::control(kept(state, slot.0)?)?; 3],
+    };
     // First out of the way of 0, 1 and 2, in case they are among them.
     let mut high = [0; 3];
-    for (to, from) in high.iter_mut().zip(child.stdio) {
+    for (to, from) in high.iter_mut().zip(stdio) {
         // SAFETY: scalar arguments.
         *to = unsafe { sys!(SYS_fcntl, from, libc::F_DUPFD_CLOEXEC, 3) }? as c_int;
     }

@@ -19,12 +19,14 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 mod step;
+mod terminal;
 mod trial;
 
 pub use arguments::output_was_closed;
 pub use record::{MARKS, Record};
 pub use script::{
     Groups, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage,
+    Stdio,
 };
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

@@ -3,12 +3,7 @@
 //! The parent decides everything and prepares every string; the child (`child.rs`) only loops over the list. Paths that do
 //! not begin with `/` are relative to the new root while it is being built.
 
-use std::{
-    ffi::CString,
-    fmt,
-    os::fd::{OwnedFd, RawFd},
-    sync::Arc,
-};
+use std::{ffi::CString, fmt, os::fd::OwnedFd, sync::Arc};
 
 use crate::{landlock, seccomp::SockFilter, trial::Trial};
 
@@ -179,6 +174,17 @@ pub enum Op {
         /// Which.
         path: CString,
     },
+    /// Opens a new pseudo-terminal of the devpts at /dev/pts.
+    OpenTerminal {
+        /// Where the supervisor's end is kept.
+        master: Slot,
+        /// Where the program's end is kept.
+        terminal: Slot,
+        /// Lines.
+        rows: u16,
+        /// Signs in a line.
+        columns: u16,
+    },
     /// Gives descriptors to the parent, as one [`crate::Record::Handles`].
     GiveHandles(Vec<Slot>),
     /// Waits for the parent's go-ahead and joins the cgroups whose `tasks` files come with it.
@@ -278,6 +284,7 @@ impl fmt::Display for Op {
             Self::HostName(_) => f.write_str("set the host name"),
             Self::LoopbackUp => f.write_str("bring the loopback up"),
             Self::OpenDirectory { path, .. } => write!(f, "open {}", path.to_string_lossy()),
+            Self::OpenTerminal { .. } => f.write_str("open a pseudo-terminal"),
             Self::GiveHandles(_) => f.write_str("give descriptors to the supervisor"),
             Self::JoinCgroups => f.write_str("join the cgroups"),
             Self::Unshare(namespaces) => write!(f, "unshare {:#x}", namespaces.0),
@@ -336,8 +343,8 @@ pub struct Rlimit {
 /// What the second process executes, and what holds for it alone.
 #[derive(Debug)]
 pub struct Program {
-    /// Its standard input, output and error: descriptors of the parent.
-    pub stdio: [OwnedFd; 3],
+    /// Its standard input, output and error.
+    pub stdio: Stdio,
     /// Its resource limits.
     pub rlimits: Vec<Rlimit>,
     /// Its system call filter; empty for none. A filter that notifies sends its listener to the parent.
@@ -350,6 +357,15 @@ pub struct Program {
     pub arguments: Vec<CString>,
     /// Its environment, `NAME=value`.
     pub environment: Vec<CString>,
+}
+
+/// Where a program's three streams lead.
+#[derive(Debug)]
+pub enum Stdio {
+    /// To these descriptors of the parent.
+    Given([OwnedFd; 3]),
+    /// All three to the terminal that [`Op::OpenTerminal`] has opened. It controls the program's session.
+    Terminal(Slot),
 }
 
 /// Whether a filter has somebody who answers its notifications.
@@ -383,9 +399,4 @@ impl Script {
     pub fn step(&self, number: usize) -> Option<&Op> {
         self.ops.get(number).or_else(|| self.aside.get(number.checked_sub(self.ops.len() + 1)?))
     }
-}
-
-pub(crate) fn raw(fds: &[OwnedFd; 3]) -> [RawFd; 3] {
-    use std::os::fd::AsRawFd;
-    [fds[0].as_raw_fd(), fds[1].as_raw_fd(), fds[2].as_raw_fd()]
 }

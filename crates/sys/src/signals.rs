@@ -5,7 +5,8 @@ use std::{
     os::fd::{FromRawFd, OwnedFd},
 };
 
-/// Blocks `signals`, except those that are ignored, `SIGTTIN` and `SIGXFSZ` for the calling thread and gives a descriptor that becomes readable when one of them arrives.
+/// Blocks `signals`, except those that are ignored, for the calling thread, and gives a descriptor that becomes readable
+/// when one of them arrives. `SIGTTIN`, `SIGTTOU` and `SIGXFSZ` are blocked too, and tell nobody.
 ///
 /// Call it before any other thread is started: a thread that does not block them would receive them the usual way.
 /// Children started by [`crate::spawn()`] begin with nothing blocked and nothing ignored.
@@ -25,9 +26,11 @@ pub fn receive(signals: &[i32]) -> io::Result<OwnedFd> {
                 libc::sigaddset(&raw mut set, *signal);
             }
         }
-        // Reading a terminal from the background then fails, instead of stopping this process and its supervision.
+        // Reading a terminal from the background then fails, and writing to it or setting it succeeds, instead of stopping
+        // this process and its supervision.
         let mut all = set;
         libc::sigaddset(&raw mut all, libc::SIGTTIN);
+        libc::sigaddset(&raw mut all, libc::SIGTTOU);
         // Likewise a file that must not grow (`ulimit -f`): the write fails, and can be told of.
         libc::sigaddset(&raw mut all, libc::SIGXFSZ);
         let errno = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());

@@ -22,7 +22,7 @@ use crate::{
     child,
     raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
-    script::{Op, Script, raw},
+    script::{Op, Script, Stdio},
 };
 
 /// A stack of the child's other processes. They run a few frames of `child.rs`.
@@ -99,7 +99,6 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
         script,
         kept: &kept,
         strings: &strings,
-        stdio: script.program.as_ref().map_or([-1; 3], |program| raw(&program.stdio)),
         control: theirs.as_raw_fd(),
         parent: parent.as_raw_fd(),
         stacks: tops,
@@ -131,12 +130,15 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
 
 /// Descriptors that the child needs, in order.
 fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
-    let stdio = script.program.iter().flat_map(|program| raw(&program.stdio));
+    let stdio = script.program.iter().filter_map(|program| match &program.stdio {
+        Stdio::Given(fds) => Some(fds.iter().map(AsRawFd::as_raw_fd)),
+        Stdio::Terminal(_) => None,
+    });
     let copied = script.ops.iter().filter_map(|op| match op {
         Op::CopyFile { from, .. } => Some(from.as_raw_fd()),
         _ => None,
     });
-    let mut kept: Vec<RawFd> = own.into_iter().chain(stdio).chain(copied).collect();
+    let mut kept: Vec<RawFd> = own.into_iter().chain(stdio.flatten()).chain(copied).collect();
     kept.sort_unstable();
     kept.dedup();
     kept

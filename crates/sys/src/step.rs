@@ -15,7 +15,7 @@ use crate::{
     raw::sys,
     record::{self, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, message, send},
     script::{Groups, Op, Presence, SLOTS, STAGES, Stage},
-    trial,
+    terminal, trial,
 };
 
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
@@ -135,6 +135,11 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::OpenDirectory { slot, path } => {
             let fd = call::open(path.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
             keep(state, slot.0, fd)
+        }
+        Op::OpenTerminal { master, terminal, rows, columns } => {
+            let (ours, theirs) = terminal::open(*rows, *columns)?;
+            keep(state, master.0, ours)?;
+            keep(state, terminal.0, theirs)
         }
         Op::GiveHandles(slots) => {
             let mut fds = [-1; FDS];

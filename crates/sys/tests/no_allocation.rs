@@ -13,7 +13,7 @@ use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
     Child, Groups, IdMap, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage,
-    Trial, spawn,
+    Stdio, Trial, spawn,
 };
 
 /// How a child that allocates ends.
@@ -123,6 +123,8 @@ fn tell(script: &Script, cgroups: bool) -> Story {
     Story { records, code }
 }
 
+const TERMINAL: Slot = Slot(14);
+
 /// A script with every kind of step.
 fn everything() -> Vec<Op> {
     let tree = |slot, path: &str| Op::OpenTree {
@@ -145,7 +147,7 @@ fn everything() -> Vec<Op> {
     for (slot, top) in ["usr", "bin", "lib", "lib64"].iter().enumerate() {
         ops.extend([directory(top), Op::AttachTree { slot: Slot(slot), at: c(top) }]);
     }
-    ops.extend(["proc", "dev", "tmp", "empty"].map(directory));
+    ops.extend(["proc", "dev", "dev/pts", "tmp", "empty"].map(directory));
     ops.push(Op::Symlink { target: c("/proc/self/fd"), path: c("dev/fd") });
     ops.push(Op::File { path: c("dev/null"), content: Vec::new(), mode: 0o644 });
     ops.push(Op::Bind { source: c("/dev/null"), at: c("dev/null"), presence: Presence::Needed });
@@ -161,6 +163,8 @@ fn everything() -> Vec<Op> {
     ops.push(Op::MountOverlay { lower: vec![Slot(20)], upper, at: c("two") });
     ops.push(Op::FinishOverlay { slot: Slot(21), attributes: libc::MOUNT_ATTR_NODEV });
     ops.push(Op::AttachTree { slot: Slot(21), at: c("three") });
+    let (kind, options) = (c("devpts"), c("newinstance,ptmxmode=0666"));
+    ops.push(Op::Mount { kind, at: c("dev/pts"), flags: libc::MS_NOSUID, options });
     ops.push(Op::PivotRoot);
     ops.push(Op::Reached(Stage::Pivoted));
     ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
@@ -171,7 +175,8 @@ fn everything() -> Vec<Op> {
     ops.push(Op::LoopbackUp);
     ops.push(Op::OpenDirectory { slot: Slot(10), path: c("/proc") });
     ops.push(Op::OpenDirectory { slot: Slot(11), path: c("/tmp") });
-    ops.push(Op::GiveHandles(vec![Slot(10), Slot(11)]));
+    ops.push(Op::OpenTerminal { master: Slot(13), terminal: TERMINAL, rows: 24, columns: 80 });
+    ops.push(Op::GiveHandles(vec![Slot(10), Slot(11), Slot(13)]));
     ops.push(Op::JoinCgroups);
     ops.push(Op::Unshare(Namespaces::CGROUP));
     ops.push(Op::NewKeyring);
@@ -217,7 +222,7 @@ fn landlock() -> Rules {
 fn program(path: &str, arguments: &[&str]) -> Program {
     let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families: Families::Unix };
     Program {
-        stdio: [null(false), null(true), null(true)],
+        stdio: Stdio::Given([null(false), null(true), null(true)]),
         rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE, value: 0 }],
         filter: compile(&policy.rules(), Arch::host().unwrap()).unwrap(),
         listener: Listener::Parent,
@@ -233,12 +238,16 @@ fn all_namespaces() -> Namespaces {
 
 #[test]
 fn a_whole_script_with_a_program_allocates_nothing() {
+    let at_terminal = Program {
+        stdio: Stdio::Terminal(TERMINAL),
+        ..program("/bin/sh", &["sh", "-c", "test -t 0 && : </dev/pts/0 && exit 7"])
+    };
     let script = Script {
         namespaces: all_namespaces(),
         cgroup: None,
         ops: everything(),
         aside: beside(),
-        program: Some(program("/bin/sh", &["sh", "-c", "exit 7"])),
+        program: Some(at_terminal),
     };
     let story = tell(&script, true);
     let failed = story.records.iter().find_map(|record| match record {
@@ -246,7 +255,7 @@ fn a_whole_script_with_a_program_allocates_nothing() {
         _ => None,
     });
     assert_eq!(failed, None);
-    assert!(story.records.iter().any(|record| matches!(record, Record::Handles(fds) if fds.len() == 2)), "{story:?}");
+    assert!(story.records.iter().any(|record| matches!(record, Record::Handles(fds) if fds.len() == 3)), "{story:?}");
     let ready =
         |record: &Record| matches!(record, Record::Ready { listener: Some(_), marks, .. } if marks[1] >= marks[0]);
     assert!(story.records.iter().any(ready), "{story:?}");

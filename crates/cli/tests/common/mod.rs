@@ -125,6 +125,14 @@ impl Place {
         child
     }
 
+    /// Starts it, with the streams that it was given.
+    #[track_caller]
+    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+        let child = command.spawn().unwrap();
+        self.started.borrow_mut().push(child.id());
+        child
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn output(&self, command: &mut Command) -> Output {

@@ -7,14 +7,14 @@ mod none;
 use palisade_spec::Backend;
 
 use crate::{
+    bound::Resolved,
     error::{Refusal, StartError},
     host::Host,
-    job::Job,
     native::{self, Launch},
 };
 
 /// A backend: what to launch for a job, or every reason why not.
-type Planner = fn(Job, &Host) -> Result<Launch, Vec<Refusal>>;
+type Planner = fn(Resolved, &Host) -> Result<Launch, Vec<Refusal>>;
 
 /// The table that joins names and behaviour, strongest first.
 const ALL: [(Backend, Planner); 2] = [(Backend::Native, native::plan), (Backend::None, none::plan)];
@@ -22,7 +22,7 @@ const ALL: [(Backend, Planner); 2] = [(Backend::Native, native::plan), (Backend:
 /// The strongest backend that can hold the job, or the one that was asked for.
 ///
 /// `none` is taken only by name: an untrusted program never runs without a wall because none could be built.
-pub(crate) fn choose(asked: Backend, job: Job, host: &Host) -> Result<Launch, StartError> {
+pub(crate) fn choose(asked: Backend, job: Resolved, host: &Host) -> Result<Launch, StartError> {
     let mut refusals = Vec::new();
     for (kind, plan) in ALL {
         let wanted = if asked == Backend::Auto { kind != Backend::None } else { kind == asked };

@@ -8,14 +8,16 @@ use std::path::Path;
 use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 
 use crate::{
+    bound::Resolved,
     error::Refusal,
     host::{Host, Ids},
-    job::{Access, Job},
+    job::Access,
     native::{self, Entry, Kind, Launch, Wall},
 };
 
 /// Plans a launch without isolation.
-pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let (mut job, clamped) = job.into_parts_without_wall().map_err(|refusal| vec![refusal])?;
     if !job.layers.is_empty() {
         return Err(vec![Refusal {
             backend: "none",
@@ -26,7 +28,7 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
     }
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
-    let mut launch = native::plan(job, &Host { ids, landlock: 0, ..host.clone() })?;
+    let mut launch = native::launch(job, clamped, &Host { ids, landlock: 0, ..host.clone() })?;
     let own = ["/proc", "/work", "/build"];
     let mut tree: Vec<Entry> = Vec::new();
     for entry in std::fs::read_dir("/").into_iter().flatten().flatten() {
@@ -45,8 +47,8 @@ pub(super) fn plan(mut job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
         Entry::Host { at, .. } => at.starts_with("/work"),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
-        Entry::Proc => true,
-        Entry::Overlay { .. }
+        Entry::Proc | Entry::Terminals => true,
+        Entry::Layers { .. }
         | Entry::Link { .. }
         | Entry::Text { .. }
         | Entry::Mask { .. }

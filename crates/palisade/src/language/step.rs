@@ -51,6 +51,8 @@ pub struct Job<'a> {
     pub palisade: &'a str,
     /// The memory limit in force, in bytes, if it is not the language's own.
     pub memory: Option<u64>,
+    /// The most that it may be told of, in bytes.
+    pub most: u64,
 }
 
 /// One program to start in a sandbox.
@@ -141,7 +143,7 @@ fn fill(
     job: &Job<'_>,
     artefact: &str,
 ) -> Result<Step, LanguageError> {
-    let memory_mib = job.memory.unwrap_or(limits.memory) >> 20;
+    let memory_mib = job.memory.unwrap_or(limits.memory).min(job.most) >> 20;
     let value = |part: &Part| {
         Ok(match part {
             Part::Text(text) => text.clone(),

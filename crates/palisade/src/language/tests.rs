@@ -155,7 +155,7 @@ fn steps_have_every_placeholder_filled() {
     for language in Language::all(None).unwrap() {
         let toolchain = language.locate(&host).unwrap();
         let source = language.source(None, "");
-        let job = Job { source: &source, palisade: "/palisade", memory: Some(200 << 20) };
+        let job = Job { source: &source, palisade: "/palisade", memory: Some(200 << 20), most: u64::MAX };
         let compile = language.compile_step(&toolchain, &job).unwrap();
         let run = language.run_step(&toolchain, &job).unwrap();
         for step in compile.iter().chain([&run]) {
@@ -168,7 +168,7 @@ fn steps_have_every_placeholder_filled() {
     }
     let node = language("js");
     let source = node.source(Some("x.mjs"), "");
-    let job = Job { source: &source, palisade: "/palisade", memory: Some(200 << 20) };
+    let job = Job { source: &source, palisade: "/palisade", memory: Some(200 << 20), most: u64::MAX };
     let run = node.run_step(&node.locate(&host).unwrap(), &job).unwrap();
     assert_eq!(run.argv[1..], ["--max-old-space-size=150", "/work/main.mjs"]);
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{NetworkPolicy, Overlay, Upper};
+use palisade_spec::{Layers, NetworkPolicy, Upper};
 use serde::Serialize;
 
 use crate::{
@@ -29,7 +29,7 @@ pub enum Entry {
         access: Access,
     },
     /// Host directories laid over each other.
-    Overlay {
+    Layers {
         /// In the sandbox.
         at: PathBuf,
         /// On the host; the leftmost wins.
@@ -79,6 +79,8 @@ pub enum Entry {
         /// Its path on both sides.
         at: PathBuf,
     },
+    /// Pseudo-terminals of the sandbox's own, with the /dev/ptmx that makes more of them.
+    Terminals,
     /// From here on, everything above is the root and read-only.
     Seal,
     /// An empty, writable, sized file system in memory.
@@ -188,6 +190,12 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     ] {
         tree.push(Entry::Link { at: Path::new("/dev").join(at), target: target.into() });
     }
+    if job.terminal.is_some() {
+        tree.push(Entry::Terminals);
+        tree.push(Entry::Link { at: "/dev/ptmx".into(), target: "pts/ptmx".into() });
+        // Whoever opens it gets the terminal that controls their own session.
+        tree.push(Entry::Device { at: "/dev/tty".into() });
+    }
     tree.push(Entry::Proc);
     tree.push(Entry::Directory { at: EMPTY.into() });
     for (name, kind) in MASKS {
@@ -226,16 +234,16 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
         tree.push(scratch("/build"));
     }
     tree.extend(late.into_iter().map(host_tree));
-    tree.extend(job.layers.iter().map(overlay));
+    tree.extend(job.layers.iter().map(stack));
     tree
 }
 
-fn overlay(overlay: &Overlay) -> Entry {
-    let at = overlay.at.clone();
-    match (&*overlay.lower, &overlay.upper) {
+fn stack(layers: &Layers) -> Entry {
+    let at = layers.at.clone();
+    match (&*layers.lower, &layers.upper) {
         // The kernel makes no overlay of one directory alone.
         ([one], Upper::ReadOnly) => Entry::Host { from: one.clone(), at, kind: Kind::Directory, access: Access::Read },
-        (lower, upper) => Entry::Overlay { at, lower: lower.to_owned(), upper: upper.clone() },
+        (lower, upper) => Entry::Layers { at, lower: lower.to_owned(), upper: upper.clone() },
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     limits,
 };
 use crate::{
+    bound::Resolved,
     error::Refusal,
     host::{Host, Ids},
     job::{Access, Job},
@@ -66,7 +67,13 @@ pub enum Wall {
 ///
 /// # Errors
 /// Every reason why this host cannot hold it.
-pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
+pub(crate) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let (job, clamped) = job.into_parts();
+    launch(job, clamped, host)
+}
+
+/// As [`plan`], for what a backend made of a resolved job.
+pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut refuse = |needs: &str, because: String, hint: &str| {
         refusals.push(Refusal { backend: "native", needs: needs.to_owned(), because, hint: hint.to_owned() });
@@ -142,7 +149,8 @@ pub(crate) fn plan(job: Job, host: &Host) -> Result<Launch, Vec<Refusal>> {
             hint: "boot with `lsm=landlock,…` (Linux 5.13 or later)".to_owned(),
         });
     }
-    let (rlimits, clamped) = limits::rlimits(&job.limits, place.as_ref());
+    let (rlimits, lower) = limits::rlimits(&job.limits, place.as_ref());
+    clamped.extend(lower);
     let mut namespaces = vec!["user", "mount", "pid", "ipc", "uts", "cgroup"];
     if job.network != NetworkPolicy::AllowAll {
         namespaces.push("network");
@@ -227,7 +235,10 @@ fn layers(job: &Job, host: &Host, place: Option<&cgroup::Place>) -> Vec<Layer> {
         layer(
             N::OutputFiltering,
             S::Enforced,
-            "pipes of our own, byte cap for each stream (contents are not searched)",
+            match job.terminal {
+                None => "pipes of our own, byte cap for each stream (contents are not searched)",
+                Some(_) => "a terminal of its own, byte cap (contents are not searched)",
+            },
         ),
     ]
 }

@@ -4,6 +4,9 @@ use palisade_spec::{Clamp, Limits, Weakening};
 use palisade_sys::{Rlimit, cgroup};
 use rustix::process::{Resource, getrlimit};
 
+/// Why a limit is lower than asked for, in a clamp.
+pub(crate) const HARD: &str = "the hard limit of the calling process is lower (see `ulimit -H`)";
+
 /// What the cgroup of a run holds. palisade's own pid 1 of the sandbox is one task more.
 pub(crate) fn settings(limits: &Limits) -> cgroup::Settings {
     cgroup::Settings { memory: limits.memory.0, tasks: u64::from(limits.threads) + 1, cpu_percent: limits.cpu_percent }
@@ -20,7 +23,7 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
                 what: name.to_owned(),
                 asked: asked.to_string(),
                 given: hard.to_string(),
-                because: "the hard limit of the calling process is lower (see `ulimit -H`)".to_owned(),
+                because: HARD.to_owned(),
             });
         }
         all.push(Rlimit { resource, value: asked.min(hard) });

@@ -8,15 +8,15 @@
 
 mod files;
 mod launch;
+mod layers;
 mod limits;
-mod overlays;
 mod script;
 mod syscalls;
 
 pub use files::{Entry, Kind};
-pub(crate) use launch::plan;
 pub use launch::{Launch, Wall};
-pub(crate) use limits::{settings, without_cgroup};
+pub(crate) use launch::{launch, plan};
+pub(crate) use limits::{HARD, settings, without_cgroup};
 pub(crate) use script::{Pipes, marks, script};
 
 /// Name of the host inside.

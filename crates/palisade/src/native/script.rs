@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::{NetworkPolicy, Upper};
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
     landlock::{Rules, Tcp, access},
 };
 
@@ -18,7 +18,7 @@ use super::{
     HOST_NAME,
     files::{EMPTY, Entry, Kind, ROOT_INODES},
     launch::{Launch, Wall},
-    overlays::Overlays,
+    layers::Stacks,
     syscalls,
 };
 use crate::job::Access;
@@ -41,17 +41,25 @@ pub(crate) mod marks {
 #[derive(Debug)]
 pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 
+/// Pseudo-terminals that one sandbox can have; all sandboxes together share the host's `kernel.pty.max`.
+const TERMINALS: u32 = 32;
+
+/// Where the program's end of its terminal is kept, and the supervisor's.
+const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 5);
+const MASTER: Slot = Slot(palisade_sys::SLOTS - 6);
+
 /// `MOUNT_ATTR_*` of every host tree.
 const HOST_TREE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
-/// The script for `launch`, and where the handles are that it gives away: /proc, then /build if there is one.
-pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+/// The script for `launch`. It gives these handles away: /proc; /build if there is one; both ends of the terminal if there is
+/// one. A program without pipes has a terminal.
+pub(crate) fn script(launch: &Launch, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
     let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
     let mut trees = Vec::new();
-    let mut overlays = Overlays::of(&launch.tree);
+    let mut stacks = Stacks::of(&launch.tree);
     for entry in &launch.tree {
         match entry {
             Entry::Host { from, access, .. } => {
@@ -61,7 +69,7 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
                 builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: every | read_only });
                 trees.push(slot);
             }
-            Entry::Overlay { lower, upper, .. } => trees.push(overlays.open(&mut builder, lower, upper)?),
+            Entry::Layers { lower, upper, .. } => trees.push(stacks.open(&mut builder, lower, upper)?),
             _ => {}
         }
     }
@@ -73,7 +81,7 @@ pub(crate) fn script(launch: &Launch, pipes: Pipes, cgroup: Option<OwnedFd>) -> 
         over: c_path(&launch.anchor)?,
         options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
     });
-    overlays.mount(&mut builder, launch.job.limits.tmp_inodes)?;
+    stacks.mount(&mut builder, launch.job.limits.tmp_inodes)?;
     let mut trees = trees.into_iter();
     for entry in &launch.tree {
         builder.entry(entry, &mut trees, launch)?;
@@ -138,7 +146,7 @@ fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
     }
 }
 
-/// Slots from here on are not for trees.
+/// Slots from [`MASTER`] on are not for trees.
 const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 3);
 
 /// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
@@ -159,14 +167,14 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
     Ok(ops)
 }
 
-fn program(launch: &Launch, pipes: Pipes) -> io::Result<Program> {
+fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
         Wall::Full => (syscalls::filter(&job.network)?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
-        stdio: pipes.0,
+        stdio: pipes.map_or(Stdio::Terminal(TERMINAL), |pipes| Stdio::Given(pipes.0)),
         rlimits: launch.rlimits.clone(),
         filter,
         listener,
@@ -196,7 +204,7 @@ fn landlock(launch: &Launch) -> io::Result<Rules> {
                 let rights = if *kind == Kind::File { rights & access::OF_FILES } else { rights };
                 rules.allow(c_path(at)?, rights);
             }
-            Entry::Overlay { at, upper, .. } if *upper != Upper::ReadOnly => {
+            Entry::Layers { at, upper, .. } if *upper != Upper::ReadOnly => {
                 rules.allow(c_path(at)?, access::READ | access::WRITE);
             }
             _ => {}
@@ -214,7 +222,7 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == HIGHEST.0 - 1 {
+        if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -263,7 +271,7 @@ impl Builder {
                     self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
                 }
             }
-            Entry::Overlay { at, .. } => {
+            Entry::Layers { at, .. } => {
                 self.directory(at)?;
                 if let Some(slot) = trees.next() {
                     self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
@@ -296,6 +304,15 @@ impl Builder {
                 flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
                 options: CString::default(),
             }),
+            Entry::Terminals => {
+                self.directory(Path::new("/dev/pts"))?;
+                self.ops.push(Op::Mount {
+                    kind: c_string("devpts")?,
+                    at: self.place(Path::new("/dev/pts"))?,
+                    flags: libc::MS_NOSUID | libc::MS_NOEXEC,
+                    options: c_string(format!("newinstance,ptmxmode=0666,mode=0620,max={TERMINALS}"))?,
+                });
+            }
             Entry::Mask { at, kind } => {
                 let source = match kind {
                     Kind::File => "dev/null",
@@ -339,6 +356,11 @@ impl Builder {
             let slot = Slot(palisade_sys::SLOTS - 1 - slots.len());
             self.ops.push(Op::OpenDirectory { slot, path: c_string(path)? });
             slots.push(slot);
+        }
+        if let Some(size) = launch.job.terminal {
+            let (rows, columns) = (size.rows, size.columns);
+            self.ops.push(Op::OpenTerminal { master: MASTER, terminal: TERMINAL, rows, columns });
+            slots.extend([MASTER, TERMINAL]);
         }
         self.ops.push(Op::GiveHandles(slots));
         Ok(())

@@ -42,6 +42,7 @@ pub enum Feature {
     NewProc,
     Loopback,
     Overlay,
+    Terminals,
     NoNewPrivileges,
     Capabilities,
     Filter,
@@ -55,7 +56,7 @@ use Feature as F;
 
 impl Feature {
     /// Every one, in an order in which each comes after those it needs.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         F::Clone3,
         F::PidFd,
         F::CloseRange,
@@ -74,6 +75,7 @@ impl Feature {
         F::PivotRoot,
         F::NewProc,
         F::Overlay,
+        F::Terminals,
         F::Loopback,
         F::NoNewPrivileges,
         F::Capabilities,
@@ -108,6 +110,7 @@ impl Feature {
             F::PivotRoot => ("pivot_root", "native sandbox", "the host's /usr was gone"),
             F::NewProc => ("new /proc", "native sandbox", "mounted, and it shows the namespace's own pid 1"),
             F::Overlay => ("overlay of one's own", "layers of files (a later version)", "mounted and written"),
+            F::Terminals => ("terminals of one's own", "--tty", "a devpts was mounted, and a terminal of it opened"),
             F::Loopback => ("loopback", "--network=loopback", "brought up"),
             F::NoNewPrivileges => ("no_new_privs", "every wall", "set and read back"),
             F::Capabilities => {
@@ -147,6 +150,7 @@ impl Feature {
             F::PrivateMounts => &[F::MountNamespace],
             F::Tmpfs => &[F::PrivateMounts, F::IdMaps],
             F::ReadOnlyBind | F::PivotRoot | F::Overlay => &[F::Tmpfs],
+            F::Terminals => &[F::PivotRoot],
             F::NewProc => &[F::Tmpfs, F::PidNamespace],
             F::Loopback => &[F::NetworkNamespace],
             F::Capabilities => &[F::UtsNamespace, F::IdMaps],
@@ -157,7 +161,7 @@ impl Feature {
     /// than none: runs would report it.
     const fn is_optional(self, host: &Host) -> bool {
         match self {
-            F::Overlay | F::Loopback => true,
+            F::Overlay | F::Terminals | F::Loopback => true,
             F::Landlock => host.landlock == 0,
             _ => false,
         }

@@ -98,6 +98,24 @@ pub(super) fn script(feature: Feature, host: &Host, anchor: CString, code: Vec<S
             ops.extend([file(c"low/a"), mount(c"overlay", c"all", options), file(c"all/b")]);
             (N::USER.and(N::MOUNT), in_new_root(root, ops))
         }
+        F::Terminals => {
+            let mount = Op::Mount {
+                kind: c"devpts".to_owned(),
+                at: c"dev/pts".to_owned(),
+                flags: libc::MS_NOSUID | libc::MS_NOEXEC,
+                options: c"newinstance,ptmxmode=0666,max=1".to_owned(),
+            };
+            let open = || Op::OpenTerminal { master: Slot(0), terminal: Slot(1), rows: 24, columns: 80 };
+            let ops = vec![
+                directory(c"dev"),
+                directory(c"dev/pts"),
+                mount,
+                Op::PivotRoot,
+                open(),
+                refused(open(), libc::ENOSPC),
+            ];
+            (N::USER.and(N::MOUNT), in_new_root(root, ops))
+        }
         F::Loopback => (N::USER.and(N::NETWORK), vec![Op::LoopbackUp]),
         F::NoNewPrivileges => (N::default(), vec![no_new_privileges()]),
         F::Capabilities => {

@@ -8,6 +8,7 @@ use super::{Finding, Group, Native, Soundness, Status};
 use crate::{
     error::StartError,
     language::{Language, LanguageError, SearchPath},
+    native,
     run::{plan, run},
 };
 
@@ -79,7 +80,7 @@ pub(super) fn resource_limits() -> Finding {
         fix: None,
         needed_by: "limits of each process".to_owned(),
     };
-    let clamped = match plan(&nothing(Backend::Native)) {
+    let mut clamped: Vec<_> = match plan(&nothing(Backend::Native)) {
         Ok(plan) => plan.launches.into_iter().flat_map(|launch| launch.clamped).collect(),
         Err(error) => {
             finding.status = Status::NotUsable;
@@ -88,6 +89,7 @@ pub(super) fn resource_limits() -> Finding {
             Vec::new()
         }
     };
+    clamped.retain(|clamp| clamp.because == native::HARD);
     if !clamped.is_empty() {
         let list: Vec<_> = clamped.iter().map(|c| format!("{} {} (default {})", c.what, c.given, c.asked)).collect();
         finding.status = Status::Partial;

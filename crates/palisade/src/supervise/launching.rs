@@ -2,11 +2,14 @@
 
 use std::{io, os::fd::AsFd, time::Duration};
 
-use palisade_spec::{Input, Output, Strictness, Weakening};
+use palisade_spec::{Input, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Connection, Run, Stop, Times, meter::Meter, now, output::Streams, poll_on, verdict::Acts};
+use super::{
+    Connection, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, terminal::CallersTerminal,
+    verdict::Acts,
+};
 use crate::{
     error::{Refusal, StartError},
     native::{self, Launch},
@@ -20,12 +23,22 @@ pub(super) fn start<'a>(
     launch: &'a Launch,
     connection: &'a Connection<'a>,
     stdin: Input,
-    output: Output,
 ) -> Result<Run<'a>, StartError> {
     refuse_weakened(connection.strictness, &launch.weakened)?;
-    let limit = launch.job.limits.output.0;
-    let (streams, pipes) =
-        Streams::new(stdin, output, limit, connection.excess).map_err(StartError::io("make pipes"))?;
+    let (limit, excess) = (launch.job.limits.output.0, connection.excess);
+    let (streams, pipes, typed, terminal) = match launch.job.terminal {
+        None => {
+            let (streams, pipes) =
+                Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
+            (streams, Some(pipes), Input::Empty, None)
+        }
+        Some(size) => {
+            let inherited = matches!(stdin, Input::Inherit);
+            let entered = if inherited { CallersTerminal::enter(size) } else { Ok(None) };
+            let terminal = entered.map_err(StartError::io("make the terminal raw"))?;
+            (Streams::none(), None, stdin, terminal)
+        }
+    };
     let mut acts = Acts::new();
 
     // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
@@ -80,6 +93,8 @@ pub(super) fn start<'a>(
         connection,
         child,
         streams,
+        typed,
+        terminal,
         meter: Meter::new(group),
         listener: None,
         acts,
@@ -91,7 +106,7 @@ pub(super) fn start<'a>(
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
-    if let Some(place) = &launch.cgroup {
+    if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();
     }
     Ok(run)
@@ -128,7 +143,16 @@ impl Run<'_> {
                     if let Some(proc) = handles.next() {
                         self.meter.watch(proc);
                     }
-                    self.build = handles.next();
+                    if self.launch.job.artefact.is_some() {
+                        self.build = handles.next();
+                    }
+                    if let (Some(master), Some(terminal)) = (handles.next(), handles.next()) {
+                        let typed = std::mem::replace(&mut self.typed, Input::Empty);
+                        let (limit, excess) = (self.launch.job.limits.output.0, self.connection.excess);
+                        self.streams =
+                            Streams::of_terminal(typed, &self.connection.output, limit, excess, [master, terminal])
+                                .map_err(StartError::io("connect the terminal"))?;
+                    }
                 }
                 Ok(Some(Record::Ready { marks, at, listener })) => {
                     self.times.marks = marks;

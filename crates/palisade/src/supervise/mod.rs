@@ -7,12 +7,13 @@
 mod launching;
 mod meter;
 mod output;
+mod terminal;
 mod verdict;
 
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
-    sync::mpsc::Sender,
+    sync::{OnceLock, mpsc::Sender},
     time::Duration,
 };
 
@@ -21,9 +22,13 @@ use palisade_sys::{
     Child, MARKS, Record,
     notify::{Answer, Call, Listener},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    stdio::stdout,
+    termios::isatty,
+};
 
-use self::{meter::Meter, output::Streams, verdict::Acts};
+use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
 use crate::{error::StartError, native::Launch};
 
 /// How a launch is connected to its caller.
@@ -39,6 +44,17 @@ pub(crate) struct Connection<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
+    /// What is done for the host beside this run.
+    pub(crate) upkeep: Upkeep,
+}
+
+/// Whether a run looks for what a palisade that was killed has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upkeep {
+    /// It does.
+    Due,
+    /// An earlier run of the same preparation has.
+    Done,
 }
 
 /// How often the processes are counted, and their memory where no cgroup does it.
@@ -80,6 +96,10 @@ struct Run<'a> {
     connection: &'a Connection<'a>,
     child: Child,
     streams: Streams,
+    /// What to type into the program's terminal, until that is there.
+    typed: Input,
+    /// Dropped after the child: no terminal is given back while the program runs.
+    terminal: Option<CallersTerminal>,
     meter: Meter,
     listener: Option<Listener>,
     acts: Acts,
@@ -109,8 +129,7 @@ struct Times {
 /// If the program could not be started. What it does once it runs is never an error.
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
     let stdin = std::mem::replace(&mut connection.stdin, Input::Empty);
-    let output = std::mem::replace(&mut connection.output, Output::Keep);
-    let mut run = launching::start(launch, connection, stdin, output)?;
+    let mut run = launching::start(launch, connection, stdin)?;
     if let Some(started) = connection.started {
         // Whoever wanted to know may have gone.
         let _ = started.send(());
@@ -124,6 +143,9 @@ impl Run<'_> {
         loop {
             let (control_ready, ended) = self.wait()?;
             self.streams.serve()?;
+            if let (Some(terminal), Some(program)) = (&mut self.terminal, self.streams.terminal()) {
+                terminal.look(program);
+            }
             self.serve_listener()?;
             if control_ready {
                 while let Some(record) = self.next_record()? {
@@ -139,6 +161,10 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
+        if !isatty(stdout()) {
+            // Nor may Ctrl-C be lost on a program that is gone.
+            self.terminal = None;
+        }
         let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
         loop {
             self.streams.serve()?;
@@ -402,8 +428,13 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
 }
 
-/// Processors that can work at the same time for a program, which may choose its own affinity.
+/// Processors that can work at the same time for a program, which may choose its own affinity. Looked up once.
 fn processors() -> u32 {
+    static PROCESSORS: OnceLock<u32> = OnceLock::new();
+    *PROCESSORS.get_or_init(count_processors)
+}
+
+fn count_processors() -> u32 {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |range: &str| -> Option<u32> {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

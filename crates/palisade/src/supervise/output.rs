@@ -1,16 +1,19 @@
 //! The three streams between a program and the caller.
 //!
-//! The program always gets pipes of ours, never a descriptor of the caller's: a terminal could be written to and typed
-//! into, and a file reopened for writing through /proc/self/fd. Not here: deciding what an excess means (`mod.rs`).
+//! The program always gets pipes of ours, or a terminal of the sandbox's own, never a descriptor of the caller's: a terminal
+//! could be written to and typed into, and a file reopened for writing through /proc/self/fd. Not here: deciding what an
+//! excess means (`mod.rs`), the caller's terminal (`terminal.rs`).
 
 use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
 
 use palisade_spec::{Input, Output, OutputExcess, Stream};
 use rustix::{
+    buffer::spare_capacity,
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, Mode, OFlags, fstat, open},
     io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, read, write},
@@ -30,7 +33,11 @@ const TURN: usize = 16;
 pub(crate) struct Streams {
     input: Option<Feed>,
     pub(crate) output: [Drain; 2],
+    /// Room for what is read. Never filled beforehand: each page that is touched costs a page fault after a clone.
     chunk: Vec<u8>,
+    /// The program's end of its terminal. Held as long as the program runs: it may close its own and open it again, and in
+    /// between our end would be hung up.
+    terminal: Option<OwnedFd>,
 }
 
 /// Bytes on their way to the program.
@@ -40,14 +47,19 @@ struct Feed {
     source: Source,
     waiting: Vec<u8>,
     done: usize,
+    /// What says that no more will come: nothing on a pipe, which is closed; Ctrl-D on a terminal.
+    end: &'static [u8],
 }
+
+/// Ctrl-D ends a line that has begun; the second one ends the input.
+const TYPED_END: &[u8] = b"\x04\x04";
 
 #[derive(Debug)]
 enum Source {
     /// The caller's own standard input.
     Stdin,
     /// Something that the caller has given.
-    File(File),
+    File(Arc<File>),
     /// No more than what waits already.
     Ended,
 }
@@ -92,22 +104,48 @@ enum Portion {
 impl Streams {
     /// Makes the pipes. Passing on needs the caller's streams 1 and 2 to be open. `limit`: bytes of each stream that are
     /// kept, and that may pass if more is an excess that kills.
-    pub(crate) fn new(stdin: Input, output: Output, limit: u64, excess: OutputExcess) -> io::Result<(Self, Pipes)> {
-        let passing = if excess == OutputExcess::Cut { u64::MAX } else { limit };
-        // A file of the caller's keeps what it gets.
-        let of_given = |file: &File| if is_regular(file.as_fd()) { limit } else { passing };
+    pub(crate) fn new(stdin: Input, output: &Output, limit: u64, excess: OutputExcess) -> io::Result<(Self, Pipes)> {
         let (stdin, input) = feed(stdin)?;
-        let ((stdout, out), (stderr, err)) = match output {
-            Output::Keep => (drain(Sink::Keep, limit)?, drain(Sink::Keep, limit)?),
-            Output::Pass => {
-                let [out, err] = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(pass);
-                (drain(out?, passing)?, drain(err?, passing)?)
-            }
-            Output::To { stdout, stderr } => {
-                (drain(pass(stdout.as_fd())?, of_given(&stdout))?, drain(pass(stderr.as_fd())?, of_given(&stderr))?)
-            }
+        let [out, err] = sinks(output, limit, excess)?;
+        let (stdout, out) = drain(out)?;
+        let (stderr, err) = drain(err)?;
+        let streams = Self { input, output: [out, err], chunk: Vec::with_capacity(CHUNK), terminal: None };
+        Ok((streams, Pipes([stdin, stdout, stderr])))
+    }
+
+    /// No streams: those of a terminal follow when the program's process has opened it.
+    pub(crate) fn none() -> Self {
+        Self { input: None, output: [Drain::nothing(), Drain::nothing()], chunk: Vec::new(), terminal: None }
+    }
+
+    /// The streams of a terminal, by both of its ends. All that is printed on it counts as standard output.
+    pub(crate) fn of_terminal(
+        stdin: Input,
+        output: &Output,
+        limit: u64,
+        excess: OutputExcess,
+        [master, terminal]: [OwnedFd; 2],
+    ) -> io::Result<Self> {
+        ioctl_fionbio(&master, true)?;
+        let (mut waiting, source) = match stdin {
+            Input::Empty => (Vec::new(), Source::Ended),
+            Input::Bytes(bytes) => (bytes, Source::Ended),
+            Input::Inherit => (Vec::new(), Source::Stdin),
+            Input::File(file) => (Vec::new(), Source::File(file)),
         };
-        Ok((Self { input, output: [out, err], chunk: vec![0; CHUNK] }, Pipes([stdin, stdout, stderr])))
+        if matches!(source, Source::Ended) {
+            waiting.extend_from_slice(TYPED_END);
+        }
+        let feed = Feed { pipe: fcntl_dupfd_cloexec(&master, 3)?, source, waiting, done: 0, end: TYPED_END };
+        let [(sink, cap), _] = sinks(output, limit, excess)?;
+        let out = Drain { pipe: Some(master), sink, cap, stream: Stream::default() };
+        let (input, output) = (Some(feed), [out, Drain::nothing()]);
+        Ok(Self { input, output, chunk: Vec::with_capacity(CHUNK), terminal: Some(terminal) })
+    }
+
+    /// The program's end of its terminal.
+    pub(crate) fn terminal(&self) -> Option<BorrowedFd<'_>> {
+        self.terminal.as_ref().map(AsFd::as_fd)
     }
 
     /// Adds what there is to wait for.
@@ -143,12 +181,18 @@ impl Streams {
         }
         let [out, err] = &mut self.output;
         out.serve(&mut self.chunk)?;
-        err.serve(&mut self.chunk)
+        err.serve(&mut self.chunk)?;
+        if self.terminal.is_some() && self.output[0].pipe.is_none() {
+            // Nobody reads any more. The program's terminal hangs up when the last descriptor of our end is closed.
+            self.input = None;
+        }
+        Ok(())
     }
 
     /// The program is gone: nothing more is fed.
     pub(crate) fn ended(&mut self) {
         self.input = None;
+        self.terminal = None;
     }
 
     /// Drops what the reader did not take.
@@ -186,7 +230,7 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
     };
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs, Some(Feed { pipe: ours, source, waiting, done: 0 })))
+    Ok((theirs, Some(Feed { pipe: ours, source, waiting, done: 0, end: b"" })))
 }
 
 impl Feed {
@@ -200,17 +244,19 @@ impl Feed {
             if ready(more, PollFlags::IN).is_empty() {
                 return Ok(true);
             }
-            let mut chunk = vec![0; CHUNK];
-            match read(more, &mut chunk) {
-                Ok(0) => return Ok(false),
-                Ok(n) => {
-                    chunk.truncate(n);
-                    self.waiting = chunk;
-                    self.done = 0;
-                }
+            self.waiting.reserve(CHUNK);
+            match read(more, spare_capacity(&mut self.waiting)) {
                 Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
+                Ok(n) if n > 0 => {}
                 // As for any program that reads a directory or a dead terminal: the input ends here.
-                Err(_) => return Ok(false),
+                Ok(_) | Err(_) => {
+                    self.source = Source::Ended;
+                    self.waiting = self.end.to_vec();
+                }
+            }
+            self.done = 0;
+            if self.waiting.is_empty() {
+                return Ok(false);
             }
         }
         match write(&self.pipe, self.waiting.get(self.done..).unwrap_or_default()) {
@@ -227,18 +273,31 @@ impl Feed {
     }
 }
 
-fn drain(sink: Sink, cap: u64) -> io::Result<(OwnedFd, Drain)> {
+fn drain((sink, cap): (Sink, u64)) -> io::Result<(OwnedFd, Drain)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
     Ok((theirs, Drain { pipe: Some(ours), sink, cap, stream: Stream::default() }))
 }
 
-fn pass(own: BorrowedFd<'_>) -> io::Result<Sink> {
-    let (to, portion) = unblocked(own)?;
-    Ok(Sink::Pass { to, portion, waiting: Vec::new(), done: 0 })
+/// Where standard output and error go, and how many bytes of each.
+fn sinks(output: &Output, limit: u64, excess: OutputExcess) -> io::Result<[(Sink, u64); 2]> {
+    let pass = |own: BorrowedFd<'_>| -> io::Result<Sink> {
+        let (to, portion) = unblocked(own)?;
+        Ok(Sink::Pass { to, portion, waiting: Vec::new(), done: 0 })
+    };
+    // Of what passes nothing is kept, so only a limit that kills is one. A file that was given keeps all it gets.
+    let passing = if excess == OutputExcess::Cut { u64::MAX } else { limit };
+    let of_given = |file: &File| if is_regular(file) { limit } else { passing };
+    Ok(match output {
+        Output::Keep => [(Sink::Keep, limit), (Sink::Keep, limit)],
+        Output::Pass => [(pass(rustix::stdio::stdout())?, passing), (pass(rustix::stdio::stderr())?, passing)],
+        Output::To { stdout, stderr } => {
+            [(pass(stdout.as_fd())?, of_given(stdout)), (pass(stderr.as_fd())?, of_given(stderr))]
+        }
+    })
 }
 
-fn is_regular(file: BorrowedFd<'_>) -> bool {
+fn is_regular(file: &File) -> bool {
     fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
@@ -266,15 +325,22 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
 }
 
 impl Drain {
-    fn serve(&mut self, chunk: &mut [u8]) -> io::Result<()> {
+    /// Of a stream that the program has not.
+    fn nothing() -> Self {
+        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default() }
+    }
+
+    fn serve(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
         for _ in 0..TURN {
             if !self.flush()? {
                 return Ok(());
             }
             let Some(pipe) = &self.pipe else { return Ok(()) };
-            match read(pipe, &mut *chunk) {
-                Ok(0) => self.pipe = None,
-                Ok(n) => self.take(chunk.get(..n).unwrap_or_default()),
+            chunk.clear();
+            match read(pipe, spare_capacity(chunk)) {
+                // A terminal that nobody has open any more says EIO.
+                Ok(0) | Err(Errno::IO) => self.pipe = None,
+                Ok(_) => self.take(chunk),
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }

@@ -5,6 +5,7 @@
 //! configuration files, an operator's ceiling.
 
 mod capabilities;
+mod changes;
 mod files;
 mod network;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     capabilities::{Capabilities, CapabilityError},
+    changes::changes,
     files::{FilesPolicy, Seen},
     network::{DestinationError, Destinations, Dns, Endpoint, Host, NetworkPolicy, Ports},
 };
@@ -73,6 +75,19 @@ impl Policy {
     pub fn is_within(&self, other: &Self) -> bool {
         self.meet(other) == self.normal()
     }
+}
+
+/// A policy that has a name (R46). It only narrows: what it does not say is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedPolicy {
+    /// What it is asked for by; also the name of its file, without `.toml`.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// What it allows. Paths are absolute.
+    pub policy: Policy,
 }
 
 /// What happens when a program makes a call that only an attack needs (mount, ptrace, bpf, …).

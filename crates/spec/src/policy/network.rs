@@ -254,6 +254,7 @@ impl fmt::Display for Host {
             Self::Below(name) => write!(f, "*.{name}"),
             Self::Net(address @ IpAddr::V4(_), 32) => write!(f, "{address}"),
             Self::Net(address @ IpAddr::V6(_), 128) => write!(f, "[{address}]"),
+            Self::Net(address @ IpAddr::V6(_), bits) => write!(f, "[{address}/{bits}]"),
             Self::Net(address, bits) => write!(f, "{address}/{bits}"),
         }
     }
@@ -376,7 +377,7 @@ impl FromStr for Endpoint {
         let bad = || DestinationError::Endpoint(text.to_owned());
         let (host, ports) = text.rsplit_once(':').ok_or_else(bad)?;
         let host = match host.strip_prefix('[').map(|inner| inner.strip_suffix(']')) {
-            Some(inner) => inner.and_then(|inner| inner.parse::<Ipv6Addr>().ok()).map(|v6| Host::Net(v6.into(), 128)),
+            Some(inner) => inner.and_then(|inner| inner.parse().ok()).filter(|host| matches!(host, Host::Net(..))),
             // An address of version 6 without brackets has colons of its own.
             None if host.contains(':') => None,
             None => Some(host.parse()?),

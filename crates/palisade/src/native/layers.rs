@@ -1,6 +1,6 @@
-//! Overlays as steps: opened while the process may look at the host's paths, mounted as the user who will use them.
+//! Stacks as steps: opened while the process may look at the host's paths, mounted as the user who will use them.
 //!
-//! In: [`Entry::Overlay`]s. Out: for each a slot with a tree. Not here: where the trees are attached (`script.rs`), what is
+//! In: [`Entry::Layers`]s. Out: for each a slot with a tree. Not here: where the trees are attached (`script.rs`), what is
 //! in them (`crate::layers`).
 //!
 //! The kernel works on the layers as whoever mounts the overlay, so that is done after the process has taken its ids;
@@ -25,7 +25,7 @@ const FEW: usize = 64;
 const ATTRIBUTES: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// The overlays of one tree, opened and not yet mounted.
-pub(super) struct Overlays<'a> {
+pub(super) struct Stacks<'a> {
     how: How,
     opened: Vec<Opened<'a>>,
 }
@@ -46,10 +46,10 @@ struct Opened<'a> {
     kept: Option<[Slot; 2]>,
 }
 
-impl<'a> Overlays<'a> {
+impl<'a> Stacks<'a> {
     pub(super) fn of(tree: &[Entry]) -> Self {
         let layers: usize =
-            tree.iter().map(|entry| if let Entry::Overlay { lower, .. } = entry { lower.len() } else { 0 }).sum();
+            tree.iter().map(|entry| if let Entry::Layers { lower, .. } = entry { lower.len() } else { 0 }).sum();
         Self { how: if layers <= FEW { How::AtOnce } else { How::OneByOne }, opened: Vec::new() }
     }
 

@@ -15,7 +15,7 @@ use crate::units::Bytes;
 /// The layers must not change while the program runs (overlayfs.rst: the behaviour is then undefined, though nothing
 /// crashes).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Overlay {
+pub struct Layers {
     /// Absolute path as the program sees it.
     pub at: PathBuf,
     /// The layers: directories of the host, 1 to 500. The leftmost wins.

@@ -1,0 +1,365 @@
+//! Holding a request below ceilings and named policies.
+//!
+//! In: a request, and the jobs it became. Out: [`Resolved`] jobs, the only ones that a backend can plan for. A request is
+//! held twice: what was asked for is narrowed before it becomes jobs, so that every default follows what is really given;
+//! then each job is held as a whole, whoever put what into it: language definitions, environments, the caller.
+//! Not here: what is a ceiling (`ceiling`), where policies come from (`policies`).
+
+use std::path::{Path, PathBuf};
+
+use palisade_spec::{
+    Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy,
+    Request, Seen, Strictness, changes,
+};
+
+use crate::{
+    ceiling::ceilings,
+    error::{Refusal, StartError},
+    host,
+    job::{Access, Given, Job, Shown},
+    language::WORK,
+    layers,
+    policies::{Mode, PolicyError},
+};
+
+/// One job within every bound: what backends plan for. Only [`Bounds::hold`] makes one.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    job: Job,
+    clamped: Vec<Clamp>,
+    output_excess: OutputExcess,
+    strictness: Strictness,
+    /// Who forbids what a missing wall would give.
+    walled: Option<String>,
+}
+
+impl Resolved {
+    /// The job, and what is lower in it than was asked for.
+    pub(crate) fn into_parts(self) -> (Job, Vec<Clamp>) {
+        (self.job, self.clamped)
+    }
+
+    /// As [`Resolved::into_parts`], for a backend that holds nothing but limits.
+    pub(crate) fn into_parts_without_wall(self) -> Result<(Job, Vec<Clamp>), Refusal> {
+        match self.walled {
+            None => Ok((self.job, self.clamped)),
+            Some(name) => Err(Refusal {
+                backend: "none",
+                needs: "every file, network and privilege of the caller to be allowed".to_owned(),
+                because: format!("{name} forbids some of them, and without a wall nothing is forbidden"),
+                hint: "leave --backend out".to_owned(),
+            }),
+        }
+    }
+
+    /// Its overlays.
+    pub(crate) fn layers(&self) -> &[Layers] {
+        &self.job.layers
+    }
+
+    /// Adds files to be copied in: what an earlier job made.
+    pub(crate) fn give(&mut self, files: Vec<Given>) {
+        self.job.given.extend(files);
+    }
+
+    /// What happens at the output limit.
+    pub(crate) const fn output_excess(&self) -> OutputExcess {
+        self.output_excess
+    }
+
+    /// What happens if a protection is weaker.
+    pub(crate) const fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+}
+
+/// Everything that bounds one request.
+#[derive(Debug)]
+pub(crate) struct Bounds(Vec<Bound>);
+
+#[derive(Debug)]
+struct Bound {
+    /// For messages: `the ceiling /etc/palisade/ceiling.toml`.
+    name: String,
+    /// What becomes of what exceeds it. Of a policy that was asked for, the defaults that it lowers are no news.
+    kind: Kind,
+    policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ceiling(Mode),
+    AskedFor,
+}
+
+impl Bounds {
+    /// The ceilings of this host, and the policies that the request asks for.
+    pub(crate) fn of(request: &Request) -> Result<Self, PolicyError> {
+        let mut all: Vec<Bound> = ceilings()?
+            .into_iter()
+            .map(|ceiling| Bound {
+                name: format!("the ceiling {}", ceiling.file.display()),
+                kind: Kind::Ceiling(ceiling.mode),
+                policy: ceiling.policy.policy,
+            })
+            .collect();
+        all.extend(request.policies.iter().map(|named| Bound {
+            name: format!("the policy {}", named.id),
+            kind: Kind::AskedFor,
+            policy: named.policy.clone(),
+        }));
+        for bound in &mut all {
+            bound.policy.files.hidden = hidden(&bound.policy.files.hidden);
+        }
+        Ok(Self(all))
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The most memory that any job may have, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.0.iter().filter_map(|bound| bound.policy.limits.memory).map(|memory| memory.0).min().unwrap_or(u64::MAX)
+    }
+
+    /// Narrows what was asked for: never wider than either side. What nobody asked for stays unasked.
+    ///
+    /// # Errors
+    /// Every value above a ceiling that refuses.
+    pub(crate) fn narrow(&self, asked: &Policy) -> Result<(Policy, Vec<Clamp>), StartError> {
+        let trees = Asked::of(&asked.files);
+        let mut policy = Policy { files: trees.canonical(&asked.files), ..asked.clone() };
+        let mut clamped = Vec::new();
+        let mut excess = Vec::new();
+        for bound in &self.0 {
+            let before = policy.clone();
+            let limits = asked_only(&before.limits, &before.limits.meet(&bound.policy.limits));
+            policy = Policy { limits, ..before.meet(&bound.around()) };
+            let changes = changes(&before, &policy, &bound.name);
+            let (told, mut refused) = bound.tell(changes);
+            clamped.extend(told);
+            excess.append(&mut refused);
+        }
+        if !excess.is_empty() {
+            return Err(StartError::Exceeds { excess });
+        }
+        policy.files = trees.as_asked(policy.files);
+        Ok((policy, clamped))
+    }
+
+    /// Holds a job, whoever put what into it. `policy` is what was narrowed, `clamped` what that took.
+    ///
+    /// # Errors
+    /// If the job shows a tree that a bound does not let it see. Such a tree is one that the program cannot do without.
+    pub(crate) fn hold(&self, mut job: Job, policy: &Policy, mut clamped: Vec<Clamp>) -> Result<Resolved, StartError> {
+        for path in hidden(&policy.files.hidden) {
+            if !job.hidden.contains(&path) {
+                job.hidden.push(path);
+            }
+        }
+        for bound in &self.0 {
+            for shown in &trees(&job) {
+                bound.check(shown)?;
+            }
+            let before = Policy { limits: ask_of(&job.limits), ..Policy::default() };
+            let after = Policy { limits: before.limits.meet(&bound.policy.limits), ..Policy::default() };
+            if matches!(bound.kind, Kind::Ceiling(_)) {
+                clamped.extend(changes(&before, &after, &bound.name));
+            }
+            job.limits = after.limits.or_default();
+            job.network = job.network.meet(&bound.policy.network);
+            job.capabilities = job.capabilities.meet(bound.policy.capabilities);
+            job.hostile_calls = job.hostile_calls.max(bound.policy.hostile_calls);
+        }
+        layers::check_hidden(&job)?;
+        Ok(Resolved {
+            job,
+            clamped,
+            output_excess: policy.output_excess,
+            strictness: policy.strictness,
+            walled: self.0.iter().find(|bound| bound.needs_wall()).map(|bound| bound.name.clone()),
+        })
+    }
+}
+
+impl Bound {
+    /// The bound as a request is met with it: what every sandbox shows may be asked for too.
+    fn around(&self) -> Policy {
+        let mut policy = self.policy.clone();
+        policy.files.read.extend(host::system_paths().map(PathBuf::from));
+        policy
+    }
+
+    /// What is told of changes, and what is refused because of them.
+    fn tell(&self, changes: Vec<Clamp>) -> (Vec<Clamp>, Vec<Clamp>) {
+        // Nobody asks for a reaction to be mild, or for nothing to be hidden: these are defaults.
+        let is_default = |clamp: &Clamp| {
+            ["hostile-calls", "output-excess", "strictness", "files.hidden"].contains(&clamp.what.as_str())
+        };
+        match self.kind {
+            Kind::Ceiling(Mode::Clamp) => (changes, Vec::new()),
+            Kind::Ceiling(Mode::Refuse) => changes.into_iter().partition(is_default),
+            Kind::AskedFor => (changes.into_iter().filter(|clamp| !is_default(clamp)).collect(), Vec::new()),
+        }
+    }
+
+    fn check(&self, shown: &Shown) -> Result<(), StartError> {
+        let Shown { from, at, access } = shown;
+        let files = &self.policy.files;
+        let seen = files.allows(from);
+        let is_hidden = files.hidden.iter().any(|hidden| from.starts_with(hidden));
+        let (doing, allowed) = match access {
+            Access::Write => ("written", seen == Seen::Writable),
+            Access::Read => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
+        };
+        if allowed {
+            return Ok(());
+        }
+        let hint = if at == Path::new(WORK) && *access == Access::Read {
+            "leave --with-dir out: the file alone is copied in".to_owned()
+        } else {
+            format!(
+                "the program needs it at {}; ask whoever keeps the bound to add it to [files], or use tools under /usr",
+                at.display()
+            )
+        };
+        Err(StartError::Path { path: from.clone(), because: format!("{} does not let it be {doing}", self.name), hint })
+    }
+
+    /// Whether something is forbidden here that only a wall can forbid.
+    fn needs_wall(&self) -> bool {
+        let policy = &self.policy;
+        policy.files.normal() != FilesPolicy::open().normal()
+            || policy.network != NetworkPolicy::AllowAll
+            || policy.capabilities != Capabilities::all()
+            || policy.hostile_calls != HostileCalls::Deny
+    }
+}
+
+/// Every host tree that a job shows. All fields stand here, so that a new one cannot be forgotten.
+fn trees(job: &Job) -> Vec<Shown> {
+    let Job {
+        shown,
+        layers,
+        // Copies of what the caller read, as its standard input is.
+        given: _,
+        // The sandbox's own.
+        stage: _,
+        command: _,
+        environment: _,
+        directory: _,
+        artefact: _,
+        terminal: _,
+        // Nothing that is shown, or held by `Bounds::hold`.
+        hidden: _,
+        network: _,
+        capabilities: _,
+        hostile_calls: _,
+        limits: _,
+    } = job;
+    shown.iter().cloned().chain(layers.iter().flat_map(layers::trees)).collect()
+}
+
+/// Host paths of a request: as they were asked for, and where they are. What is not there is an error of its own, later.
+struct Asked {
+    read: Vec<Named>,
+    write: Vec<Named>,
+}
+
+struct Named {
+    asked: PathBuf,
+    /// Canonical, if it is there.
+    real: Option<PathBuf>,
+}
+
+impl Asked {
+    fn of(files: &FilesPolicy) -> Self {
+        let named = |path: &PathBuf| Named { asked: path.clone(), real: path.canonicalize().ok() };
+        Self { read: files.read.iter().map(named).collect(), write: files.write.iter().map(named).collect() }
+    }
+
+    fn canonical(&self, files: &FilesPolicy) -> FilesPolicy {
+        let real = |paths: &[Named]| paths.iter().filter_map(|path| path.real.clone()).collect();
+        FilesPolicy { read: real(&self.read), write: real(&self.write), hidden: hidden(&files.hidden) }
+    }
+
+    /// What is left, under the names by which it was asked for.
+    fn as_asked(&self, left: FilesPolicy) -> FilesPolicy {
+        let readable = [&*left.read, &left.write].concat();
+        let mut read: Vec<PathBuf> = self.read.iter().flat_map(|path| path.within(&readable)).collect();
+        let write: Vec<PathBuf> = self.write.iter().flat_map(|path| path.within(&left.write)).collect();
+        // What may not be written may still be read.
+        read.extend(self.write.iter().flat_map(|path| path.within(&left.read)));
+        // A tree that is shown for writing needs no second entry that would cover it.
+        read.retain(|path| !write.iter().any(|tree| path.starts_with(tree)));
+        FilesPolicy { read: sorted(read), write: sorted(write), hidden: left.hidden }
+    }
+}
+
+impl Named {
+    /// What of it lies within these trees.
+    fn within(&self, trees: &[PathBuf]) -> Vec<PathBuf> {
+        let Some(real) = &self.real else { return vec![self.asked.clone()] };
+        if trees.iter().any(|tree| real.starts_with(tree)) {
+            return vec![self.asked.clone()];
+        }
+        // A tree of a bound is where it says, or not at all.
+        let is_real = |tree: &&PathBuf| tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
+        let below = |tree: &PathBuf| tree.strip_prefix(real).ok().map(|below| self.asked.join(below));
+        trees.iter().filter(is_real).filter_map(below).collect()
+    }
+}
+
+fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Paths to hide, under every name that is known: as they are called, and where they are.
+pub(crate) fn hidden(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(std::path::absolute(path));
+        all.extend(path.canonicalize());
+    }
+    sorted(all)
+}
+
+/// The lower limits, of those that were asked for.
+fn asked_only(asked: &LimitsAsk, met: &LimitsAsk) -> LimitsAsk {
+    fn both<T: Copy>(asked: Option<T>, met: Option<T>) -> Option<T> {
+        asked.and(met)
+    }
+    LimitsAsk {
+        wall_time: both(asked.wall_time, met.wall_time),
+        cpu_time: both(asked.cpu_time, met.cpu_time),
+        memory: both(asked.memory, met.memory),
+        processes: both(asked.processes, met.processes),
+        threads: both(asked.threads, met.threads),
+        descriptors: both(asked.descriptors, met.descriptors),
+        file_size: both(asked.file_size, met.file_size),
+        tmp_size: both(asked.tmp_size, met.tmp_size),
+        tmp_inodes: both(asked.tmp_inodes, met.tmp_inodes),
+        output: both(asked.output, met.output),
+        cpu_percent: both(asked.cpu_percent, met.cpu_percent),
+    }
+}
+
+fn ask_of(limits: &Limits) -> LimitsAsk {
+    LimitsAsk {
+        wall_time: Some(limits.wall_time),
+        cpu_time: Some(limits.cpu_time),
+        memory: Some(limits.memory),
+        processes: Some(limits.processes),
+        threads: Some(limits.threads),
+        descriptors: Some(limits.descriptors),
+        file_size: Some(limits.file_size),
+        tmp_size: Some(limits.tmp_size),
+        tmp_inodes: Some(limits.tmp_inodes),
+        output: Some(limits.output),
+        cpu_percent: limits.cpu_percent,
+    }
+}
