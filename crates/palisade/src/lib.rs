@@ -44,3 +44,8 @@ pub use run::{Plan, plan, run, run_until};
 pub use running::Running;
 pub use sandbox::{Command, Sandbox};
 pub use task::{SandboxBuilder, Task};
+
+/// The page of the manual, whose examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Manual;
