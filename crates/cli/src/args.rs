@@ -3,7 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use palisade::spec::{Backend, Bytes, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
+use palisade::spec::{Backend, Bytes, Copied, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
+
+use crate::cases::Compare;
 
 /// Untrusted program in, typed report out, through the strongest wall this host can hold.
 #[derive(Debug, Parser)]
@@ -21,6 +23,10 @@ pub(crate) enum Command {
     Plan(Run),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
+    /// Make and keep environments: packages, search paths and variables for programs
+    Env(crate::environment::Env),
+    /// Run test files, or one program with many inputs, and compare what it prints
+    Test(Test),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Recommend limits and a backend for a source file, and say what they cost
@@ -48,6 +54,25 @@ pub(crate) struct Run {
     #[arg(long, short)]
     pub(crate) tty: bool,
 
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    #[command(flatten)]
+    pub(crate) exchange: Exchange,
+
+    /// What happens at the output limit
+    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Excess,
+
+    /// FILE and its arguments, or `--` and a command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
+          value_hint = ValueHint::FilePath)]
+    pub(crate) words: Vec<String>,
+}
+
+// What a program gets: the same words for every command that runs one.
+#[derive(Args, Debug)]
+pub(crate) struct Wants {
     /// Run in a sandbox. It is the default, and here so that it can be said
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,
@@ -71,6 +96,10 @@ pub(crate) struct Run {
     /// Show the directory of FILE read-only, not just the file
     #[arg(long)]
     pub(crate) with_dir: bool,
+
+    /// Run in this environment: its packages, search path and variables (see `palisade env`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
 
     /// Elapsed time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
@@ -112,13 +141,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     pub(crate) tmp_inodes: Option<u32>,
 
-    /// Bytes of each output stream (with --json 8M unless said; otherwise only with --on-output-limit kill)
+    /// Bytes of each output stream (8M unless said; `run` without --json has none unless it is to kill)
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(crate) output_limit: Option<Bytes>,
-
-    /// What happens at the output limit
-    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
-    pub(crate) on_output_limit: Excess,
 
     /// What happens at a system call that only an attack needs
     #[arg(long, value_enum, default_value_t = Hostile::Deny, value_name = "WHAT", help_heading = "Permissions")]
@@ -133,22 +158,126 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME", help_heading = "Permissions")]
     pub(crate) allow_domain: Vec<String>,
 
-    /// Show a host file or directory read-only, at its own path
-    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
-    pub(crate) allow_read: Vec<PathBuf>,
-
-    /// Let the program change a host file or directory, at its own path
-    #[arg(long, value_name = "PATH", help_heading = "Permissions")]
-    pub(crate) allow_write: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: Files,
 
     /// Set a variable (nothing of this environment is inherited)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Permissions")]
     pub(crate) setenv: Vec<(String, String)>,
+}
 
-    /// FILE and its arguments, or `--` and a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
-          value_hint = ValueHint::FilePath)]
-    pub(crate) words: Vec<String>,
+#[derive(Args, Debug)]
+pub(crate) struct Test {
+    /// Run the one program for each NAME.in below DIR, and compare what it prints with NAME.out or NAME.ans
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: Option<PathBuf>,
+
+    /// How output is compared: exact, trailing (white space at ends of lines and of the file is ignored), tokens
+    /// (all white space is equal) or float:EPS (as tokens, and numbers may differ by EPS)
+    #[arg(long, default_value = "trailing", value_name = "HOW", requires = "cases")]
+    pub(crate) compare: Compare,
+
+    /// Sandboxes at one time [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = count)]
+    pub(crate) jobs: Option<u32>,
+
+    /// Begin nothing more after the first failure
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Print one JSON object on standard output instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the results as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Show no progress, and of the table only what failed
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    /// Source files. With --cases, the one program
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Arguments for each; with --cases and without FILE, a command and its arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+}
+
+// Host files in their own places, and copied in: the same words for every command that runs a program.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Files {
+    /// The host's files: none but the toolchain, read-only (all of them but credentials), or custom (what the options below
+    /// say, which is the default)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) filesystem: Option<Filesystem>,
+
+    /// Show a host file or directory read-only, at its own path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_read: Vec<PathBuf>,
+
+    /// Let the program change a host file or directory, at its own path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_write: Vec<PathBuf>,
+
+    /// Hide a host file or directory wherever it would be shown
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hide: Vec<PathBuf>,
+
+    /// Start in this host directory, and let the program change it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+
+    /// Copy a host file into the sandbox, to an absolute path below /work or /tmp, or a new one
+    #[arg(long, value_name = "HOST:INSIDE", value_parser = copied)]
+    pub(crate) file: Vec<Copied>,
+}
+
+// What comes out of one run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Exchange {
+    /// Start in a copy-on-write view of this host directory: the program sees its changes, the host does not
+    #[arg(long, value_name = "DIR", conflicts_with = "workspace")]
+    pub(crate) overlay: Option<PathBuf>,
+
+    /// Keep the changes to the overlay in this directory, which is new or empty
+    #[arg(long, value_name = "DIR", requires = "overlay")]
+    pub(crate) overlay_out: Option<PathBuf>,
+
+    /// List the changes to the overlay, and forget them
+    #[arg(long, requires = "overlay", conflicts_with = "overlay_out")]
+    pub(crate) dry_run: bool,
+
+    /// Copy out the files that match, relative to the working directory or absolute, when the program has ended
+    #[arg(long, value_name = "GLOB", requires = "out")]
+    pub(crate) output: Vec<String>,
+
+    /// Where outputs go
+    #[arg(long, value_name = "DIR", requires = "output")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Let outputs replace files that are there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+
+    /// Size of each output
+    #[arg(long, value_name = "SIZE", requires = "out")]
+    pub(crate) out_file_size: Option<Bytes>,
+
+    /// Size of all outputs
+    #[arg(long, value_name = "SIZE", requires = "out")]
+    pub(crate) out_size: Option<Bytes>,
+
+    /// Number of outputs
+    #[arg(long, value_name = "N", value_parser = count, requires = "out")]
+    pub(crate) out_files: Option<u32>,
 }
 
 #[derive(Args, Debug)]
@@ -218,6 +347,13 @@ pub(crate) enum Network {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Filesystem {
+    None,
+    ReadOnly,
+    Custom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Excess {
     Cut,
     Kill,
@@ -249,7 +385,14 @@ fn percent(text: &str) -> Result<u32, UnitError> {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn copied(text: &str) -> Result<Copied, String> {
+    match text.rsplit_once(":/") {
+        Some((from, at)) if !from.is_empty() => Ok(Copied { from: from.into(), at: format!("/{at}").into() }),
+        _ => Err("write HOST:INSIDE, with an absolute path inside, such as data.csv:/work/data.csv".to_owned()),
+    }
+}
+
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -5,7 +5,10 @@
 
 mod advise;
 mod args;
+mod cases;
 mod doctor;
+mod environment;
+mod files;
 mod policy;
 mod print;
 mod reference;
@@ -16,6 +19,7 @@ mod typescript;
 use std::{os::fd::AsFd, process::ExitCode};
 
 use clap::Parser;
+use palisade::spec::Request;
 
 use crate::args::{Cli, Command};
 
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Policy(args) => policy::command(&args),
+        Command::Env(args) => environment::command(args),
+        Command::Test(args) => cases::test(args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
@@ -49,21 +55,29 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
+    let activated = match environment::wanted(&args.wants) {
+        Ok(activated) => activated,
+        Err(error) => return print::environment_error(&error, json),
+    };
     let request = match request::request(args) {
-        Ok(request) => request,
+        Ok(request) => Request { activated, ..request },
         Err(error) => return print::refusal(&error, json),
     };
     match palisade::run_until(request, Some(cancel.as_fd())) {
-        Ok(report) if json => print::report_json(&report),
-        Ok(report) => print::verdict(&report, quiet),
+        Ok(report) if json => files::exit_code(&report, print::report_json(&report)),
+        Ok(report) => files::exit_code(&report, print::verdict(&report, quiet)),
         Err(error) => print::start_error(&error, json),
     }
 }
 
 fn plan_command(args: args::Run) -> i32 {
     let json = args.json;
+    let activated = match environment::wanted(&args.wants) {
+        Ok(activated) => activated,
+        Err(error) => return print::environment_error(&error, json),
+    };
     let request = match request::request(args) {
-        Ok(request) => request,
+        Ok(request) => Request { activated, ..request },
         Err(error) => return print::refusal(&error, json),
     };
     match palisade::plan(&request) {

@@ -2,6 +2,8 @@
 //!
 //! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
 
+pub(crate) mod progress;
+
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -11,7 +13,8 @@ use std::{
 
 use palisade::{
     Plan, StartError,
-    spec::{LimitKind, Outcome, Report, Stage, Stream, ViolationKind},
+    environment::EnvironmentError,
+    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -86,6 +89,16 @@ pub(crate) fn start_error(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
+/// Why there is no environment.
+pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
+}
+
+/// What kept all tests from starting. Whatever it was, no program has failed one.
+pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
@@ -121,13 +134,11 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stderr));
     }
     if !quiet {
-        if let Some(weakened) = summary_of_weakened(report) {
-            err(&format!("palisade: {weakened}\n"));
-        }
+        weakened(&report.weakened);
         if let Some(lowered) = summary_of_lowered(report) {
             err(&format!("palisade: {lowered}\n"));
         }
-        for line in story(report) {
+        for line in story(report).into_iter().chain(files(report)) {
             err(&format!("palisade: {line}\n"));
         }
     }
@@ -142,14 +153,15 @@ fn text(stream: &Stream) -> String {
     text
 }
 
-fn summary_of_weakened(report: &Report) -> Option<String> {
-    let first = report.weakened.first()?;
-    let names: Vec<&str> = report.weakened.iter().map(|weak| weak.what.as_str()).collect();
-    Some(format!(
-        "weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this",
+/// What this host could only give in a weaker form, on one line. Nothing if there is nothing.
+pub(crate) fn weakened(weakened: &[Weakening]) {
+    let Some(first) = weakened.first() else { return };
+    let names: Vec<&str> = weakened.iter().map(|weak| weak.what.as_str()).collect();
+    err(&format!(
+        "palisade: weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
         names.join(", "),
         first.because
-    ))
+    ));
 }
 
 /// What was asked for and lowered, by whom it was.
@@ -227,6 +239,38 @@ fn story(report: &Report) -> Vec<String> {
     lines
 }
 
+/// What became of files.
+fn files(report: &Report) -> Vec<String> {
+    let one_line = |name: &Name| name.to_string().replace('\n', "\\n");
+    let mut lines = Vec::new();
+    if let Some(changes) = &report.changes {
+        for (word, list) in [("added", &changes.added), ("modified", &changes.modified), ("deleted", &changes.deleted)]
+        {
+            lines.extend(list.iter().map(|change| {
+                let slash = if change.kind == FileKind::Directory { "/" } else { "" };
+                format!("{word} {}{slash}", one_line(&change.path))
+            }));
+        }
+        if lines.is_empty() && changes.incomplete.is_empty() {
+            lines.push("nothing was changed".to_owned());
+        }
+        lines.extend(
+            changes
+                .incomplete
+                .iter()
+                .map(|left| format!("not compared or kept: {}: {}", one_line(&left.path), left.because)),
+        );
+        lines.extend(changes.kept_in.iter().map(|directory| format!("the changes are in {}", directory.display())));
+    }
+    if report.outputs.as_ref().is_some_and(Vec::is_empty) && report.outputs_left.is_empty() {
+        lines.push("no file matched --output".to_owned());
+    }
+    lines.extend(
+        report.outputs_left.iter().map(|left| format!("not taken: {}: {}", one_line(&left.path), left.because)),
+    );
+    lines
+}
+
 /// Text for people that may name files.
 pub(crate) fn words(text: &str) -> i32 {
     out(&legible(text))
@@ -242,7 +286,7 @@ pub(crate) fn lines(text: &str) -> i32 {
     out(&legible(text))
 }
 
-/// Something that is worth a look.
+/// Something that is worth a look and did not keep the command from doing its work.
 pub(crate) fn warning(text: &str) {
     err(&format!("warning: {text}\n"));
 }

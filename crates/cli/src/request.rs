@@ -1,15 +1,17 @@
 //! From arguments to a request.
 
+use std::path::PathBuf;
+
 use palisade::spec::{
-    Capabilities, FilesPolicy, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program,
-    Request, Siblings, Strictness,
+    Capabilities, HostileCalls, Input, LimitsAsk, NetworkPolicy, Output, OutputExcess, Policy, Program, Request,
+    Siblings, Strictness,
 };
 
 use clap::CommandFactory;
 
 use crate::{
-    args::{Cli, Excess, Hostile, Network, Run},
-    terminal,
+    args::{Cli, Excess, Hostile, Network, Run, Wants},
+    files, terminal,
 };
 
 /// Something that this version refuses to do, and what to do instead.
@@ -19,19 +21,9 @@ pub(crate) struct Refused {
     pub(crate) hint: &'static str,
 }
 
+/// A run as the words say it.
 pub(crate) fn request(args: Run) -> Result<Request, Refused> {
-    if let Some(name) = args.allow_domain.first() {
-        return Err(Refused {
-            what: format!("--allow-domain {name}: no backend of this version can restrict the network by name"),
-            hint: "leave the network closed, or open all of it with --network",
-        });
-    }
-    if let Some(profile) = args.sandbox.as_deref().filter(|profile| !profile.is_empty()) {
-        return Err(Refused {
-            what: format!("--sandbox={profile}: this version has no profiles"),
-            hint: "say --sandbox and give the limits and permissions as options",
-        });
-    }
+    check(&args.wants)?;
     let is_command = is_after_dashes(std::env::args_os().collect::<Vec<_>>().as_slice(), args.words.len());
     let mut words = args.words.into_iter();
     let first = words.next().unwrap_or_default();
@@ -41,68 +33,106 @@ pub(crate) fn request(args: Run) -> Result<Request, Refused> {
             hint: "`palisade run --help` lists the options; a file of that name is run as ./NAME",
         });
     }
-    if is_command && args.with_dir {
-        return Err(Refused {
-            what: "--with-dir shows the directory of a source file, and a command has none".to_owned(),
-            hint: "show a directory to a command with --allow-read DIR",
-        });
-    }
-    if !is_command && args.network == Network::AllowAll && ["none", "loopback", "allow-all"].contains(&&*first) {
+    if !is_command && args.wants.network == Network::AllowAll && ["none", "loopback", "allow-all"].contains(&&*first) {
         return Err(Refused {
             what: format!("`{first}` was taken for a file"),
             hint: "write --network=WHAT in one word",
         });
     }
-    let program = if is_command {
-        Program::Command(first)
-    } else {
-        let siblings = if args.with_dir { Siblings::Visible } else { Siblings::Hidden };
-        Program::Source { file: first.into(), language: args.language, siblings }
+    let excess = match args.on_output_limit {
+        Excess::Cut => OutputExcess::Cut,
+        Excess::Kill => OutputExcess::Kill,
     };
-    Ok(Request {
-        program,
-        arguments: words.collect(),
-        // What is said later wins.
-        environment: args.tty.then(terminal::name).into_iter().chain(args.setenv).collect(),
-        stdin: Input::Inherit,
-        work: None,
-        layers: Vec::new(),
-        output: if args.json { Output::Keep } else { Output::Pass },
-        terminal: args.tty.then(terminal::wanted),
+    let terminal = args.tty.then(terminal::wanted);
+    let mut request = if is_command {
+        command(first, words.collect(), &args.wants, excess)?
+    } else {
+        source(first.into(), words.collect(), &args.wants, excess)
+    };
+    let output = if args.json { Output::Keep } else { Output::Pass };
+    // What is said later wins.
+    request.environment.splice(..0, args.tty.then(terminal::name));
+    files::exchange(args.exchange, &mut request);
+    Ok(Request { stdin: Input::Inherit, output, terminal, ..request })
+}
+
+/// Refuses what this version cannot do for any program.
+pub(crate) fn check(wants: &Wants) -> Result<(), Refused> {
+    files::check(&wants.files)?;
+    if let Some(name) = wants.allow_domain.first() {
+        return Err(Refused {
+            what: format!("--allow-domain {name}: no backend of this version can restrict the network by name"),
+            hint: "leave the network closed, or open all of it with --network",
+        });
+    }
+    if let Some(profile) = wants.sandbox.as_deref().filter(|profile| !profile.is_empty()) {
+        return Err(Refused {
+            what: format!("--sandbox={profile}: this version has no profiles"),
+            hint: "say --sandbox and give the limits and permissions as options",
+        });
+    }
+    Ok(())
+}
+
+/// A command of the host with what it gets. No input, output kept.
+pub(crate) fn command(
+    name: String,
+    arguments: Vec<String>,
+    wants: &Wants,
+    excess: OutputExcess,
+) -> Result<Request, Refused> {
+    if wants.with_dir {
+        return Err(Refused {
+            what: "--with-dir shows the directory of a source file, and a command has none".to_owned(),
+            hint: "show a directory to a command with --allow-read DIR",
+        });
+    }
+    Ok(with(Program::Command(name), arguments, wants, excess))
+}
+
+/// A source file with what its program gets. No input, output kept.
+pub(crate) fn source(file: PathBuf, arguments: Vec<String>, wants: &Wants, excess: OutputExcess) -> Request {
+    let siblings = if wants.with_dir { Siblings::Visible } else { Siblings::Hidden };
+    with(Program::Source { file, language: wants.language.clone(), siblings }, arguments, wants, excess)
+}
+
+fn with(program: Program, arguments: Vec<String>, wants: &Wants, output_excess: OutputExcess) -> Request {
+    Request {
+        arguments,
+        environment: wants.setenv.clone(),
+        files: files::given(&wants.files),
         policy: Policy {
-            files: FilesPolicy { read: args.allow_read, write: args.allow_write, hidden: Vec::new() },
-            network: match args.network {
+            files: files::policy(&wants.files),
+            network: match wants.network {
                 Network::None => NetworkPolicy::None,
                 Network::Loopback => NetworkPolicy::Loopback,
                 Network::AllowAll => NetworkPolicy::AllowAll,
             },
             limits: LimitsAsk {
-                wall_time: args.time_limit,
-                cpu_time: args.cpu_time_limit,
-                memory: args.memory_limit,
-                processes: args.process_limit,
-                threads: args.thread_limit,
-                descriptors: args.descriptor_limit,
-                file_size: args.file_size_limit,
-                tmp_size: args.tmp_size,
-                tmp_inodes: args.tmp_inodes,
-                output: args.output_limit,
-                cpu_percent: args.cpu_limit,
+                wall_time: wants.time_limit,
+                cpu_time: wants.cpu_time_limit,
+                memory: wants.memory_limit,
+                processes: wants.process_limit,
+                threads: wants.thread_limit,
+                descriptors: wants.descriptor_limit,
+                file_size: wants.file_size_limit,
+                tmp_size: wants.tmp_size,
+                tmp_inodes: wants.tmp_inodes,
+                output: wants.output_limit,
+                cpu_percent: wants.cpu_limit,
             },
             capabilities: Capabilities::default(),
-            hostile_calls: match args.on_hostile_call {
+            hostile_calls: match wants.on_hostile_call {
                 Hostile::Deny => HostileCalls::Deny,
                 Hostile::Kill => HostileCalls::Kill,
             },
-            output_excess: match args.on_output_limit {
-                Excess::Cut => OutputExcess::Cut,
-                Excess::Kill => OutputExcess::Kill,
-            },
-            strictness: if args.strict { Strictness::RefuseWeakened } else { Strictness::ReportWeakened },
+            output_excess,
+            strictness: if wants.strict { Strictness::RefuseWeakened } else { Strictness::ReportWeakened },
         },
-        policies: args.policy,
-        backend: args.backend,
-    })
+        policies: wants.policy.clone(),
+        backend: wants.backend,
+        ..Request::new(program)
+    }
 }
 
 /// `; did you mean …`, if an option is near.

@@ -93,6 +93,7 @@ fn check(page: &str) {
             .current_dir(root())
             .env("PATH", &path)
             .env("XDG_CONFIG_HOME", settings.path())
+            .env("PALISADE_ENVIRONMENTS", settings.path().join("environments"))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -127,10 +128,13 @@ macro_rules! pages {
 pages! {
     the_readme_prints_what_it_says: "README.md",
     running_prints_what_it_says: "docs/running.md",
+    testing_prints_what_it_says: "docs/testing.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
+    policies_prints_what_it_says: "docs/policies.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",
+    environments_prints_what_it_says: "docs/environments.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
     doctor_prints_what_it_says: "docs/doctor.md",
     terminal_prints_what_it_says: "docs/terminal.md",

@@ -53,7 +53,6 @@ pub(crate) fn recipe(place: &Path) -> Result<String, Box<dyn Error>> {
     write(&program, GENERATOR)?;
     fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
     write(&task.join("work/src/hello.c"), SOURCE)?;
-    fs::set_permissions(&task, fs::Permissions::from_mode(0o700))?;
 
     let limits = LimitsAsk {
         wall_time: Some(Duration::from_secs(600)),

@@ -5,7 +5,7 @@
 //! then each job is held as a whole, whoever put what into it: language definitions, environments, the caller.
 //! Not here: what is a ceiling (`ceiling`), where policies come from (`policies`).
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
     Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy,
@@ -16,7 +16,7 @@ use crate::{
     ceiling::ceilings,
     error::{Refusal, StartError},
     host,
-    job::{Access, Given, Job, Shown},
+    job::{Access, Base, Given, Job, Shown},
     language::WORK,
     layers,
     policies::{Mode, PolicyError},
@@ -160,6 +160,9 @@ impl Bounds {
             }
         }
         for bound in &self.0 {
+            if job.base == Base::Host {
+                bound.check(&Shown::read(Path::new("/")))?;
+            }
             for shown in &trees(&job) {
                 bound.check(shown)?;
             }
@@ -206,15 +209,17 @@ impl Bound {
     }
 
     fn check(&self, shown: &Shown) -> Result<(), StartError> {
-        let Shown { from, at, access } = shown;
+        let Shown { from, at, access, held: _ } = shown;
         let files = &self.policy.files;
         let seen = files.allows(from);
         let is_hidden = files.hidden.iter().any(|hidden| from.starts_with(hidden));
+        // Compared as text, which `..` would mislead. Links are refused where the tree is opened.
+        let is_plain = !from.components().any(|part| part == Component::ParentDir);
         let (doing, allowed) = match access {
             Access::Write => ("written", seen == Seen::Writable),
-            Access::Read => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
+            Access::Read | Access::Overlay => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
         };
-        if allowed {
+        if allowed && is_plain {
             return Ok(());
         }
         let hint = if at == Path::new(WORK) && *access == Access::Read {
@@ -252,7 +257,12 @@ fn trees(job: &Job) -> Vec<Shown> {
         directory: _,
         artefact: _,
         terminal: _,
+        // Taken out by the caller's own rights, after the run.
+        outputs: _,
+        // One of those shown.
+        overlay: _,
         // Nothing that is shown, or held by `Bounds::hold`.
+        base: _,
         hidden: _,
         network: _,
         capabilities: _,
@@ -268,6 +278,7 @@ struct Asked {
     write: Vec<Named>,
 }
 
+#[derive(Clone, Debug)]
 struct Named {
     asked: PathBuf,
     /// Canonical, if it is there.
@@ -287,28 +298,44 @@ impl Asked {
 
     /// What is left, under the names by which it was asked for.
     fn as_asked(&self, left: FilesPolicy) -> FilesPolicy {
-        let readable = [&*left.read, &left.write].concat();
-        let mut read: Vec<PathBuf> = self.read.iter().flat_map(|path| path.within(&readable)).collect();
-        let write: Vec<PathBuf> = self.write.iter().flat_map(|path| path.within(&left.write)).collect();
+        let within = |asked: &[Named], trees: &[PathBuf]| -> Vec<Named> {
+            asked.iter().flat_map(|path| path.within(trees, &left.hidden)).collect()
+        };
+        let write = within(&self.write, &left.write);
+        let mut read = within(&self.read, &[&*left.read, &left.write].concat());
         // What may not be written may still be read.
-        read.extend(self.write.iter().flat_map(|path| path.within(&left.read)));
+        read.extend(within(&self.write, &left.read));
         // A tree that is shown for writing needs no second entry that would cover it.
-        read.retain(|path| !write.iter().any(|tree| path.starts_with(tree)));
-        FilesPolicy { read: sorted(read), write: sorted(write), hidden: left.hidden }
+        read.retain(|path| !write.iter().any(|tree| path.is_below(tree)));
+        let asked = |paths: Vec<Named>| sorted(paths.into_iter().map(|path| path.asked).collect());
+        FilesPolicy { read: asked(read), write: asked(write), hidden: left.hidden }
     }
 }
 
 impl Named {
-    /// What of it lies within these trees.
-    fn within(&self, trees: &[PathBuf]) -> Vec<PathBuf> {
-        let Some(real) = &self.real else { return vec![self.asked.clone()] };
-        if trees.iter().any(|tree| real.starts_with(tree)) {
-            return vec![self.asked.clone()];
+    /// What of it lies within these trees and is not hidden.
+    fn within(&self, trees: &[PathBuf], hidden: &[PathBuf]) -> Vec<Self> {
+        let Some(real) = &self.real else { return vec![self.clone()] };
+        if hidden.iter().any(|hidden| real.starts_with(hidden)) {
+            return Vec::new();
         }
-        // A tree of a bound is where it says, or not at all.
-        let is_real = |tree: &&PathBuf| tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
-        let below = |tree: &PathBuf| tree.strip_prefix(real).ok().map(|below| self.asked.join(below));
-        trees.iter().filter(is_real).filter_map(below).collect()
+        if trees.iter().any(|tree| real.starts_with(tree)) {
+            return vec![self.clone()];
+        }
+        // A tree of a bound is where it says, or not at all. What every program sees needs no entry.
+        let is_real =
+            |tree: &&PathBuf| !host::is_system(tree) && tree.canonicalize().is_ok_and(|canonical| canonical == **tree);
+        let part = |tree: &PathBuf| {
+            let below = tree.strip_prefix(real).ok()?;
+            Some(Self { asked: self.asked.join(below), real: Some(tree.clone()) })
+        };
+        trees.iter().filter(is_real).filter_map(part).collect()
+    }
+
+    /// Whether it lies below the other on the host, and would be mounted below it.
+    fn is_below(&self, other: &Self) -> bool {
+        let real = self.real.as_ref().zip(other.real.as_ref()).is_some_and(|(ours, theirs)| ours.starts_with(theirs));
+        real && self.asked.starts_with(&other.asked)
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn ceilings() -> Result<Vec<Ceiling>, PolicyError> {
         if file.as_os_str().is_empty() {
             return Err(PolicyError::NoCeiling);
         }
+        let file = std::path::absolute(&file).unwrap_or(file);
         let text = text_of(&file, Owner::Anybody)?.ok_or_else(|| PolicyError::Unreadable {
             path: file.clone(),
             source: std::io::Error::from(std::io::ErrorKind::NotFound),

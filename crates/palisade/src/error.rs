@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use palisade_spec::Clamp;
 
-use crate::{diagnose::Malformed, language::LanguageError, policies::PolicyError};
+use crate::{diagnose::Malformed, environment::EnvironmentError, language::LanguageError, policies::PolicyError};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub enum StartError {
     #[error(transparent)]
     Language(#[from] LanguageError),
     /// More was asked for than a ceiling allows, and it refuses instead of lowering.
-    #[error("more was asked for than is allowed here: {}", excesses(excess))]
+    #[error("more was asked for than is allowed here:{}", excesses(excess))]
     Exceeds {
         /// Each value: what was asked, the most that would be given, whose ceiling it is.
         excess: Vec<Clamp>,
@@ -99,6 +99,9 @@ pub enum StartError {
     /// A file that has a say in every run is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The environment does not fit.
+    #[error(transparent)]
+    Environment(Box<EnvironmentError>),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -107,6 +110,12 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<EnvironmentError> for StartError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(Box::new(error))
+    }
 }
 
 /// One reason why a backend cannot hold a policy.
@@ -174,6 +183,7 @@ impl StartError {
             Self::Language(error) => error.hint(),
             Self::Exceeds { .. } => Some("ask for less, or ask whoever keeps the ceiling".to_owned()),
             Self::Policy(error) => error.hint(),
+            Self::Environment(error) => error.hint(),
             Self::Malformed(_) | Self::Io { .. } => None,
         }
     }

@@ -92,7 +92,38 @@ impl Host {
     }
 }
 
+/// Whether a path is not shown with the whole of the host's files: it is at a place that the sandbox has of its own, or in
+/// /run, where the sockets of daemons are, which a read-only mount protects from nobody, or in /sys, which is the machine.
+pub(crate) fn is_left_out(path: &Path) -> bool {
+    const LEFT_OUT: [&str; 12] = [
+        "/proc",
+        "/dev",
+        "/sys",
+        "/run",
+        "/tmp",
+        "/work",
+        "/build",
+        "/lost+found",
+        "/.empty",
+        "/.hidden",
+        "/.upper",
+        "/.palisade",
+    ];
+    LEFT_OUT.iter().any(|place| path.starts_with(place))
+}
+
 impl System {
+    /// Everything in a directory but devices, FIFOs and sockets, in order of names.
+    pub(crate) fn children(directory: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_file() || kind.is_symlink()))
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        paths.iter().filter_map(|path| Self::at(path)).collect()
+    }
+
     fn at(path: &Path) -> Option<Self> {
         let kind = fs::symlink_metadata(path).ok()?.file_type();
         if kind.is_symlink() {

@@ -9,8 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Layers, Limits, NetworkPolicy, Terminal};
+use palisade_spec::{Capabilities, HostileCalls, Keep, Layers, Limits, NetworkPolicy, Outputs, Terminal};
+use palisade_sys::Identity;
 use serde::Serialize;
+
+use crate::{
+    language::{BUILD, WORK},
+    native::Kind,
+};
 
 /// A program and the world it gets.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +29,8 @@ pub struct Job {
     pub environment: Vec<(String, String)>,
     /// Where it starts.
     pub directory: PathBuf,
+    /// What of the host it sees without being asked for by name.
+    pub base: Base,
     /// Host trees at their own or another place, in order.
     pub shown: Vec<Shown>,
     /// Host directories laid over each other, outer places first. All paths are canonical.
@@ -31,6 +39,10 @@ pub struct Job {
     pub hidden: Vec<PathBuf>,
     /// Files put in as copies.
     pub given: Vec<Given>,
+    /// What becomes of the changes to its overlay, if it has one.
+    pub overlay: Option<Overlay>,
+    /// Files that are taken from it when it has ended.
+    pub outputs: Option<Outputs>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
     /// The terminal that it gets instead of pipes.
@@ -45,6 +57,34 @@ pub struct Job {
     pub limits: Limits,
 }
 
+impl Job {
+    /// Where it has writable space of its own in memory.
+    #[must_use]
+    pub fn scratch(&self) -> Vec<&'static str> {
+        let mut scratch = vec!["/tmp", "/dev/shm"];
+        if self.artefact.is_some() {
+            scratch.push(BUILD);
+        }
+        let is_work = |shown: &Shown| shown.at == Path::new(WORK);
+        // Somebody wants files from it, and it starts in a place that is nobody else's.
+        if self.outputs.is_some() && self.directory == Path::new(WORK) && !self.shown.iter().any(is_work) {
+            scratch.push(WORK);
+        }
+        scratch
+    }
+}
+
+/// What of the host a program sees without its being asked for by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// `/usr` and its friends, and the few files of `/etc` that loading a program needs.
+    #[default]
+    Toolchain,
+    /// Everything but the sandbox's own places, read-only.
+    Host,
+}
+
 /// A host tree that the program sees, submounts included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
@@ -54,7 +94,28 @@ pub struct Shown {
     pub at: PathBuf,
     /// What the program may do there.
     pub access: Access,
+    /// What is there, held since it was checked; `None` for parts of the toolchain.
+    #[serde(skip)]
+    pub held: Option<Arc<Held>>,
 }
+
+/// A host file or directory that was checked. As long as this is there, nothing else has its identity.
+#[derive(Debug)]
+pub struct Held {
+    pub(crate) file: OwnedFd,
+    pub(crate) identity: Identity,
+    pub(crate) is_directory: bool,
+    pub(crate) owner: (u32, u32),
+    pub(crate) mode: u32,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for Held {}
 
 /// What a program may do in a host tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +125,17 @@ pub enum Access {
     Read,
     /// Change, on the host.
     Write,
+    /// Change as it sees it; the host's stays as it is.
+    Overlay,
+}
+
+/// A copy-on-write view of a host directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overlay {
+    /// Canonical.
+    pub directory: PathBuf,
+    /// What becomes of the changes.
+    pub changes: Keep,
 }
 
 /// A file's content, put into the sandbox as a copy.
@@ -81,9 +153,19 @@ pub struct Given {
 }
 
 impl Shown {
+    /// Whether it is a file or a directory.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match &self.held {
+            Some(held) if held.is_directory => Kind::Directory,
+            Some(_) => Kind::File,
+            None => Kind::of(&self.from),
+        }
+    }
+
     /// A host path at its own place, read-only.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        Self { from: path.to_owned(), at: path.to_owned(), access: Access::Read }
+        Self { from: path.to_owned(), at: path.to_owned(), access: Access::Read, held: None }
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn directory(path: &Path) -> Result<PathBuf, StartError> {
 
 /// The host's directories that a stack of layers shows, for whoever bounds what may be shown.
 pub(crate) fn trees(layers: &Layers) -> Vec<Shown> {
-    let shown = |from: &PathBuf, access| Shown { from: from.clone(), at: layers.at.clone(), access };
+    let shown = |from: &PathBuf, access| Shown { from: from.clone(), at: layers.at.clone(), access, held: None };
     let mut all: Vec<Shown> = layers.lower.iter().map(|layer| shown(layer, Access::Read)).collect();
     if let Upper::Kept { changes, work } = &layers.upper {
         all.extend([changes, work].map(|directory| shown(directory, Access::Write)));

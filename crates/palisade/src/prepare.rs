@@ -17,15 +17,17 @@ use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
 use crate::{
     backend,
     bound::Resolved,
+    changes,
     collect::collect,
     conflicts::{self, Found},
     error::StartError,
     host::Host,
-    job::Given,
+    job::{Access, Given, Job},
     language::BUILD,
     native::Launch,
+    outputs,
     resolve::resolve,
-    supervise::{Connection, Finished, Upkeep, now, supervise},
+    supervise::{Connection, Finished, Left, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -136,10 +138,24 @@ impl Prepared {
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
         let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun, upkeep };
-        let report = supervise(&self.launch, &mut connection)?.report;
+        let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         let Found { listed, omitted } = &self.conflicts;
-        Ok(Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report })
+        let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
+        Ok(files_of(&self.launch.job, report, &left))
     }
+}
+
+/// The report with what the program left for its caller: outputs, and changes to its overlay.
+fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
+    if job.outputs.is_some() {
+        let (taken, not_taken) = outputs::take(job, &left.places);
+        (report.outputs, report.outputs_left) = (Some(taken), not_taken);
+    }
+    let lower = job.shown.iter().find(|shown| shown.access == Access::Overlay).and_then(|shown| shown.held.as_ref());
+    if let (Some(overlay), Some(upper), Some(lower)) = (&job.overlay, &left.upper, lower) {
+        report.changes = Some(changes::take(&overlay.changes, upper, &lower.file));
+    }
+    report
 }
 
 /// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
@@ -162,8 +178,8 @@ fn build(
         begun,
         upkeep: Upkeep::Done, // the program's own run does it
     };
-    let Finished { report, build } = supervise(&launch, &mut connection)?;
-    let left = match (&build, &launch.job.artefact) {
+    let Finished { report, left } = supervise(&launch, &mut connection)?;
+    let left = match (&left.build, &launch.job.artefact) {
         (Some(build), Some(artefact)) if report.success => artefacts(build, artefact)?,
         _ => Vec::new(),
     };

@@ -16,17 +16,18 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 use crate::{
     bound::{Bounds, Resolved},
+    changes, copied, environment,
     error::StartError,
-    job::{Access, Given, Job, Shown},
+    job::{Access, Base, Given, Job, Overlay, Shown},
     language::{self, Language, SearchPath, WORK},
-    layers,
-    trees::{is_own, path_error, shown},
+    layers, outputs,
+    trees::{Trees, is_own, path_error},
 };
 
 /// Largest source file, in bytes.
 const SOURCE: u64 = 16 << 20;
 /// Where palisade's own binary is for languages that need it.
-const HELPER: &str = "/opt/palisade/bin/palisade";
+const HELPER: &str = "/.palisade/palisade";
 /// Least memory with which a sandbox can be set up and a program loaded.
 pub(crate) const LEAST_MEMORY: Bytes = Bytes::mib(4);
 /// Fewest descriptors with which a program can be loaded.
@@ -64,14 +65,18 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
             source_jobs(request, file, language.as_deref(), *siblings, most)?
         }
     };
-    let shown = shown(request)?;
+    let trees = Trees::of(request)?;
     let layers = layers::resolve(&request.layers)?;
     for job in &mut jobs {
-        job.shown.extend(shown.iter().cloned());
+        if let Some(environment) = &request.activated {
+            environment::activate(environment, job);
+        }
+        trees.give(job);
         job.layers.clone_from(&layers);
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
+        exchange(request, trees, last)?;
         last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
@@ -81,8 +86,20 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
     Ok(jobs)
 }
 
+/// What goes into the program's own sandbox and comes out of it.
+fn exchange(request: &Request, trees: Trees, job: &mut Job) -> Result<(), StartError> {
+    if let Some(directory) = trees.directory {
+        job.directory = directory;
+    }
+    if let (Some(directory), Some(overlay)) = (trees.overlay, &request.files.overlay) {
+        job.overlay = Some(Overlay { directory, changes: changes::checked(&overlay.changes)? });
+    }
+    job.outputs = request.files.outputs.as_ref().map(|outputs| outputs::checked(outputs, job)).transpose()?;
+    copied::give(&request.files.copied, job)
+}
+
 /// Sets a variable, in place of one of the same name.
-fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
+pub(crate) fn set(environment: &mut Vec<(String, String)>, name: String, value: String) {
     environment.retain(|(known, _)| *known != name);
     environment.push((name, value));
 }
@@ -113,10 +130,13 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         command: vec![command.to_owned()],
         environment: environment(),
         directory: WORK.into(),
+        base: Base::default(),
         shown: Vec::new(),
         layers: Vec::new(),
         hidden: Vec::new(),
         given: Vec::new(),
+        overlay: None,
+        outputs: None,
         artefact: None,
         terminal: None,
         network: request.policy.network.clone(),
@@ -156,7 +176,7 @@ fn source_jobs(
                 });
             }
             source.file_name = name.to_owned();
-            shown.push(Shown { from, at: WORK.into(), access: Access::Read });
+            shown.push(Shown { from, at: WORK.into(), access: Access::Read, held: None });
         }
         (Siblings::Visible, None) => {
             return Err(StartError::Source {
@@ -173,15 +193,18 @@ fn source_jobs(
         }),
     }
     let toolchain = language.locate(&SearchPath::of_this_process())?;
+    if let Some(environment) = &request.activated {
+        environment::fits(environment, &language, &toolchain)?;
+    }
     let template = language::Job { source: &source, palisade: HELPER, memory: None, most };
     let base = |stage, step: language::Step, ask: LimitsAsk| -> Result<Job, StartError> {
         let mut job_shown: Vec<Shown> = step
             .read_only
             .iter()
-            .map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read })
+            .map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read, held: None })
             .collect();
         if step.needs_palisade {
-            job_shown.push(Shown { from: helper()?, at: HELPER.into(), access: Access::Read });
+            job_shown.push(Shown { from: helper()?, at: HELPER.into(), access: Access::Read, held: None });
         }
         job_shown.extend(shown.iter().cloned());
         let mut environment = environment();
@@ -193,10 +216,13 @@ fn source_jobs(
             command: step.argv,
             environment,
             directory: WORK.into(),
+            base: Base::default(),
             shown: job_shown,
             layers: Vec::new(),
             hidden: Vec::new(),
             given: given.clone(),
+            overlay: None,
+            outputs: None,
             artefact: step.artefact.map(PathBuf::from),
             terminal: None,
             network: request.policy.network.clone(),
@@ -260,6 +286,12 @@ fn helper() -> Result<PathBuf, StartError> {
 }
 
 pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
+    open_file(file, SOURCE, "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…")
+        .map(|(fd, size, _)| (fd, size))
+}
+
+/// Opens a regular file of bounded size, whose permission bits are given too.
+pub(crate) fn open_file(file: &Path, most: u64, absent: &str) -> Result<(OwnedFd, u64, u32), StartError> {
     let wrong = |because: &str, hint: &str| StartError::Source {
         file: file.to_owned(),
         because: because.to_owned(),
@@ -269,9 +301,7 @@ pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = open(file, flags, Mode::empty()).map_err(|errno| {
         let hint = match errno {
-            rustix::io::Errno::NOENT => {
-                "check the path; a command instead of a file is run by: palisade run -- CMD ARGS…"
-            }
+            rustix::io::Errno::NOENT => absent,
             rustix::io::Errno::ACCESS => "give yourself read permission",
             _ => "the source must be a readable regular file",
         };
@@ -281,11 +311,11 @@ pub(crate) fn open_source(file: &Path) -> Result<(OwnedFd, u64), StartError> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
             let size = u64::try_from(stat.st_size).unwrap_or(0);
-            return if size > SOURCE {
-                let because = format!("{} are more than a source file may have ({})", Bytes(size), Bytes(SOURCE));
+            return if size > most {
+                let because = format!("{} are more than such a file may have ({})", Bytes(size), Bytes(most));
                 Err(wrong(&because, "give large data with --allow-read PATH or on standard input"))
             } else {
-                Ok((fd, size))
+                Ok((fd, size, stat.st_mode & 0o777))
             };
         }
         FileType::Directory => "a directory",

@@ -171,17 +171,14 @@ impl Command {
     fn request(&mut self) -> (Request, Feeding) {
         let feeding = if self.stdin.is_some() { Feeding::Given } else { Feeding::Piped };
         let request = Request {
-            program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
             stdin: self.stdin.take().unwrap_or(Input::Empty),
-            output: Output::Keep,
             policy: self.sandbox.policy.clone(),
-            policies: Vec::new(),
-            terminal: None,
             work: self.sandbox.work.clone(),
             layers: self.sandbox.layers.clone(),
             backend: self.sandbox.backend,
+            ..Request::new(self.program.clone())
         };
         (request, feeding)
     }

@@ -29,7 +29,7 @@ use palisade_spec::{
     Conflicts, Input, Layers, LimitsAsk, NetworkPolicy, Output, Policy, Program, Report, Request, Upper,
 };
 use rustix::{
-    fs::{CWD, FlockOperation, Mode, OFlags, fchmod, flock, mkdirat, openat},
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, mkdirat, openat},
     io::Errno,
 };
 
@@ -210,8 +210,8 @@ impl Task {
     /// Runs the script to its end. Its output goes to `stdout.log` and `stderr.log`, live; each keeps as much as the output
     /// limit allows, and the report counts the rest.
     ///
-    /// As root, the script runs as a user of its own. `sandbox_dir` must then be closed to everybody else, because `work`
-    /// and its three directories are opened to everybody, that is, to that user.
+    /// As root, the script runs as a user of its own. In `work`, files of the owner of `work` are that user's, and what the
+    /// script makes belongs to the owner. In the sysroots, it can change what is open to everybody.
     ///
     /// Blocks the calling thread. The script and all its descendants are killed if that thread ends.
     ///
@@ -250,27 +250,26 @@ impl Task {
         let place = &place.canonicalize().map_err(wrong(place))?;
         let root = open_directory(&CWD, place).map_err(wrong(place))?;
         self.lock(&root)?;
-        let open_to_user = rustix::process::geteuid().is_root();
-        if open_to_user {
-            closed_to_others(place)?;
-        }
         let work_path = place.join("work");
-        let work = plain_directory(&root, "work", open_to_user).map_err(wrong(&work_path))?;
+        let work = plain_directory(&root, "work", Mode::from_raw_mode(0o755)).map_err(wrong(&work_path))?;
         for name in ["src", "build", "outputs"] {
-            plain_directory(&work, name, open_to_user).map_err(wrong(&work_path.join(name)))?;
+            plain_directory(&work, name, Mode::from_raw_mode(0o755)).map_err(wrong(&work_path.join(name)))?;
         }
         let mut layers = Vec::new();
         for (lower, (mount_point, name)) in [(&self.target, TARGET), (&self.native, NATIVE)] {
             if lower.is_empty() {
                 continue;
             }
-            plain_directory(&work, mount_point, false).map_err(wrong(&work_path.join(mount_point)))?;
+            plain_directory(&work, mount_point, Mode::from_raw_mode(0o755))
+                .map_err(wrong(&work_path.join(mount_point)))?;
+            // Closed to everybody else, because what is in it may be open.
+            plain_directory(&root, "sysroots", Mode::RWXU).map_err(wrong(&place.join("sysroots")))?;
             let above = place.join("sysroots").join(name);
             remove(&above).map_err(wrong(&above))?;
             let [changes, kernel] = ["changes", "work"].map(|name| above.join(name));
             for directory in [&changes, &kernel] {
                 fs::create_dir_all(directory).map_err(wrong(directory))?;
-                if open_to_user {
+                if rustix::process::geteuid().is_root() {
                     fs::set_permissions(directory, Permissions::from_mode(0o777)).map_err(wrong(directory))?;
                 }
             }
@@ -315,32 +314,13 @@ impl Task {
     }
 }
 
-fn closed_to_others(place: &Path) -> Result<(), StartError> {
-    let mode = place.metadata().map_err(|error| path_error(place, &error))?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(StartError::Path {
-        path: place.to_owned(),
-        because: format!(
-            "its mode is {:o}: root's programs run as an own user, for whom directories in it are opened to everybody",
-            mode & 0o777
-        ),
-        hint: format!("chmod 700 {}, or run as the ordinary user who owns it", place.display()),
-    })
-}
-
 /// Makes a directory if there is none. The script before may have put a link there, so none is followed.
-fn plain_directory(parent: &OwnedFd, name: &str, open_to_everybody: bool) -> io::Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+fn plain_directory(parent: &OwnedFd, name: &str, mode: Mode) -> io::Result<OwnedFd> {
+    match mkdirat(parent, name, mode) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    let directory = open_directory(parent, Path::new(name))?;
-    if open_to_everybody {
-        fchmod(&directory, Mode::from_raw_mode(0o777))?;
-    }
-    Ok(directory)
+    open_directory(parent, Path::new(name))
 }
 
 fn open_directory(parent: &impl std::os::fd::AsFd, path: &Path) -> io::Result<OwnedFd> {

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod cost;
+mod environment;
+mod files;
 mod layers;
 mod limits;
 mod policy;
@@ -14,6 +16,10 @@ mod signal;
 mod units;
 
 pub use cost::{Cost, CostRates, RateError, parse_rate};
+pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
+pub use files::{
+    Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
+};
 pub use layers::{Conflicts, Difference, LayerConflict, Layers, Upper};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{

@@ -8,7 +8,13 @@ use std::{collections::BTreeMap, fmt};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
-use crate::{layers::LayerConflict, limits::Limits, request::Backend, signal::Signal};
+use crate::{
+    files::{Changes, Left, Taken},
+    layers::LayerConflict,
+    limits::Limits,
+    request::Backend,
+    signal::Signal,
+};
 
 /// Name and version of the report's form.
 pub const SCHEMA: &str = "palisade.report/1";
@@ -66,6 +72,15 @@ pub struct Report {
     pub limits: Limits,
     /// Where the launch spent its time.
     pub phases_ms: Phases,
+    /// What it changed in its view of a directory, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+    /// Files that were copied out, if any were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Vec<Taken>>,
+    /// What matched and was not copied out. The command exits with 125 if one of them failed and the program did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs_left: Vec<Left>,
     /// The compiler's run, for compiled languages.
     pub compile: Option<Box<Report>>,
 }

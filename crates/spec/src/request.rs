@@ -5,6 +5,8 @@ use std::{fs::File, path::PathBuf, str::FromStr, sync::Arc};
 use serde::Serialize;
 
 use crate::{
+    environment::Environment,
+    files::Files,
     layers::Layers,
     policy::{NamedPolicy, Policy},
 };
@@ -18,18 +20,22 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// Variables beside the small fixed environment; nothing of the caller's environment is inherited.
     pub environment: Vec<(String, String)>,
+    /// Packages, search path and variables that it gets as well (R30).
+    pub activated: Option<Environment>,
     /// What the program reads.
     pub stdin: Input,
     /// Where its output goes.
     pub output: Output,
-    /// A terminal instead of three pipes; `None` for pipes.
-    pub terminal: Option<Terminal>,
-    /// What it may do.
-    pub policy: Policy,
+    /// Where it works, and which files go in and come out.
+    pub files: Files,
     /// A host directory that the program sees as `/work`, and may **write on the host**.
     pub work: Option<PathBuf>,
     /// Host directories laid over each other, put over everything else, outer ones first.
     pub layers: Vec<Layers>,
+    /// A terminal instead of three pipes; `None` for pipes.
+    pub terminal: Option<Terminal>,
+    /// What it may do.
+    pub policy: Policy,
     /// Bounds of it that were asked for by name: the request is met with each.
     pub policies: Vec<NamedPolicy>,
     /// Which wall to use.
@@ -44,12 +50,14 @@ impl Request {
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
+            activated: None,
             stdin: Input::Empty,
             output: Output::Keep,
-            terminal: None,
-            policy: Policy::default(),
+            files: Files::default(),
             work: None,
             layers: Vec::new(),
+            terminal: None,
+            policy: Policy::default(),
             policies: Vec::new(),
             backend: Backend::Auto,
         }

@@ -5,7 +5,7 @@
 use libc::{c_char, c_int, c_uint, c_ulong};
 
 pub(crate) use crate::raw::Errno;
-use crate::raw::sys;
+use crate::{raw::sys, script::Identity};
 
 /// How often something that is about to happen is looked for before sleeping.
 const LOOKS: u32 = 8;
@@ -54,16 +54,47 @@ pub(crate) struct CloneArgs {
 const OPEN_TREE_CLONE: c_uint = 1;
 const AT_RECURSIVE: c_uint = 0x8000;
 const MOVE_MOUNT_F_EMPTY_PATH: c_uint = 4;
+const MOVE_MOUNT_T_EMPTY_PATH: c_uint = 0x40;
 const MS_PRIVATE: u64 = 1 << 18;
 
 /// Clones the mount tree at `path`, in which no symbolic link is followed, into a detached one. `path` is a C string.
 pub(crate) fn open_tree(path: *const c_char) -> Result<c_int, Errno> {
     let fd = open_without_links(path, libc::O_PATH)?;
+    let tree = clone_tree(fd);
+    close(fd);
+    tree
+}
+
+/// Clones the mount tree at what `fd` names into a detached one.
+pub(crate) fn clone_tree(fd: c_int) -> Result<c_int, Errno> {
     let flags = OPEN_TREE_CLONE | AT_RECURSIVE | (libc::O_CLOEXEC | libc::AT_EMPTY_PATH) as c_uint;
     // SAFETY: the path is a static C string.
-    let tree = unsafe { sys!(SYS_open_tree, fd, c"".as_ptr(), flags) };
-    close(fd);
-    tree.map(|fd| fd as c_int)
+    unsafe { sys!(SYS_open_tree, fd, c"".as_ptr(), flags) }.map(|fd| fd as c_int)
+}
+
+fn stat(fd: c_int) -> Result<libc::stat, Errno> {
+    // SAFETY: stat is plain data for which zero is valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is a static C string, and the kernel writes one `struct stat`.
+    unsafe { sys!(SYS_newfstatat, fd, c"".as_ptr(), &raw mut stat, libc::AT_EMPTY_PATH) }?;
+    Ok(stat)
+}
+
+/// Which file or directory a descriptor is.
+pub(crate) fn identity(fd: c_int) -> Result<Identity, Errno> {
+    stat(fd).map(|stat| Identity { device: stat.st_dev, inode: stat.st_ino })
+}
+
+/// Whether a descriptor is one of a directory.
+pub(crate) fn is_directory(fd: c_int) -> Result<bool, Errno> {
+    stat(fd).map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
+/// Attaches a detached tree over what `target` names.
+pub(crate) fn cover(tree: c_int, target: c_int) -> Result<(), Errno> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    // SAFETY: the paths are static C strings.
+    unsafe { sys!(SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags) }.map(drop)
 }
 
 /// Opens something in whose path no symbolic link is followed. `path` is a C string.
@@ -77,10 +108,20 @@ pub(crate) fn open_without_links(path: *const c_char, flags: c_int) -> Result<c_
 
 /// Sets attributes on a whole mount tree, named by descriptor (`path` empty) or by path, and makes it private.
 pub(crate) fn mount_setattr(fd: c_int, path: *const c_char, set: u64) -> Result<(), Errno> {
-    let attr = MountAttr { set, propagation: MS_PRIVATE, ..MountAttr::default() };
+    set_attributes(fd, path, &MountAttr { set, propagation: MS_PRIVATE, ..MountAttr::default() })
+}
+
+/// As [`mount_setattr`], and shows the files of the tree with the ids of a user namespace.
+pub(crate) fn map_tree(tree: c_int, set: u64, users: c_int) -> Result<(), Errno> {
+    let set = set | libc::MOUNT_ATTR_IDMAP;
+    let attr = MountAttr { set, propagation: MS_PRIVATE, userns: users as u64, ..MountAttr::default() };
+    set_attributes(tree, c"".as_ptr(), &attr)
+}
+
+fn set_attributes(fd: c_int, path: *const c_char, attr: &MountAttr) -> Result<(), Errno> {
     let flags = AT_RECURSIVE | libc::AT_EMPTY_PATH as c_uint;
     // SAFETY: `path` is a valid C string and `attr` lives across the call; the kernel only reads both.
-    unsafe { sys!(SYS_mount_setattr, fd, path, flags, &raw const attr, size_of::<MountAttr>()) }.map(drop)
+    unsafe { sys!(SYS_mount_setattr, fd, path, flags, std::ptr::from_ref(attr), size_of::<MountAttr>()) }.map(drop)
 }
 
 /// Attaches a detached tree at `at`.

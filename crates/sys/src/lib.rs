@@ -10,6 +10,7 @@ mod call;
 pub mod cgroup;
 mod child;
 pub mod landlock;
+mod mapped;
 pub mod notify;
 mod overlay;
 mod raw;
@@ -23,10 +24,11 @@ mod terminal;
 mod trial;
 
 pub use arguments::output_was_closed;
+pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
 pub use script::{
-    Groups, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script, Slot, Stage,
-    Stdio,
+    Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
+    Slot, Stage, Stdio,
 };
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

@@ -14,6 +14,15 @@ pub const SLOTS: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(pub usize);
 
+/// A file or directory, whatever it is called. Numbers are used again: it is the same only while somebody holds it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
 /// Whether the thing a step names has to exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -37,6 +46,15 @@ pub enum Op {
         path: CString,
         /// `MOUNT_ATTR_*` bits to set.
         attributes: u64,
+        /// What the path has to be; anything else fails with `ESTALE`.
+        same: Option<Identity>,
+    },
+    /// Keeps a tree that the parent has cloned: [`crate::mapped_tree`].
+    KeepTree {
+        /// Where the tree is kept.
+        slot: Slot,
+        /// Its descriptor.
+        tree: Arc<OwnedFd>,
     },
     /// Waits until the parent has written the id maps.
     AwaitIds,
@@ -142,6 +160,15 @@ pub enum Op {
         at: CString,
         /// Whether both have to exist.
         presence: Presence,
+    },
+    /// Covers one file or directory by an empty one. Nothing is done if there is none, or if nobody here can reach it.
+    Hide {
+        /// Absolute path; behind a symbolic link, nothing is covered and the step fails.
+        path: CString,
+        /// An empty directory, to cover a directory by.
+        directory: CString,
+        /// An empty file, to cover anything else by.
+        file: CString,
     },
     /// Mounts a new file system.
     Mount {
@@ -264,6 +291,8 @@ impl fmt::Display for Op {
         match self {
             Self::PrivateMounts => f.write_str("make the mounts private"),
             Self::OpenTree { path, .. } => write!(f, "open the host's {}", path.to_string_lossy()),
+            Self::KeepTree { .. } => f.write_str("keep a tree"),
+            Self::Hide { path, .. } => write!(f, "hide {}", path.to_string_lossy()),
             Self::AwaitIds => f.write_str("wait for the id maps"),
             Self::SetIds { uid, gid, .. } => write!(f, "become user {uid} and group {gid}"),
             Self::EnterRoot { .. } => f.write_str("make a new root"),

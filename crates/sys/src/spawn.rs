@@ -135,7 +135,7 @@ fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
         Stdio::Terminal(_) => None,
     });
     let copied = script.ops.iter().filter_map(|op| match op {
-        Op::CopyFile { from, .. } => Some(from.as_raw_fd()),
+        Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),
         _ => None,
     });
     let mut kept: Vec<RawFd> = own.into_iter().chain(stdio.flatten()).chain(copied).collect();
@@ -207,7 +207,9 @@ impl Child {
     /// `WouldBlock` if there is none yet.
     pub fn record(&self) -> io::Result<Option<Record>> {
         match receive_record(self.control.as_fd()) {
-            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => Ok(None),
+            // It went without having read all that was told to it. The kernel says that first, and once (sock_error); what
+            // the child had to say itself is still there.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => receive_record(self.control.as_fd()),
             answer => answer,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use libc::{c_int, c_ulong};
+use libc::{c_char, c_int, c_ulong};
 
 use crate::{
     call::{self, Errno},
@@ -53,10 +53,19 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             let flags = libc::MS_REC | libc::MS_PRIVATE;
             call::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null())
         }
-        Op::OpenTree { slot, path, attributes } => {
+        Op::OpenTree { slot, path, attributes, same } => {
             let tree = call::open_tree(path.as_ptr())?;
             keep(state, slot.0, tree)?;
+            if let Some(same) = same
+                && call::identity(tree)? != *same
+            {
+                return Err(libc::ESTALE);
+            }
             call::mount_setattr(tree, c"".as_ptr(), *attributes)
+        }
+        Op::KeepTree { slot, tree } => {
+            use std::os::fd::AsRawFd;
+            keep(state, slot.0, tree.as_raw_fd())
         }
         Op::AwaitIds => await_message(child, IDS_WRITTEN, &mut [-1; FDS]).map(drop),
         Op::SetIds { uid, gid, groups } => {
@@ -119,6 +128,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
                 answer => answer,
             }
         }
+        Op::Hide { path, directory, file } => hide(path.as_ptr(), directory.as_ptr(), file.as_ptr()),
         Op::Mount { kind, at, flags, options } => {
             call::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), *flags as c_ulong, options.as_ptr())
         }
@@ -248,6 +258,27 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
             _ => call::exit(1),
         }
     }
+}
+
+fn hide(path: *const c_char, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
+    let target = match call::open_without_links(path, libc::O_PATH) {
+        // What this process cannot reach, the program cannot: it has the same ids and fewer privileges.
+        Err(libc::ENOENT | libc::ENOTDIR | libc::EACCES) => return Ok(()),
+        answer => answer?,
+    };
+    let hidden = cover(target, directory, file);
+    call::close(target);
+    hidden
+}
+
+fn cover(target: c_int, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
+    let by = if call::is_directory(target)? { directory } else { file };
+    let cover = call::open_tree(by)?;
+    let attributes =
+        libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+    let covered = call::mount_setattr(cover, c"".as_ptr(), attributes).and_then(|()| call::cover(cover, target));
+    call::close(cover);
+    covered
 }
 
 fn chdir(path: *const libc::c_char) -> Result<(), Errno> {

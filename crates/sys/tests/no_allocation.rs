@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Groups, IdMap, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script, Slot, Stage,
-    Stdio, Trial, spawn,
+    Child, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script,
+    Slot, Stage, Stdio, Trial, spawn,
 };
 
 /// How a child that allocates ends.
@@ -54,6 +54,12 @@ unsafe impl GlobalAlloc for Deadly {
 
 #[global_allocator]
 static ALLOCATOR: Deadly = Deadly;
+
+fn identity(path: &str) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = std::fs::metadata(path).unwrap();
+    Identity { device: meta.dev(), inode: meta.ino() }
+}
 
 fn c(text: &str) -> CString {
     CString::new(text).unwrap()
@@ -131,6 +137,7 @@ fn everything() -> Vec<Op> {
         slot: Slot(slot),
         path: c(path),
         attributes: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        same: Some(identity(path)),
     };
     let directory = |path: &str| Op::Directory { path: c(path), mode: 0o755 };
     // A link is refused as a tree, so the directories behind them.
@@ -169,6 +176,8 @@ fn everything() -> Vec<Op> {
     ops.push(Op::Reached(Stage::Pivoted));
     ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
     ops.push(Op::Mount { kind: c("tmpfs"), at: c("/tmp"), flags, options: c("mode=1777,size=64k") });
+    let hide = |path| Op::Hide { path: c(path), directory: c("/two"), file: c("/copy") };
+    ops.extend(["/usr/share", "/usr/lib/os-release", "/not/there"].map(hide));
     ops.push(Op::HostName(c("sandbox")));
     ops.push(Op::Await(Stage::Namespaces));
     ops.push(Op::EnterNamespace(Slot(12)));
@@ -335,4 +344,28 @@ fn the_trials_of_probes_allocate_nothing() {
     let ops = ops.into_iter().map(Op::Trial).collect();
     let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
     assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
+}
+
+#[test]
+fn the_last_words_of_a_child_that_did_not_listen_are_heard() {
+    let ops = vec![Op::AwaitIds, Op::WorkingDirectory(c("/no/such/directory"))];
+    let script = Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None };
+    let child = spawn(&script).unwrap();
+    let signal = |number| {
+        // SAFETY: a child of this process that has not been waited for.
+        assert_eq!(unsafe { libc::kill(i32::try_from(child.pid()).unwrap(), number) }, 0);
+    };
+    // Stopped until it has been told one thing more than it hears: its end then breaks the connection.
+    signal(libc::SIGSTOP);
+    let (uid, gid) = ids();
+    child.map_ids(IdMap { uid: (1000, uid), gid: (1000, gid), groups: groups() }).unwrap();
+    child.go(&[]).unwrap();
+    signal(libc::SIGCONT);
+    // Readable when it has ended.
+    let mut fd = libc::pollfd { fd: child.pidfd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure that lives across the call.
+    assert_eq!(unsafe { libc::poll(&raw mut fd, 1, 20_000) }, 1);
+    let first = child.record().unwrap();
+    assert!(matches!(first, Some(Record::Failed { step: 1, errno: libc::ENOENT })), "{first:?}");
+    assert!(child.record().unwrap().is_none());
 }

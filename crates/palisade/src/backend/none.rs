@@ -3,7 +3,7 @@
 //! The program has the caller's files, network and ids. It still gets a mount namespace, so that `/work` can exist, and a
 //! pid namespace, so that nothing outlives the run; limits and supervision are the usual ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
 
@@ -11,49 +11,50 @@ use crate::{
     bound::Resolved,
     error::Refusal,
     host::{Host, Ids},
-    job::Access,
+    job::{Access, Base, Job},
     native::{self, Entry, Kind, Launch, Wall},
 };
 
 /// Plans a launch without isolation.
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let (mut job, clamped) = job.into_parts_without_wall().map_err(|refusal| vec![refusal])?;
-    if !job.layers.is_empty() {
-        return Err(vec![Refusal {
-            backend: "none",
-            needs: "directories laid over each other".to_owned(),
-            because: "without a wall the program sees the host's own tree".to_owned(),
-            hint: "leave --backend out".to_owned(),
-        }]);
+    let refusals = refusals(&job);
+    if !refusals.is_empty() {
+        return Err(refusals);
     }
     job.network = NetworkPolicy::AllowAll;
     let ids = Ids::same();
+    // What is shown at another place than the host's covers what the host has there: /work, an environment (R15).
+    let placed: Vec<PathBuf> = job.shown.iter().filter(|shown| shown.from != shown.at).map(|s| s.at.clone()).collect();
+    let placed: Vec<PathBuf> = placed.into_iter().filter(|at| at.parent() == Some(Path::new("/"))).collect();
     let mut launch = native::launch(job, clamped, &Host { ids, landlock: 0, ..host.clone() })?;
     let own = ["/proc", "/work", "/build"];
     let mut tree: Vec<Entry> = Vec::new();
     for entry in std::fs::read_dir("/").into_iter().flatten().flatten() {
         let at = entry.path();
-        if own.iter().any(|own| at == Path::new(own)) {
+        if own.iter().any(|own| at == Path::new(own)) || placed.contains(&at) {
             continue;
         }
         tree.push(match std::fs::read_link(&at) {
             Ok(target) => Entry::Link { at, target },
-            Err(_) => Entry::Host { from: at.clone(), kind: Kind::of(&at), at, access: Access::Write },
+            Err(_) => Entry::Host {
+                from: at.clone(),
+                kind: Kind::of(&at),
+                at,
+                access: Access::Write,
+                owner: None,
+                held: None,
+            },
         });
     }
     let planned = std::mem::take(&mut launch.tree);
-    let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/opt/palisade");
+    let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/.palisade");
     tree.extend(planned.into_iter().filter(|entry| match entry {
-        Entry::Host { at, .. } => at.starts_with("/work"),
+        Entry::Host { at, .. } => at.starts_with("/work") || placed.contains(at),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc | Entry::Terminals => true,
-        Entry::Layers { .. }
-        | Entry::Link { .. }
-        | Entry::Text { .. }
-        | Entry::Mask { .. }
-        | Entry::Device { .. }
-        | Entry::Seal => false,
+        _ => false,
     }));
     launch.backend = Backend::None;
     launch.wall = Wall::Nothing;
@@ -74,4 +75,22 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         }
     }
     Ok(launch)
+}
+
+/// What only a wall can hold, and must not be taken for held.
+fn refusals(job: &Job) -> Vec<Refusal> {
+    let wants = [
+        (job.base == Base::Host, "the host's files read-only (--filesystem read-only)"),
+        (!job.hidden.is_empty(), "hidden paths"),
+        (!job.layers.is_empty(), "directories laid over each other"),
+        (job.overlay.is_some(), "a copy-on-write view of a directory (--overlay)"),
+        (job.outputs.is_some(), "outputs out of the program's own places (--output)"),
+    ];
+    let refusal = |needs: &str| Refusal {
+        backend: "none",
+        needs: needs.to_owned(),
+        because: "without a wall the program reads and writes the host's own files".to_owned(),
+        hint: "leave --backend out".to_owned(),
+    };
+    wants.into_iter().filter(|(wanted, _)| *wanted).map(|(_, needs)| refusal(needs)).collect()
 }

@@ -40,7 +40,7 @@ pub struct Toolchain {
 
 /// A tool, found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tool {
+pub(super) struct Tool {
     program: PathBuf,
     reads: Vec<ReadOnly>,
 }
@@ -93,13 +93,17 @@ impl Toolchain {
         all
     }
 
+    pub(super) fn add(&mut self, id: String, tool: Tool) {
+        self.tools.push((id, tool));
+    }
+
     pub(super) fn program_text(&self, id: &str) -> Result<String, LanguageError> {
         let program = self.program(id).unwrap_or(Path::new(""));
         program.to_str().map(str::to_owned).ok_or_else(|| LanguageError::NotUtf8 { path: program.to_owned() })
     }
 }
 
-fn find(table: &ToolTable, search: &SearchPath) -> Result<Tool, Vec<Skipped>> {
+pub(super) fn find(table: &ToolTable, search: &SearchPath) -> Result<Tool, Vec<Skipped>> {
     let mut skipped = Vec::new();
     for name in &table.names {
         for directory in search.directories() {

@@ -9,6 +9,7 @@ mod entry;
 mod error;
 mod launcher;
 mod locate;
+mod packages;
 mod search;
 mod step;
 mod units;
@@ -20,6 +21,7 @@ use std::{fs, io};
 use definition::Definition;
 pub use error::{Flaw, LanguageError, Skipped};
 pub use locate::{ReadOnly, Toolchain};
+pub(crate) use packages::{Filling, Installer, Packages};
 pub use search::SearchPath;
 pub use step::{Job, Limits, SourceFile, Step};
 

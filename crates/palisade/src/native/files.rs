@@ -3,14 +3,18 @@
 //! Everything before [`Entry::Seal`] becomes read-only, submounts included; what comes after may be writable. Not here:
 //! the calls that build it (`script.rs`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use palisade_spec::{Layers, NetworkPolicy, Upper};
 use serde::Serialize;
 
 use crate::{
-    host::{Host, System},
-    job::{Access, Job, Shown},
+    host::{Host, System, is_left_out},
+    job::{Access, Base, Held, Job, Shown},
 };
 
 /// One step of building the tree. Later entries cover earlier ones.
@@ -27,6 +31,17 @@ pub enum Entry {
         kind: Kind,
         /// What the program may do there.
         access: Access,
+        /// User and group whose files are the program's there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<(u32, u32)>,
+        /// What was checked.
+        #[serde(skip)]
+        held: Option<Arc<Held>>,
+    },
+    /// An empty directory in memory, over one that the program may not enter and that has something of its own inside.
+    Cover {
+        /// Where.
+        at: PathBuf,
     },
     /// Host directories laid over each other.
     Layers {
@@ -92,6 +107,25 @@ pub enum Entry {
         /// Files and directories.
         inodes: u32,
     },
+    /// Space for what is written to an overlay.
+    Upper {
+        /// Bytes.
+        size: u64,
+        /// Files and directories.
+        inodes: u32,
+        /// Permission bits of the directory that gets the overlay.
+        mode: u32,
+    },
+    /// A copy-on-write view of the directory that is there.
+    Overlay {
+        /// Where.
+        at: PathBuf,
+    },
+    /// Something that is covered by an empty directory or file, if it exists.
+    Hide {
+        /// Where.
+        at: PathBuf,
+    },
 }
 
 /// What a mount point has to be.
@@ -148,17 +182,20 @@ const TEXTS: [(&str, &str); 4] = [
 
 /// Directory that covers masked directories.
 pub(crate) const EMPTY: &str = "/.empty";
+/// File that covers hidden files.
+pub(crate) const HIDDEN: &str = "/.hidden";
+/// Where the upper layer of an overlay is, until it is hidden.
+pub(crate) const UPPER: &str = "/.upper";
 /// Inodes of what is built before the seal.
 pub(crate) const ROOT_INODES: u32 = 16_384;
 
 /// The whole tree for `stage`.
-pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
+pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
     let mut tree: Vec<Entry> = Vec::with_capacity(64);
-    for part in &host.system {
+    let everything = if job.base == Base::Host { everything() } else { Vec::new() };
+    for part in if job.base == Base::Host { &everything } else { &host.system } {
         tree.push(match part {
-            System::Tree(path, kind) => {
-                Entry::Host { from: path.clone(), at: path.clone(), kind: *kind, access: Access::Read }
-            }
+            System::Tree(path, kind) => read_only(path.clone(), path.clone(), *kind),
             System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
         });
     }
@@ -168,13 +205,18 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
         NetworkPolicy::AllowAll => &[CERTIFICATES.as_slice(), &NAMES].concat(),
     };
     for name in network {
-        if let Ok(from) = Path::new(name).canonicalize() {
-            tree.push(Entry::Host { kind: Kind::of(&from), from, at: name.into(), access: Access::Read });
+        let Ok(from) = Path::new(name).canonicalize() else { continue };
+        match job.base {
+            Base::Toolchain => tree.push(read_only(from.clone(), name.into(), Kind::of(&from))),
+            // The name is there, and leads to where nothing else is shown (systemd's resolv.conf).
+            Base::Host if from.starts_with("/run") => tree.push(read_only(from.clone(), from.clone(), Kind::of(&from))),
+            Base::Host => {}
         }
     }
-    for (at, content) in TEXTS {
+    let texts = if job.base == Base::Host { [].as_slice() } else { &TEXTS };
+    for (at, content) in texts {
         if !tree.iter().any(|entry| matches!(entry, Entry::Host { at: taken, .. } if taken == Path::new(at))) {
-            tree.push(Entry::Text { at: at.into(), content: content.to_owned() });
+            tree.push(Entry::Text { at: at.into(), content: (*content).to_owned() });
         }
     }
     tree.extend(["/dev", "/dev/shm", "/proc", "/tmp", "/work"].map(|at| Entry::Directory { at: at.into() }));
@@ -201,23 +243,30 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
     for (name, kind) in MASKS {
         tree.push(Entry::Mask { at: Path::new("/proc").join(name), kind });
     }
-    for (number, given) in job.given.iter().enumerate() {
-        tree.push(Entry::Copy { at: given.at.clone(), number, mode: given.mode });
+    let scratch = job.scratch();
+    let in_scratch = |at: &Path| scratch.iter().any(|scratch| at.starts_with(scratch));
+    let copies = |wanted: bool| {
+        let given = job.given.iter().enumerate().filter(move |(_, given)| in_scratch(&given.at) == wanted);
+        given.map(|(number, given)| Entry::Copy { at: given.at.clone(), number, mode: given.mode })
+    };
+    tree.extend(copies(false));
+    let (early, late) = by_time(&job.shown, in_scratch);
+    tree.extend(early.iter().map(|shown| host_tree(shown, None)));
+    if host.ids.groups == palisade_sys::Groups::Drop {
+        tree.extend(covers(job, &early, &late));
     }
-    let (early, late) = by_time(&job.shown);
-    tree.extend(early.into_iter().map(host_tree));
     // A mount point for a late tree has to exist before the seal, unless something late covers it.
     for (index, shown) in late.iter().enumerate() {
         let covered = late.iter().take(index).any(|outer| shown.at.starts_with(&outer.at)) || in_scratch(&shown.at);
         if !covered {
-            tree.push(match Kind::of(&shown.from) {
+            tree.push(match shown.kind() {
                 Kind::Directory => Entry::Directory { at: shown.at.clone() },
                 Kind::File => Entry::Text { at: shown.at.clone(), content: String::new() },
             });
         }
     }
-    for (index, overlay) in job.layers.iter().enumerate() {
-        let at = &overlay.at;
+    for (index, layers) in job.layers.iter().enumerate() {
+        let at = &layers.at;
         let covered = late.iter().any(|outer| at.starts_with(&outer.at))
             || job.layers.iter().take(index).any(|outer| at.starts_with(&outer.at))
             || in_scratch(at);
@@ -225,39 +274,125 @@ pub(crate) fn tree(job: &Job, host: &Host) -> Vec<Entry> {
             tree.push(Entry::Directory { at: at.clone() });
         }
     }
-    tree.push(Entry::Seal);
-    let scratch =
-        |at: &str| Entry::Scratch { at: at.into(), size: job.limits.tmp_size.0, inodes: job.limits.tmp_inodes };
-    tree.push(scratch("/tmp"));
-    tree.push(scratch("/dev/shm"));
-    if job.artefact.is_some() {
-        tree.push(scratch("/build"));
+    let overlaid = late.iter().find(|shown| shown.access == Access::Overlay);
+    if overlaid.is_some() {
+        tree.push(Entry::Directory { at: UPPER.into() });
     }
-    tree.extend(late.into_iter().map(host_tree));
+    if !job.hidden.is_empty() {
+        tree.push(Entry::Text { at: HIDDEN.into(), content: String::new() });
+    }
+    tree.push(Entry::Seal);
+    let (size, inodes) = (job.limits.tmp_size.0, job.limits.tmp_inodes);
+    tree.extend(scratch.iter().map(|at| Entry::Scratch { at: at.into(), size, inodes }));
+    tree.extend(copies(true));
+    if let Some(shown) = overlaid {
+        let mode = shown.held.as_ref().map_or(0o755, |held| held.mode & 0o777);
+        tree.push(Entry::Upper { size, inodes, mode });
+    }
+    for shown in late {
+        tree.push(host_tree(shown, owners.get(&shown.at).copied()));
+        if shown.access == Access::Overlay {
+            tree.push(Entry::Overlay { at: shown.at.clone() });
+        }
+    }
     tree.extend(job.layers.iter().map(stack));
+    let hides = hides(&tree, &job.hidden);
+    tree.extend(hides);
+    if overlaid_is_there(&tree) {
+        tree.push(Entry::Hide { at: UPPER.into() });
+    }
     tree
 }
 
 fn stack(layers: &Layers) -> Entry {
-    let at = layers.at.clone();
     match (&*layers.lower, &layers.upper) {
         // The kernel makes no overlay of one directory alone.
-        ([one], Upper::ReadOnly) => Entry::Host { from: one.clone(), at, kind: Kind::Directory, access: Access::Read },
-        (lower, upper) => Entry::Layers { at, lower: lower.to_owned(), upper: upper.clone() },
+        ([one], Upper::ReadOnly) => read_only(one.clone(), layers.at.clone(), Kind::Directory),
+        (lower, upper) => Entry::Layers { at: layers.at.clone(), lower: lower.to_owned(), upper: upper.clone() },
     }
 }
 
-fn host_tree(shown: &Shown) -> Entry {
-    Entry::Host { from: shown.from.clone(), at: shown.at.clone(), kind: Kind::of(&shown.from), access: shown.access }
+fn overlaid_is_there(tree: &[Entry]) -> bool {
+    tree.iter().any(|entry| matches!(entry, Entry::Upper { .. }))
+}
+
+/// Whose files are the program's, by the place of a tree.
+pub(crate) type Owners = HashMap<PathBuf, (u32, u32)>;
+
+fn read_only(from: PathBuf, at: PathBuf, kind: Kind) -> Entry {
+    Entry::Host { from, at, kind, access: Access::Read, owner: None, held: None }
+}
+
+fn host_tree(shown: &Shown, owner: Option<(u32, u32)>) -> Entry {
+    Entry::Host {
+        from: shown.from.clone(),
+        at: shown.at.clone(),
+        kind: shown.kind(),
+        access: shown.access,
+        owner,
+        held: shown.held.clone(),
+    }
+}
+
+/// Everything at the top of the host's tree but what is left out.
+fn everything() -> Vec<System> {
+    let mut parts = System::children(Path::new("/"));
+    parts.retain(|part| {
+        let (System::Tree(path, _) | System::Link { at: path, .. }) = part;
+        !is_left_out(path)
+    });
+    parts
+}
+
+/// Directories that the program may not enter, with something of its own inside: nothing else in them is for it either.
+fn covers(job: &Job, early: &[&Shown], late: &[&Shown]) -> Vec<Entry> {
+    let is_host = |path: &Path| {
+        job.base == Base::Host || early.iter().any(|tree| tree.at == tree.from && path.starts_with(&tree.at))
+    };
+    let mut covers: Vec<PathBuf> = Vec::new();
+    for shown in late {
+        let around: Vec<&Path> = shown.at.ancestors().skip(1).collect();
+        let closed =
+            around.into_iter().rev().find(|path| path.parent().is_some() && is_host(path) && !is_enterable(path));
+        covers.extend(closed.map(Path::to_owned));
+    }
+    covers.sort();
+    covers.dedup();
+    covers.into_iter().map(|at| Entry::Cover { at }).collect()
+}
+
+/// Whether somebody who owns nothing may enter it.
+pub(crate) fn is_enterable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
+}
+
+/// Where hidden paths of the host would be seen, in the trees that show them.
+fn hides(tree: &[Entry], hidden: &[PathBuf]) -> Vec<Entry> {
+    let mut places: Vec<PathBuf> = Vec::new();
+    for entry in tree {
+        let Entry::Host { from, at, .. } = entry else { continue };
+        for hide in hidden {
+            match hide.strip_prefix(from) {
+                Ok(rest) if rest == Path::new("") => places.push(at.clone()),
+                Ok(rest) => places.push(at.join(rest)),
+                Err(_) if from.starts_with(hide) => places.push(at.clone()),
+                Err(_) => {}
+            }
+        }
+    }
+    places.sort();
+    places.dedup();
+    places.into_iter().map(|at| Entry::Hide { at }).collect()
 }
 
 /// Trees that are attached before the seal, and those that follow it: writable ones, those in scratch space, which is
 /// mounted then, and those inside another late one, which would cover them. Outer trees stand before inner ones.
-fn by_time(shown: &[Shown]) -> (Vec<&Shown>, Vec<&Shown>) {
+fn by_time(shown: &[Shown], in_scratch: impl Fn(&Path) -> bool) -> (Vec<&Shown>, Vec<&Shown>) {
     let (mut early, mut late): (Vec<&Shown>, Vec<&Shown>) = (Vec::new(), Vec::new());
     for shown in shown {
         let covered = late.iter().any(|outer| shown.at.starts_with(&outer.at));
-        if shown.access == Access::Write || in_scratch(&shown.at) || covered {
+        if shown.access != Access::Read || in_scratch(&shown.at) || covered {
             late.push(shown);
         } else {
             early.push(shown);
@@ -265,10 +400,3 @@ fn by_time(shown: &[Shown]) -> (Vec<&Shown>, Vec<&Shown>) {
     }
     (early, late)
 }
-
-fn in_scratch(at: &Path) -> bool {
-    SCRATCH.iter().any(|scratch| at.starts_with(scratch))
-}
-
-/// Where scratch space is mounted after the seal.
-const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", "/build"];

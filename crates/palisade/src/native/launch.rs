@@ -1,14 +1,15 @@
 //! What will be done for one job: plain data, printed by `palisade plan`, testable without privileges.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Upper, Weakening};
+use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
 use palisade_sys::{Rlimit, cgroup};
 use serde::Serialize;
 
 use super::{
-    files::{self, Entry},
-    limits,
+    files::{self, Entry, is_enterable},
+    layers as stacks, limits,
+    owners::owners,
 };
 use crate::{
     bound::Resolved,
@@ -100,35 +101,9 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
             "leave `capabilities` empty: inside, the program's own files and user are all it has to manage",
         );
     }
-    // A program that is root's here runs as somebody who owns nothing; what it may write must be open to such a one.
     if host.ids.groups == palisade_sys::Groups::Drop {
-        for shown in job.shown.iter().filter(|shown| shown.access == Access::Write) {
-            if !open_to_others(&shown.from) {
-                refuse(
-                    "write access for the sandboxed user",
-                    format!(
-                        "{} is not writable by others, and root's programs run as an own user",
-                        shown.from.display()
-                    ),
-                    "run palisade as the ordinary user who owns it, or give a directory made for the program (mode o+rwx)",
-                );
-            }
-        }
-    }
-    if host.ids.groups == palisade_sys::Groups::Drop {
-        let kept = job.layers.iter().filter_map(|overlay| match &overlay.upper {
-            Upper::Kept { changes, work } => Some([changes, work]),
-            Upper::ReadOnly | Upper::Scratch(_) => None,
-        });
-        for place in kept.flatten().filter(|place| !open_to_others(place)) {
-            refuse(
-                "write access to what is above the layers",
-                format!("{} is not writable by others, and root's programs run as an own user", place.display()),
-                "run palisade as the ordinary user who owns it, or open it to others (chmod 777) inside a directory that \
-                 is closed to them",
-            );
-        }
-        for shown in job.shown.iter().filter(|shown| shown.at == job.directory && !enterable(&shown.from)) {
+        let start = job.shown.iter().filter(|shown| shown.at == job.directory && shown.access == Access::Read);
+        for shown in start.filter(|shown| !is_enterable(&shown.from)) {
             refuse(
                 "a working directory that the sandboxed user may enter",
                 format!("{} is closed to others, and root's programs run as an own user", shown.from.display()),
@@ -136,6 +111,8 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
             );
         }
     }
+    stacks::refuse_closed(&job, host, &mut refusals);
+    let owners = owners(&job, host, &mut refusals);
     let Some(anchor) = anchor.filter(|_| refusals.is_empty()) else { return Err(refusals) };
 
     let mut weakened = Vec::new();
@@ -161,7 +138,7 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
         namespaces,
         ids: host.ids,
         anchor,
-        tree: files::tree(&job, host),
+        tree: files::tree(&job, host, &owners),
         landlock: host.landlock,
         layers: layers(&job, host, place.as_ref()),
         cgroup: place,
@@ -171,16 +148,6 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
         clamped,
         job,
     })
-}
-
-fn open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
-}
-
-fn enterable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
 }
 
 /// Paths to try for the program, as a shell would.

@@ -7,15 +7,21 @@
 //! what it makes on the upper layer then belongs to the program. Everything is made before the new root is the root: until
 //! then /proc, through which layers are named, is the host's.
 
-use std::{ffi::CString, io, path::PathBuf};
+use std::{
+    ffi::CString,
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use palisade_spec::Upper;
-use palisade_sys::{LayerRole, Op, Slot};
+use palisade_sys::{Groups, LayerRole, Op, Slot};
 
 use super::{
     files::Entry,
     script::{Builder, c_path, c_string},
 };
+use crate::{error::Refusal, host::Host, job::Job};
 
 /// So many layers, in all overlays, are held open and mounted by one mount(2), which Linux 5.11 can do. For more, Linux 6.5
 /// is needed, where layers are added one by one.
@@ -23,6 +29,30 @@ const FEW: usize = 64;
 
 /// `MOUNT_ATTR_*` of every overlay.
 const ATTRIBUTES: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Refuses what is above layers and closed to the program: as root's it runs as somebody who owns nothing.
+pub(super) fn refuse_closed(job: &Job, host: &Host, refusals: &mut Vec<Refusal>) {
+    if host.ids.groups != Groups::Drop {
+        return;
+    }
+    let is_open = |path: &Path| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
+    for stack in &job.layers {
+        let Upper::Kept { changes, work } = &stack.upper else { continue };
+        for place in [changes, work].into_iter().filter(|place| !is_open(place)) {
+            refusals.push(Refusal {
+                backend: "native",
+                needs: "write access to what is above the layers".to_owned(),
+                because: format!(
+                    "{} is not writable by others, and root's programs run as an own user",
+                    place.display()
+                ),
+                hint: "run palisade as the ordinary user who owns it, or open it to others (chmod 777) inside a \
+                       directory that is closed to them"
+                    .to_owned(),
+            });
+        }
+    }
+}
 
 /// The overlays of one tree, opened and not yet mounted.
 pub(super) struct Stacks<'a> {
@@ -105,7 +135,7 @@ impl<'a> Stacks<'a> {
             builder.directory(place.as_ref())?;
             let at = c_string(&place[1..])?;
             builder.ops.push(Op::MountOverlay { lower: opened.lower.clone(), upper, at: at.clone() });
-            builder.ops.push(Op::OpenTree { slot: opened.slot, path: at, attributes });
+            builder.ops.push(Op::OpenTree { slot: opened.slot, path: at, attributes, same: None });
         }
         Ok(())
     }

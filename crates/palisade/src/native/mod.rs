@@ -10,6 +10,7 @@ mod files;
 mod launch;
 mod layers;
 mod limits;
+mod owners;
 mod script;
 mod syscalls;
 
@@ -17,7 +18,7 @@ pub use files::{Entry, Kind};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
 pub(crate) use limits::{HARD, settings, without_cgroup};
-pub(crate) use script::{Pipes, marks, script};
+pub(crate) use script::{Handle, Pipes, handles, marks, script};
 
 /// Name of the host inside.
 pub(crate) const HOST_NAME: &str = "sandbox";

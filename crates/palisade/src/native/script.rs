@@ -6,9 +6,10 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use palisade_spec::{NetworkPolicy, Upper};
+use palisade_spec::{Keep, NetworkPolicy, Upper};
 use palisade_sys::{
     Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
     landlock::{Rules, Tcp, access},
@@ -16,12 +17,18 @@ use palisade_sys::{
 
 use super::{
     HOST_NAME,
-    files::{EMPTY, Entry, Kind, ROOT_INODES},
+    files::{EMPTY, Entry, HIDDEN, Kind, ROOT_INODES, UPPER},
     launch::{Launch, Wall},
     layers::Stacks,
-    syscalls,
+    owners::HOST_TREE,
+    syscalls::{self, SetId},
 };
-use crate::job::Access;
+use crate::{
+    host::Ids,
+    job::{Access, Job},
+    language::BUILD,
+    outputs,
+};
 
 /// Points in time that a script notes.
 pub(crate) mod marks {
@@ -44,16 +51,9 @@ pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 /// Pseudo-terminals that one sandbox can have; all sandboxes together share the host's `kernel.pty.max`.
 const TERMINALS: u32 = 32;
 
-/// Where the program's end of its terminal is kept, and the supervisor's.
-const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 5);
-const MASTER: Slot = Slot(palisade_sys::SLOTS - 6);
-
-/// `MOUNT_ATTR_*` of every host tree.
-const HOST_TREE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-
-/// The script for `launch`. It gives these handles away: /proc; /build if there is one; both ends of the terminal if there is
-/// one. A program without pipes has a terminal.
-pub(crate) fn script(launch: &Launch, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+/// The script for `launch` with these ids. It gives the handles of [`handles`] away, then both ends of the terminal if there
+/// is one. A program without pipes has a terminal.
+pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
     let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
@@ -61,20 +61,28 @@ pub(crate) fn script(launch: &Launch, pipes: Option<Pipes>, cgroup: Option<Owned
     let mut trees = Vec::new();
     let mut stacks = Stacks::of(&launch.tree);
     for entry in &launch.tree {
-        match entry {
-            Entry::Host { from, access, .. } => {
-                let slot = builder.next_slot()?;
-                let read_only = if *access == Access::Read { libc::MOUNT_ATTR_RDONLY } else { 0 };
-                let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
-                builder.ops.push(Op::OpenTree { slot, path: c_path(from)?, attributes: every | read_only });
-                trees.push(slot);
-            }
-            Entry::Layers { lower, upper, .. } => trees.push(stacks.open(&mut builder, lower, upper)?),
-            _ => {}
+        if let Entry::Layers { lower, upper, .. } = entry {
+            trees.push(stacks.open(&mut builder, lower, upper)?);
+        }
+        if let Entry::Host { from, access, owner, held, .. } = entry {
+            let slot = builder.next_slot()?;
+            let read_only = if *access == Access::Write { 0 } else { libc::MOUNT_ATTR_RDONLY };
+            let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
+            let attributes = every | read_only;
+            builder.ops.push(match (owner, held) {
+                (Some(_), Some(held)) => {
+                    Op::KeepTree { slot, tree: Arc::new(super::owners::tree(held, attributes, ids)?) }
+                }
+                _ => {
+                    let same = held.as_ref().map(|held| held.identity);
+                    Op::OpenTree { slot, path: c_path(from)?, attributes, same }
+                }
+            });
+            trees.push(slot);
         }
     }
     builder.ops.push(Op::AwaitIds);
-    builder.ops.push(Op::SetIds { uid: launch.ids.inside.0, gid: launch.ids.inside.1, groups: launch.ids.groups });
+    builder.ops.push(Op::SetIds { uid: ids.inside.0, gid: ids.inside.1, groups: ids.groups });
     builder.ops.push(Op::Mark(marks::IDS));
     let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
     builder.ops.push(Op::EnterRoot {
@@ -137,7 +145,7 @@ fn quick_namespaces(launch: &Launch) -> Namespaces {
 
 /// Those that take long: the helper makes them, and the first process enters them.
 fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
-    let ipc = (Slot(palisade_sys::SLOTS - 4), Namespaces::IPC, "/proc/self/ns/ipc");
+    let ipc = (Slot(HIGHEST.0 - 1), Namespaces::IPC, "/proc/self/ns/ipc");
     let network = (HIGHEST, Namespaces::NETWORK, "/proc/self/ns/net");
     match (launch.wall, &launch.job.network) {
         (Wall::Nothing, _) => Vec::new(),
@@ -146,8 +154,18 @@ fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
     }
 }
 
-/// Slots from [`MASTER`] on are not for trees.
-const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 3);
+/// Slots from [`MASTER`] on are not for trees. The last eight are for handles.
+const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 13);
+/// Where the program's end of its terminal is kept, and the supervisor's.
+const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 15);
+const MASTER: Slot = Slot(palisade_sys::SLOTS - 16);
+/// The upper layer of an overlay for the parent, then the two that the overlay is made of, then its lower one.
+const UPPER_SLOTS: [Slot; 4] = [
+    Slot(palisade_sys::SLOTS - 9),
+    Slot(palisade_sys::SLOTS - 10),
+    Slot(palisade_sys::SLOTS - 11),
+    Slot(palisade_sys::SLOTS - 12),
+];
 
 /// What is done beside the file tree, because the kernel makes it wait: a new network namespace takes as long as all the
 /// others together, and unmounting waits for every processor to have noticed (synchronize_rcu in fs/namespace.c).
@@ -170,7 +188,7 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
 fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
-        Wall::Full => (syscalls::filter(&job.network)?, Listener::Parent),
+        Wall::Full => (syscalls::filter(&job.network, set_id(launch))?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
@@ -198,14 +216,16 @@ fn landlock(launch: &Launch) -> io::Result<Rules> {
     rules.allow(c_string("/dev")?, access::READ | access::WRITE_FILE | access::TRUNCATE | access::IOCTL_DEV);
     for entry in &launch.tree {
         match entry {
-            Entry::Scratch { at, .. } => rules.allow(c_path(at)?, access::READ | access::WRITE),
+            Entry::Scratch { at, .. } | Entry::Overlay { at } => {
+                rules.allow(c_path(at)?, access::READ | access::WRITE);
+            }
+            Entry::Layers { at, upper, .. } if *upper != Upper::ReadOnly => {
+                rules.allow(c_path(at)?, access::READ | access::WRITE);
+            }
             Entry::Host { at, access: Access::Write, kind, .. } => {
                 let rights = access::READ | access::WRITE;
                 let rights = if *kind == Kind::File { rights & access::OF_FILES } else { rights };
                 rules.allow(c_path(at)?, rights);
-            }
-            Entry::Layers { at, upper, .. } if *upper != Upper::ReadOnly => {
-                rules.allow(c_path(at)?, access::READ | access::WRITE);
             }
             _ => {}
         }
@@ -277,6 +297,44 @@ impl Builder {
                     self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
                 }
             }
+            Entry::Cover { at } => {
+                self.ops.push(Op::Mount {
+                    kind: c_string("tmpfs")?,
+                    at: self.place(at)?,
+                    flags: libc::MS_NOSUID | libc::MS_NODEV,
+                    options: c_string("mode=0755,size=64k,nr_inodes=1024")?,
+                });
+                self.made.retain(|path| !path.starts_with(at) || path == at);
+            }
+            Entry::Upper { size, inodes, mode } => {
+                self.ops.push(Op::Mount {
+                    kind: c_string("tmpfs")?,
+                    at: self.place(Path::new(UPPER))?,
+                    flags: libc::MS_NOSUID | libc::MS_NODEV,
+                    options: c_string(format!("mode=0700,size={size},nr_inodes={inodes}"))?,
+                });
+                let (upper, work) = (Path::new(UPPER).join("upper"), Path::new(UPPER).join("work"));
+                let (upper, work) = (self.place(&upper)?, self.place(&work)?);
+                let [handle, upper_slot, work_slot, _] = UPPER_SLOTS;
+                self.ops.extend([
+                    Op::Directory { path: upper.clone(), mode: *mode },
+                    Op::Directory { path: work.clone(), mode: 0o700 },
+                    Op::OpenDirectory { slot: handle, path: upper.clone() },
+                    Op::OpenLayer { slot: upper_slot, path: upper },
+                    Op::OpenLayer { slot: work_slot, path: work },
+                ]);
+            }
+            Entry::Overlay { at } => {
+                let [_, upper, work, lower] = UPPER_SLOTS;
+                let at = self.place(at)?;
+                self.ops.push(Op::OpenLayer { slot: lower, path: at.clone() });
+                self.ops.push(Op::MountOverlay { lower: vec![lower], upper: Some([upper, work]), at });
+            }
+            Entry::Hide { at } => self.ops.push(Op::Hide {
+                path: self.place(at)?,
+                directory: self.place(Path::new(EMPTY))?,
+                file: self.place(Path::new(HIDDEN))?,
+            }),
             Entry::Link { at, target } => {
                 self.parent_of(at)?;
                 self.ops.push(Op::Symlink { target: c_path(target)?, path: self.place(at)? });
@@ -351,11 +409,15 @@ impl Builder {
 
     fn handles(&mut self, launch: &Launch) -> io::Result<()> {
         let mut slots = Vec::new();
-        let paths = std::iter::once("/proc").chain(launch.job.artefact.is_some().then_some("/build"));
-        for path in paths {
-            let slot = Slot(palisade_sys::SLOTS - 1 - slots.len());
-            self.ops.push(Op::OpenDirectory { slot, path: c_string(path)? });
-            slots.push(slot);
+        for (number, handle) in handles(&launch.job).into_iter().enumerate() {
+            match handle {
+                Handle::Upper => slots.push(UPPER_SLOTS[0]),
+                Handle::Place(path) => {
+                    let slot = Slot(palisade_sys::SLOTS - 1 - number);
+                    self.ops.push(Op::OpenDirectory { slot, path: c_path(&path)? });
+                    slots.push(slot);
+                }
+            }
         }
         if let Some(size) = launch.job.terminal {
             let (rows, columns) = (size.rows, size.columns);
@@ -365,6 +427,36 @@ impl Builder {
         self.ops.push(Op::GiveHandles(slots));
         Ok(())
     }
+}
+
+/// A directory of the sandbox that the supervisor gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handle {
+    /// One with this path.
+    Place(PathBuf),
+    /// The upper layer of the overlay, which has no path any more.
+    Upper,
+}
+
+/// What a launch of this job gives away, in order: `/proc`, `/build` if there is one, the upper layer if its changes are
+/// wanted, the places of outputs.
+pub(crate) fn handles(job: &Job) -> Vec<Handle> {
+    let mut handles = vec![Handle::Place("/proc".into())];
+    if job.artefact.is_some() {
+        handles.push(Handle::Place(BUILD.into()));
+    }
+    if job.overlay.as_ref().is_some_and(|overlay| overlay.changes != Keep::Nothing) {
+        handles.push(Handle::Upper);
+    }
+    handles.extend(outputs::places(job).into_iter().map(Handle::Place));
+    handles
+}
+
+/// Whether the program may make files that run as their owner. On the host, its own are somebody else's where a tree is
+/// mapped.
+fn set_id(launch: &Launch) -> SetId {
+    let mapped = |entry: &Entry| matches!(entry, Entry::Host { access: Access::Write, owner: Some(_), .. });
+    if launch.tree.iter().any(mapped) { SetId::Refused } else { SetId::Free }
 }
 
 pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {

@@ -5,12 +5,21 @@ use std::io;
 use palisade_spec::NetworkPolicy;
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, SockFilter, compile};
 
+/// What happens to set-id bits of files that a program makes. In the sandbox they have no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetId {
+    /// Nothing.
+    Free,
+    /// They are refused.
+    Refused,
+}
+
 /// The filter for programs under `network`.
 ///
 /// Every hostile call is a notification: the supervisor names it in the report, whatever becomes of the program. New
 /// processes are free: a call that waits for an answer fails with `EINTR` when a signal comes first, which fork never
 /// does, and shells give up then ("Cannot fork").
-pub(crate) fn filter(network: &NetworkPolicy) -> io::Result<Vec<SockFilter>> {
+pub(crate) fn filter(network: &NetworkPolicy, set_id: SetId) -> io::Result<Vec<SockFilter>> {
     let families = match network {
         NetworkPolicy::None => Families::Unix,
         NetworkPolicy::Loopback | NetworkPolicy::Custom(_) => Families::UnixInet,
@@ -18,5 +27,9 @@ pub(crate) fn filter(network: &NetworkPolicy) -> io::Result<Vec<SockFilter>> {
     };
     let policy = Policy { denied: Denied::Notify, forks: Forks::Free, families };
     let arch = Arch::host().ok_or_else(|| io::Error::other("no system call table for this processor"))?;
-    compile(&policy.rules(), arch).map_err(io::Error::other)
+    let rules = match set_id {
+        SetId::Free => policy.rules(),
+        SetId::Refused => policy.rules().without_set_id(),
+    };
+    compile(&rules, arch).map_err(io::Error::other)
 }

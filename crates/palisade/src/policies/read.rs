@@ -199,6 +199,7 @@ impl Reader<'_> {
                 chosen = Some((name.to_owned(), key.span()));
             }
         }
+        let names_hosts = table.keys().any(|key| ["domains", "endpoints"].contains(&&**key.get_ref()));
         let custom = matches!(outbound, Some((Outbound::Custom, _)));
         if let Some((name, span)) = chosen.as_ref().filter(|_| !custom) {
             let mut mistake =
@@ -211,13 +212,13 @@ impl Reader<'_> {
             Some((Outbound::Loopback, _)) => NetworkPolicy::Loopback,
             Some((Outbound::AllowAll, _)) => NetworkPolicy::AllowAll,
             Some((Outbound::Custom, place)) => {
-                if domains.is_empty() && endpoints.is_empty() && ports.is_none() {
+                if !names_hosts && ports.is_none() {
                     let mut mistake = Mistake::new(place, "custom, and nothing that could be reached");
                     mistake.instead = Some("add domains, endpoints or ports, or write outbound = \"none\"".to_owned());
                     self.mistakes.push(mistake);
                 }
                 // Ports alone mean these ports of every host.
-                if domains.is_empty() && endpoints.is_empty() {
+                if !names_hosts {
                     domains.push(Host::Any);
                 }
                 let ports = ports.unwrap_or_else(Ports::any);

@@ -76,7 +76,12 @@ pub(super) fn script(feature: Feature, host: &Host, anchor: CString, code: Vec<S
                 mount(c"tmpfs", c"tree/sub", c"size=64k"),
                 file(c"tree/before"),
                 file(c"tree/sub/before"),
-                Op::OpenTree { slot: Slot(0), path: c"tree".to_owned(), attributes: libc::MOUNT_ATTR_RDONLY },
+                Op::OpenTree {
+                    slot: Slot(0),
+                    path: c"tree".to_owned(),
+                    attributes: libc::MOUNT_ATTR_RDONLY,
+                    same: None,
+                },
                 directory(c"shown"),
                 Op::AttachTree { slot: Slot(0), at: c"shown".to_owned() },
                 refused(file(c"shown/after"), libc::EROFS),

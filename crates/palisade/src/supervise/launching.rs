@@ -7,7 +7,7 @@ use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spaw
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
-    Connection, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, terminal::CallersTerminal,
+    Connection, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, terminal::CallersTerminal,
     verdict::Acts,
 };
 use crate::{
@@ -49,7 +49,8 @@ pub(super) fn start<'a>(
         Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
         None => None,
     };
-    let mut script = native::script(launch, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
+    let ids = launch.ids.of_next_run();
+    let mut script = native::script(launch, ids, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
     let cloned = now();
     let mut spawned = spawn(&script);
     if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
@@ -62,7 +63,6 @@ pub(super) fn start<'a>(
         spawned = spawn(&script);
     }
     let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    let ids = launch.ids.of_next_run();
     let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
     if let Err(source) = child.map_ids(map) {
         return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
@@ -102,7 +102,7 @@ pub(super) fn start<'a>(
         times: Times { begun: connection.begun, cloned, ..Times::default() },
         exit: None,
         failed: None,
-        build: None,
+        left: Left::default(),
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.
@@ -143,9 +143,7 @@ impl Run<'_> {
                     if let Some(proc) = handles.next() {
                         self.meter.watch(proc);
                     }
-                    if self.launch.job.artefact.is_some() {
-                        self.build = handles.next();
-                    }
+                    self.left.take(&self.launch.job, &mut handles);
                     if let (Some(master), Some(terminal)) = (handles.next(), handles.next()) {
                         let typed = std::mem::replace(&mut self.typed, Input::Empty);
                         let (limit, excess) = (self.launch.job.limits.output.0, self.connection.excess);
@@ -195,6 +193,16 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
              unmasked /proc (docker: --security-opt systempaths=unconfined)"
                 .to_owned(),
         ),
+        (Some(Op::OpenTree { .. }), libc::ESTALE | libc::ELOOP) => Some(
+            "somebody put another file or directory there after it was checked: start again, and see who changes it"
+                .to_owned(),
+        ),
+        (Some(Op::MountOverlay { .. }), libc::EINVAL | libc::EPERM | libc::EACCES) => Some(
+            "an overlay needs a directory without other file systems mounted in it, and Linux 5.11 or later".to_owned(),
+        ),
+        (Some(Op::Hide { .. }), libc::ELOOP) => {
+            Some("somebody put a symbolic link into its path after it was checked: start again".to_owned())
+        }
         (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }

@@ -13,6 +13,7 @@ mod verdict;
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
     sync::{OnceLock, mpsc::Sender},
     time::Duration,
 };
@@ -29,7 +30,12 @@ use rustix::{
 };
 
 use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
-use crate::{error::StartError, native::Launch};
+use crate::{
+    error::StartError,
+    job::Job,
+    language::BUILD,
+    native::{Handle, Launch, handles},
+};
 
 /// How a launch is connected to its caller.
 #[derive(Debug)]
@@ -70,8 +76,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) report: Report,
-    /// `/build`, if the stage had one. Its content lives as long as this.
-    pub(crate) build: Option<OwnedFd>,
+    /// What is in these directories lives as long as this.
+    pub(crate) left: Left,
 }
 
 /// Why the supervisor killed.
@@ -109,7 +115,33 @@ struct Run<'a> {
     exit: Option<i32>,
     /// Errno of a program that could not be executed.
     failed: Option<i32>,
-    build: Option<OwnedFd>,
+    left: Left,
+}
+
+/// Directories of the sandbox, held for what is in them when the program has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// `/build`, if the stage has one.
+    pub(crate) build: Option<OwnedFd>,
+    /// What was written to the overlay, if somebody wants to know.
+    pub(crate) upper: Option<OwnedFd>,
+    /// Where outputs can be, by their paths inside.
+    pub(crate) places: Vec<(PathBuf, OwnedFd)>,
+}
+
+impl Left {
+    /// Takes what the child gives away after `/proc`.
+    fn take(&mut self, job: &Job, given: impl Iterator<Item = OwnedFd>) {
+        for (handle, directory) in handles(job).into_iter().skip(1).zip(given) {
+            match handle {
+                Handle::Upper => self.upper = Some(directory),
+                Handle::Place(path) if path == Path::new(BUILD) && job.artefact.is_some() => {
+                    self.build = Some(directory);
+                }
+                Handle::Place(path) => self.places.push((path, directory)),
+            }
+        }
+    }
 }
 
 /// Points in time, in nanoseconds of the monotonic clock; 0 where there is none.
@@ -161,7 +193,7 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
-        if !isatty(stdout()) {
+        if self.terminal.is_some() && !isatty(stdout()) {
             // Nor may Ctrl-C be lost on a program that is gone.
             self.terminal = None;
         }

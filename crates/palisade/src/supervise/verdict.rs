@@ -129,9 +129,12 @@ impl Run<'_> {
             layer_conflicts_omitted: 0,
             limits: self.launch.job.limits.clone(),
             phases_ms: self.phases(end),
+            changes: None,
+            outputs: None,
+            outputs_left: Vec::new(),
             compile: None,
         };
-        Ok(Finished { report, build: self.build })
+        Ok(Finished { report, left: self.left })
     }
 
     fn outcome(&mut self, cpu: Duration) -> Outcome {

@@ -25,6 +25,7 @@ mod hostile;
 mod policy;
 mod quiet;
 mod rule;
+mod set_id;
 
 pub use bpf::SockFilter;
 pub use call::{Arch, Call, name_of};

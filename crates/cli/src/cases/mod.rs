@@ -1,0 +1,224 @@
+//! `palisade test`: files that must exit with 0, or one program with many inputs and what it must print for each.
+//!
+//! ```text
+//! arguments ─discover→ cases ─pool→ reports ─compare, verdict→ results ─table, json, junit→ people and programs
+//! ```
+//!
+//! Each case has a sandbox of its own; a program with cases is compiled once. Not here: printing (`print.rs`).
+
+mod compare;
+mod discover;
+mod junit;
+mod pool;
+mod results;
+mod table;
+mod verdict;
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    num::NonZeroUsize,
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    thread::available_parallelism,
+    time::Instant,
+};
+
+use palisade::{
+    Preparation, Prepared, StartError, prepare, run_until,
+    spec::{Input, Output, OutputExcess, Report, Request, Weakening},
+};
+
+pub(crate) use self::compare::Compare;
+use self::{
+    discover::Case,
+    pool::Then,
+    results::Results,
+    table::Rows,
+    verdict::{Tested, Used, Verdict},
+};
+use crate::{
+    args::Test,
+    environment,
+    print::{
+        self,
+        progress::{Progress, Show},
+    },
+    request::{self, Refused},
+};
+
+/// Why nothing could be tested.
+enum Failure {
+    Refused(Refused),
+    Start(StartError),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+/// Exit status 0 if everything was accepted, 1 if not, 125 if palisade failed, 130 if it was stopped.
+pub(crate) fn test(args: Test) -> i32 {
+    let begun = Instant::now();
+    // Before any thread is started, as it has to be.
+    let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
+        Ok(cancel) => cancel,
+        Err(error) => return print::failure(&error, None),
+    };
+    // Before any work is done for nothing.
+    let mut junit = match args.junit.as_deref().map(|path| (path, File::create(path))) {
+        None => None,
+        Some((path, Ok(file))) => Some((path, file)),
+        Some((path, Err(error))) => return print::failure(&error, Some(path)),
+    };
+    let tested = if args.cases.is_some() { program(&args, cancel.as_fd()) } else { files(&args, cancel.as_fd()) };
+    let results = match tested {
+        Ok(results) => Results { wall_time_ms: begun.elapsed().as_secs_f64() * 1000.0, ..results },
+        Err(Failure::Refused(refused)) => return print::refusal(&refused, args.json),
+        Err(Failure::Start(error)) => return print::not_tested(&error, args.json),
+    };
+    let mut failed = 0;
+    if let Some((path, file)) = &mut junit
+        && let Err(error) = junit::document(&results).and_then(|bytes| file.write_all(&bytes))
+    {
+        failed = print::failure(&error, Some(path));
+    }
+    if !args.quiet {
+        print::weakened(&results.weakened);
+    }
+    let printed = if args.json {
+        print::json(&results)
+    } else {
+        let rows = if args.quiet { Rows::Failed } else { Rows::All };
+        print::data(&table::text(&results, rows, print::colour()))
+    };
+    if failed + printed == 0 { results.exit_code } else { 125 }
+}
+
+/// Each file is a program.
+fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
+    request::check(&args.wants)?;
+    if args.files.is_empty() {
+        return Err(Failure::Refused(Refused {
+            what: "there is nothing to test".to_owned(),
+            hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
+        }));
+    }
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
+    let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
+    Ok(run_all(args, &work, |name, file| {
+        let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, OutputExcess::Kill);
+        let request = Request { activated: activated.clone(), ..request };
+        Done::of(name, run_until(request, Some(cancel)), None)
+    }))
+}
+
+/// One program, and cases for it.
+fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
+    request::check(&args.wants)?;
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
+    let (name, request) = program_of(args)?;
+    let request = Request { activated, ..request };
+    let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
+    let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
+    let results = match prepare(&request, Some(cancel))? {
+        Preparation::Failed(report) => {
+            let all = work.iter().map(|(name, _)| Tested::of(name, &report, None)).collect();
+            Results { compile: Some(Used::of(&report)), weakened: report.weakened.clone(), ..Results::of(all) }
+        }
+        Preparation::Ready(program) => {
+            let results = run_all(args, &work, |name, case| run(&program, name, case, args.compare, cancel));
+            Results { compile: program.compile().map(Used::of), ..results }
+        }
+    };
+    Ok(Results { program: Some(name), compare: Some(args.compare), ..results })
+}
+
+fn program_of(args: &Test) -> Result<(String, Request), Refused> {
+    let excess = OutputExcess::Kill;
+    match (args.files.as_slice(), args.arguments.split_first()) {
+        ([file], _) => {
+            let request = request::source(file.clone(), args.arguments.clone(), &args.wants, excess);
+            Ok((file.display().to_string(), request))
+        }
+        ([], Some((command, arguments))) => {
+            let request = request::command(command.clone(), arguments.to_vec(), &args.wants, excess)?;
+            Ok((args.arguments.join(" "), request))
+        }
+        ([], None) => Err(Refused {
+            what: "--cases are for a program, and none is named".to_owned(),
+            hint: "palisade test PROGRAM --cases DIR, or palisade test --cases DIR -- CMD ARGS…",
+        }),
+        (files, _) => Err(Refused {
+            what: format!("--cases are for one program, and {} are named", files.len()),
+            hint: "test one after the other; arguments of the program stand behind `--`",
+        }),
+    }
+}
+
+/// What one case left.
+struct Done {
+    tested: Tested,
+    weakened: Vec<Weakening>,
+}
+
+impl Done {
+    fn of(name: &str, outcome: Result<Report, StartError>, expected: Option<(&[u8], Compare)>) -> Self {
+        match outcome {
+            Ok(report) => Self { tested: Tested::of(name, &report, expected), weakened: report.weakened },
+            Err(error) => Self { tested: Tested::not_started(name, &error), weakened: Vec::new() },
+        }
+    }
+}
+
+/// Runs one case. Its files are read only now: all of them together may be large.
+fn run(program: &Prepared, name: &str, case: &Case, how: Compare, cancel: BorrowedFd<'_>) -> Done {
+    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    match (read(&case.input), read(&case.expected)) {
+        (Ok(input), Ok(expected)) => {
+            let outcome = program.run(Input::Bytes(input), Output::Keep, Some(cancel));
+            Done::of(name, outcome, Some((&expected, how)))
+        }
+        (Err(because), _) | (_, Err(because)) => Done { tested: Tested::failed(name, because), weakened: Vec::new() },
+    }
+}
+
+/// Runs every case, several at one time.
+fn run_all<C: Sync>(args: &Test, work: &[(String, C)], run: impl Fn(&str, &C) -> Done + Sync) -> Results {
+    let jobs = match args.jobs.and_then(|jobs| NonZeroUsize::new(usize::try_from(jobs).unwrap_or(usize::MAX))) {
+        Some(jobs) => jobs,
+        None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let progress = Progress::new(work.len(), if args.quiet { Show::Nothing } else { Show::Progress });
+    let mut failed = 0;
+    let task = |(name, case): &(String, C)| {
+        let done = run(name, case);
+        let over = match done.tested.verdict {
+            Verdict::Accepted => false,
+            Verdict::Cancelled => true,
+            _ => args.fail_fast,
+        };
+        (done, if over { Then::Stop } else { Then::GoOn })
+    };
+    let all = pool::work(work, jobs, task, |done| {
+        failed += usize::from(done.tested.verdict != Verdict::Accepted);
+        progress.step(failed);
+    });
+    drop(progress);
+    let weakened = all.iter().flatten().map(|done| done.weakened.clone()).find(|weakened| !weakened.is_empty());
+    let tested = all.into_iter().zip(work);
+    let tested = tested.map(|(done, (name, _))| done.map_or_else(|| Tested::not_run(name), |done| done.tested));
+    Results {
+        jobs: jobs.get().min(work.len()),
+        weakened: weakened.unwrap_or_default(),
+        ..Results::of(tested.collect())
+    }
+}

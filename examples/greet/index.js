@@ -1,0 +1,1 @@
+exports.word = "hello from a package";
