@@ -266,6 +266,21 @@ fn nothing_is_written_that_a_ceiling_only_lets_be_read() {
     });
 }
 
+#[test]
+fn a_project_s_and_a_user_s_configuration_stay_below_the_ceiling() {
+    everyone(|place| {
+        let config = "[sandbox]\nmemory_limit = '300M'\ntime_limit = '25s'\n";
+        std::fs::create_dir_all(place.home().join("config/palisade")).unwrap();
+        place.file("config/palisade/config.toml", config);
+        place.file("palisade.toml", config);
+        let report = |ceiling: &str| place.report_of(&mut below(place, ceiling, "run --json -- /bin/true")).json;
+        let free = report("");
+        assert_eq!(free["limits"]["memory"], 300 << 20, "outside, the file has its say: {free:#}");
+        let held = report("max_time = '4s'\n[maxima]\nmemory = '64M'");
+        assert_eq!((&held["limits"]["memory"], &held["limits"]["wall_time_ms"]), (&(64 << 20).into(), &4000.into()));
+    });
+}
+
 /// A language of the user's own that prints a file, and reads one tree beside /usr for it.
 fn define(place: &Place, name: &str, file: &str, also_read: &str) {
     let languages = place.home().join("config/palisade/languages");
