@@ -311,7 +311,8 @@ fn cases_that_are_not_whole_are_refused() {
             ("--cases $DIR/empty", "none is named"),
             ("--cases $DIR/empty a.py b.py", "2 are named"),
             ("", "nothing to test"),
-            ("--allow-domain example.org a.py", "--allow-domain example.org"),
+            ("--network=none --allow-domain example.org a.py", "network=none and allow_domains contradict"),
+            ("--sandbox=jugde a.py", "there is no profile `jugde`"),
             ("--cases $DIR/cases --with-dir -- sh", "--with-dir"),
         ] {
             let output = place.output(&mut test(place, words));
