@@ -163,7 +163,9 @@ fn what_is_hidden_is_covered_by_every_name() {
         let bind = format!("mount --bind {root}/dir {root}/other");
         let run = |options: &str| {
             let line = format!("{} run --quiet {options} -- {line}", place.palisade.display());
-            String::from_utf8(with_mount(place, &bind, &line).stdout).unwrap()
+            let output = with_mount(place, &bind, &line);
+            assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output));
+            String::from_utf8(output.stdout).unwrap()
         };
         fs::set_permissions(tree.path().join("dir/inner"), Permissions::from_mode(0o755)).unwrap();
         let open = run(&format!("--allow-read {root}"));

@@ -148,11 +148,6 @@ impl Bounds {
     /// # Errors
     /// If the job shows a tree that a bound does not let it see. Such a tree is one that the program cannot do without.
     pub(crate) fn hold(&self, mut job: Job, policy: &Policy, mut clamped: Vec<Clamp>) -> Result<Resolved, StartError> {
-        for path in hidden(&policy.files.hidden) {
-            if !job.hidden.contains(&path) {
-                job.hidden.push(path);
-            }
-        }
         for bound in &self.0 {
             if job.base == Base::Host {
                 bound.check(&Shown::read(Path::new("/")))?;
