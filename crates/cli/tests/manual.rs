@@ -130,6 +130,7 @@ pages! {
     running_prints_what_it_says: "docs/running.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
+    files_prints_what_it_says: "docs/files.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",
     environments_prints_what_it_says: "docs/environments.md",
