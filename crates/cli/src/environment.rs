@@ -8,11 +8,14 @@ use std::{fmt::Write, os::fd::AsFd, path::PathBuf};
 use clap::{Args, Subcommand};
 use palisade::{
     environment::{EnvironmentError, Internet, Listed, Recipe, Scripts, Store},
-    spec::{Bytes, Environment, Request},
+    spec::{Bytes, Environment},
 };
 use serde_json::{Value, json};
 
-use crate::{args::variable, print};
+use crate::{
+    args::{Wants, variable},
+    print,
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Env {
@@ -25,7 +28,6 @@ pub(crate) struct Env {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 enum Action {
     /// Make an environment: packages, a search path, variables
     Create(Create),
@@ -125,19 +127,18 @@ struct Create {
     allow_scripts: bool,
 }
 
-/// Opens the environment that a run asks for.
-pub(crate) fn activate(name: Option<&str>, request: &mut Request) -> Result<(), EnvironmentError> {
-    let Some(name) = name else { return Ok(()) };
+/// The environment that programs are wanted to run in.
+pub(crate) fn wanted(wants: &Wants) -> Result<Option<Environment>, EnvironmentError> {
+    let Some(name) = &wants.env else { return Ok(None) };
     let environment = Store::new(None)?.open(name)?;
-    if let Some(profile) = &environment.manifest.profile {
-        return Err(EnvironmentError::Recipe {
+    match &environment.manifest.profile {
+        Some(profile) => Err(EnvironmentError::Recipe {
             what: format!("environment `{name}`"),
             because: format!("it asks for the profile `{profile}`, and this version has no profiles"),
             hint: "create it again without --profile".to_owned(),
-        });
+        }),
+        None => Ok(Some(environment)),
     }
-    request.activated = Some(environment);
-    Ok(())
 }
 
 /// Carries out the command.

@@ -19,6 +19,7 @@ mod typescript;
 use std::{os::fd::AsFd, process::ExitCode};
 
 use clap::Parser;
+use palisade::spec::Request;
 
 use crate::args::{Cli, Command};
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet, env) = (args.json, args.quiet, args.wants.env.clone());
+    let (json, quiet) = (args.json, args.quiet);
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -54,13 +55,14 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
-    let mut request = match request::request(args) {
-        Ok(request) => request,
+    let activated = match environment::wanted(&args.wants) {
+        Ok(activated) => activated,
+        Err(error) => return print::environment_error(&error, json),
+    };
+    let request = match request::request(args) {
+        Ok(request) => Request { activated, ..request },
         Err(error) => return print::refusal(&error, json),
     };
-    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
-        return print::environment_error(&error, json);
-    }
     match palisade::run_until(request, Some(cancel.as_fd())) {
         Ok(report) if json => files::exit_code(&report, print::report_json(&report)),
         Ok(report) => files::exit_code(&report, print::verdict(&report, quiet)),
@@ -69,14 +71,15 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let (json, env) = (args.json, args.wants.env.clone());
-    let mut request = match request::request(args) {
-        Ok(request) => request,
+    let json = args.json;
+    let activated = match environment::wanted(&args.wants) {
+        Ok(activated) => activated,
+        Err(error) => return print::environment_error(&error, json),
+    };
+    let request = match request::request(args) {
+        Ok(request) => Request { activated, ..request },
         Err(error) => return print::refusal(&error, json),
     };
-    if let Err(error) = environment::activate(env.as_deref(), &mut request) {
-        return print::environment_error(&error, json);
-    }
     match palisade::plan(&request) {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),

@@ -14,7 +14,7 @@ use std::{
 use palisade::{
     Plan, StartError,
     environment::EnvironmentError,
-    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
+    spec::{Clamp, FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -94,6 +94,11 @@ pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
+/// What kept all tests from starting. Whatever it was, no program has failed one.
+pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
@@ -130,9 +135,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
     }
     if !quiet {
         weakened(&report.weakened);
-        if let Some(lowered) = summary_of_lowered(report) {
-            err(&format!("palisade: {lowered}\n"));
-        }
+        lowered(&report.clamped);
         for line in story(report).into_iter().chain(files(report)) {
             err(&format!("palisade: {line}\n"));
         }
@@ -159,10 +162,10 @@ pub(crate) fn weakened(weakened: &[Weakening]) {
     ));
 }
 
-/// What was asked for and lowered, by whom it was.
-fn summary_of_lowered(report: &Report) -> Option<String> {
+/// What was asked for and lowered, by whom it was, on one line. Nothing if there is nothing.
+pub(crate) fn lowered(clamped: &[Clamp]) {
     let mut by: Vec<(&str, Vec<String>)> = Vec::new();
-    for clamp in &report.clamped {
+    for clamp in clamped {
         let change = format!("{} {} to {}", clamp.what, clamp.asked, clamp.given);
         match by.iter_mut().find(|(because, _)| *because == clamp.because) {
             Some((_, changes)) => changes.push(change),
@@ -170,7 +173,9 @@ fn summary_of_lowered(report: &Report) -> Option<String> {
         }
     }
     let all: Vec<String> = by.iter().map(|(because, changes)| format!("{} ({because})", changes.join(", "))).collect();
-    (!all.is_empty()).then(|| format!("lowered: {}; --quiet hides this", all.join("; ")))
+    if !all.is_empty() {
+        err(&format!("palisade: lowered: {}; --quiet hides this\n", all.join("; ")));
+    }
 }
 
 fn story(report: &Report) -> Vec<String> {

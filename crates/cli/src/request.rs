@@ -138,8 +138,7 @@ fn with(program: Program, arguments: Vec<String>, wants: &Wants, output_excess: 
 /// `; did you mean …`, if an option is near.
 fn nearest(unknown: &str) -> String {
     let name = unknown.trim_start_matches('-').split('=').next().unwrap_or_default();
-    let mut command = Cli::command();
-    command.build();
+    let command = Cli::command();
     let options = command.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
     let near = options
         .filter_map(clap::Arg::get_long)

@@ -353,6 +353,21 @@ fn an_interrupt_ends_what_runs_and_tells_of_what_was_done() {
 }
 
 #[test]
+fn a_kill_of_palisade_ends_every_case_at_once() {
+    everyone(|place| {
+        let sleep = ("exec sleep 70", "");
+        cases(place, &[("1", sleep.0, sleep.1), ("2", sleep.0, sleep.1), ("3", sleep.0, sleep.1)]);
+        let mut child = place.start(&mut test(place, "--jobs 3 --cases $DIR/cases -- sh"));
+        assert!(wait_for(Duration::from_secs(20), || sleepers(place) == 3), "three at one time");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(wait_for(Duration::from_secs(10), || sleepers(place) == 0), "they live on");
+        // What is left of its cgroups goes with the next start.
+        let _ = results(place, "--jobs 1 --time-limit 1ms --cases $DIR/cases -- sh");
+    });
+}
+
+#[test]
 fn nothing_but_the_table_is_printed_where_there_is_no_terminal() {
     everyone(|place| {
         cases(place, &[("1", "echo 1", "1"), ("2", "printf '\\033]0;title\\007'", "")]);
@@ -369,6 +384,18 @@ fn nothing_but_the_table_is_printed_where_there_is_no_terminal() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!said.contains("\n1   ") && said.contains("\n2     wrong answer"), "{said}");
         assert!(output.stderr.is_empty(), "{}", text(&output));
+    });
+}
+
+#[test]
+fn what_was_lowered_for_all_cases_is_said_once() {
+    everyone(|place| {
+        cases(place, &[("1", "ulimit -n", "90"), ("2", "ulimit -n", "90")]);
+        let line = format!("ulimit -n 90; exec {} test --cases cases -- sh", place.palisade.display());
+        let output = place.output(place.seat.command("/bin/bash").args(["-c", &line]));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.matches("lowered: descriptors 100 to 90 ").count(), 1, "{said}");
     });
 }
 

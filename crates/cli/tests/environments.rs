@@ -308,6 +308,29 @@ fn directories_and_variables_are_an_environment_too_and_compilers_see_them() {
 }
 
 #[test]
+fn tests_of_programs_run_in_one_too() {
+    everyone(|place| {
+        if !(need("python") && has(place, "python3 --version")) {
+            return;
+        }
+        write(&place.home().join("lib/greet.py"), "WORD = 'hello'\n");
+        said(place, "env create web --lang python --path lib");
+        place.file("a.py", "import greet; print(greet.WORD)");
+        write(&place.home().join("cases/one.in"), "");
+        write(&place.home().join("cases/one.out"), "hello\n");
+        for words in ["test --env web a.py", "test --env web a.py --cases cases"] {
+            let tested = output(place, words);
+            assert_eq!(tested.status.code(), Some(0), "{words}: {}", text(&tested));
+        }
+        assert_eq!(output(place, "test a.py").status.code(), Some(1), "without it the module is missing");
+        refused(place, "test --env wbe a.py", &["`wbe`", "palisade env list"]);
+        refused(place, "plan --env wbe a.py", &["`wbe`"]);
+        let plan = said(place, "plan --env web a.py");
+        assert!(plan.contains("PYTHONPATH=/env/path/1") && plan.contains("/env from "), "{plan}");
+    });
+}
+
+#[test]
 fn without_isolation_it_is_an_environment_and_nothing_more() {
     everyone(|place| {
         write(&place.home().join("lib/word"), "hello\n");

@@ -128,9 +128,11 @@ macro_rules! pages {
 pages! {
     the_readme_prints_what_it_says: "README.md",
     running_prints_what_it_says: "docs/running.md",
+    testing_prints_what_it_says: "docs/testing.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
     files_prints_what_it_says: "docs/files.md",
+    policies_prints_what_it_says: "docs/policies.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",
     environments_prints_what_it_says: "docs/environments.md",

@@ -5,7 +5,7 @@
 //! then each job is held as a whole, whoever put what into it: language definitions, environments, the caller.
 //! Not here: what is a ceiling (`ceiling`), where policies come from (`policies`).
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
     Capabilities, Clamp, FilesPolicy, HostileCalls, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy, Request,
@@ -15,6 +15,7 @@ use palisade_spec::{
 use crate::{
     ceiling::ceilings,
     error::{Refusal, StartError},
+    hiding::nearest,
     host,
     job::{Access, Base, Given, Job, Shown},
     language::WORK,
@@ -155,6 +156,12 @@ impl Bounds {
             for shown in trees(&job) {
                 bound.check(shown)?;
             }
+            // What the policy hides has become the job's; should anything be missing, it is hidden all the same.
+            for path in &bound.policy.files.hidden {
+                if !job.hidden.iter().any(|hidden| path.starts_with(hidden)) {
+                    job.hidden.push(path.clone());
+                }
+            }
             let before = Policy { limits: ask_of(&job.limits), ..Policy::default() };
             let after = Policy { limits: before.limits.meet(&bound.policy.limits), ..Policy::default() };
             if matches!(bound.kind, Kind::Ceiling(_)) {
@@ -201,11 +208,13 @@ impl Bound {
         let files = &self.policy.files;
         let seen = files.allows(from);
         let is_hidden = files.hidden.iter().any(|hidden| from.starts_with(hidden));
+        // Compared as text, which `..` would mislead. Links are refused where the tree is opened.
+        let is_plain = !from.components().any(|part| part == Component::ParentDir);
         let (doing, allowed) = match access {
             Access::Write => ("written", seen == Seen::Writable),
             Access::Read | Access::Overlay => ("read", seen >= Seen::Readable || (host::is_system(from) && !is_hidden)),
         };
-        if allowed {
+        if allowed && is_plain {
             return Ok(());
         }
         let hint = if at == Path::new(WORK) {
@@ -330,14 +339,10 @@ fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths
 }
 
-/// Paths to hide, under every name that is known: as they are called, and where they are.
-pub(crate) fn hidden(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(std::path::absolute(path));
-        all.extend(path.canonicalize());
-    }
-    sorted(all)
+/// Where paths to hide really are.
+fn hidden(paths: &[PathBuf]) -> Vec<PathBuf> {
+    // A path that cannot be made absolute is hidden by the name it has.
+    sorted(paths.iter().map(|path| nearest(&std::path::absolute(path).unwrap_or_else(|_| path.clone()))).collect())
 }
 
 /// The lower limits, of those that were asked for.

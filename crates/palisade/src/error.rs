@@ -88,7 +88,7 @@ pub enum StartError {
     #[error(transparent)]
     Language(#[from] LanguageError),
     /// More was asked for than a ceiling allows, and it refuses instead of lowering.
-    #[error("more was asked for than is allowed here: {}", excesses(excess))]
+    #[error("more was asked for than is allowed here:{}", excesses(excess))]
     Exceeds {
         /// Each value: what was asked, the most that would be given, whose ceiling it is.
         excess: Vec<Clamp>,
@@ -101,7 +101,7 @@ pub enum StartError {
     Malformed(#[from] Malformed),
     /// The environment does not fit.
     #[error(transparent)]
-    Environment(#[from] EnvironmentError),
+    Environment(Box<EnvironmentError>),
     /// palisade's own input or output failed.
     #[error("{doing}: {source}")]
     Io {
@@ -110,6 +110,12 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<EnvironmentError> for StartError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(Box::new(error))
+    }
 }
 
 /// One reason why a backend cannot hold a policy.

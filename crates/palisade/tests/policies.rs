@@ -94,6 +94,7 @@ fn each_malformed_file_is_told_with_its_place_and_what_to_write() {
         ("id = 'p'\n[files]\nwritable = ['/a/../etc']", (3, 13), "`/a/../etc` has `..` in it", ""),
         ("id = 'p'\n[files]\nhidden = ['/home/*/.ssh']", (3, 11), "`*` does not stand for other names", ""),
         ("id = 'p'\n[files]\nhidden = '/x'", (3, 10), "expected a list in brackets, found string", ""),
+        ("id = 'p'\n[files]\nhidden = ['/']", (3, 10), "hiding everything", ""),
         ("id = 'p'\nid = 'q'", (2, 1), "duplicate key", ""),
         ("id = 'p", (1, 8), "invalid literal string", ""),
         ("id = 'p'\n[files\n", (2, 7), "unclosed table", ""),
@@ -122,6 +123,20 @@ fn only_a_ceiling_has_a_mode_and_none_needs_an_id() {
     assert_eq!(policy.policy.limits.wall_time, Some(Duration::from_secs(5)));
     let Err(PolicyError::Malformed(error)) = read_as("ceiling.toml", "mode = 'lower'") else { panic!() };
     assert!(error.to_string().contains("unknown value `lower`"), "{error}");
+}
+
+#[test]
+fn the_example_of_the_manual_says_what_it_seems_to() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policies.md")).unwrap();
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let file = read_as("build.toml", text).unwrap();
+    let policy = &file.policy().policy;
+    let LimitsAsk { wall_time, cpu_time, memory, processes, threads, descriptors, .. } = &policy.limits;
+    assert!(wall_time.is_some() && cpu_time.is_some() && memory.is_some() && processes.is_some());
+    assert!(threads.is_some() && descriptors.is_some() && policy.limits.cpu_percent == Some(200));
+    let NetworkPolicy::Custom(destinations) = &policy.network else { panic!() };
+    assert!(destinations.allows(&"a.example.org".parse().unwrap(), 8050));
+    assert_eq!((policy.files.read.len(), policy.files.write.len(), policy.files.hidden.len()), (1, 1, 2));
 }
 
 #[test]
@@ -255,7 +270,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_policy()(
-        read in vec(path(), 0..3), write in vec(path(), 0..3), hidden in vec(path(), 0..3),
+        read in vec(path(), 0..3), write in vec(path(), 0..3), hidden in vec(path().prop_map(|path| path.join("x")), 0..3),
         network in network(), limits in limits(),
         capabilities in vec(select(vec!["kill", "CAP_BPF", "all"]), 0..2),
         reactions in any::<(bool, bool, bool)>(), open in any::<bool>(),

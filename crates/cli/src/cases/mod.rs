@@ -26,7 +26,7 @@ use std::{
 
 use palisade::{
     Preparation, Prepared, StartError, prepare, run_until,
-    spec::{Input, Output, OutputExcess, Report, Request, Weakening},
+    spec::{Clamp, Input, Output, OutputExcess, Report, Request, Weakening},
 };
 
 pub(crate) use self::compare::Compare;
@@ -39,6 +39,7 @@ use self::{
 };
 use crate::{
     args::Test,
+    environment,
     print::{
         self,
         progress::{Progress, Show},
@@ -82,11 +83,7 @@ pub(crate) fn test(args: Test) -> i32 {
     let results = match tested {
         Ok(results) => Results { wall_time_ms: begun.elapsed().as_secs_f64() * 1000.0, ..results },
         Err(Failure::Refused(refused)) => return print::refusal(&refused, args.json),
-        Err(Failure::Start(error)) => {
-            // Whatever it was, no program has failed a test.
-            let _ = print::start_error(&error, args.json);
-            return 125;
-        }
+        Err(Failure::Start(error)) => return print::not_tested(&error, args.json),
     };
     let mut failed = 0;
     if let Some((path, file)) = &mut junit
@@ -96,6 +93,7 @@ pub(crate) fn test(args: Test) -> i32 {
     }
     if !args.quiet {
         print::weakened(&results.weakened);
+        print::lowered(&results.clamped);
     }
     let printed = if args.json {
         print::json(&results)
@@ -115,9 +113,11 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
             hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
         }));
     }
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
     Ok(run_all(args, &work, |name, file| {
         let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, OutputExcess::Kill);
+        let request = Request { activated: activated.clone(), ..request };
         Done::of(name, run_until(request, Some(cancel)), None)
     }))
 }
@@ -125,13 +125,20 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
 /// One program, and cases for it.
 fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     request::check(&args.wants)?;
+    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let (name, request) = program_of(args)?;
+    let request = Request { activated, ..request };
     let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
     let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
     let results = match prepare(&request, Some(cancel))? {
         Preparation::Failed(report) => {
             let all = work.iter().map(|(name, _)| Tested::of(name, &report, None)).collect();
-            Results { compile: Some(Used::of(&report)), weakened: report.weakened.clone(), ..Results::of(all) }
+            Results {
+                compile: Some(Used::of(&report)),
+                weakened: report.weakened.clone(),
+                clamped: report.clamped.clone(),
+                ..Results::of(all)
+            }
         }
         Preparation::Ready(program) => {
             let results = run_all(args, &work, |name, case| run(&program, name, case, args.compare, cancel));
@@ -167,15 +174,33 @@ fn program_of(args: &Test) -> Result<(String, Request), Refused> {
 struct Done {
     tested: Tested,
     weakened: Vec<Weakening>,
+    clamped: Vec<Clamp>,
 }
 
 impl Done {
+    fn failed(tested: Tested) -> Self {
+        Self { tested, weakened: Vec::new(), clamped: Vec::new() }
+    }
+
     fn of(name: &str, outcome: Result<Report, StartError>, expected: Option<(&[u8], Compare)>) -> Self {
         match outcome {
-            Ok(report) => Self { tested: Tested::of(name, &report, expected), weakened: report.weakened },
-            Err(error) => Self { tested: Tested::not_started(name, &error), weakened: Vec::new() },
+            Ok(report) => {
+                Self { tested: Tested::of(name, &report, expected), weakened: report.weakened, clamped: report.clamped }
+            }
+            Err(error) => Self::failed(Tested::not_started(name, &error)),
         }
     }
+}
+
+/// Each thing once, in order.
+fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// Runs one case. Its files are read only now: all of them together may be large.
@@ -186,7 +211,7 @@ fn run(program: &Prepared, name: &str, case: &Case, how: Compare, cancel: Borrow
             let outcome = program.run(Input::Bytes(input), Output::Keep, Some(cancel));
             Done::of(name, outcome, Some((&expected, how)))
         }
-        (Err(because), _) | (_, Err(because)) => Done { tested: Tested::failed(name, because), weakened: Vec::new() },
+        (Err(because), _) | (_, Err(because)) => Done::failed(Tested::failed(name, because)),
     }
 }
 
@@ -212,12 +237,9 @@ fn run_all<C: Sync>(args: &Test, work: &[(String, C)], run: impl Fn(&str, &C) ->
         progress.step(failed);
     });
     drop(progress);
-    let weakened = all.iter().flatten().map(|done| done.weakened.clone()).find(|weakened| !weakened.is_empty());
+    let weakened = each_once(all.iter().flatten().flat_map(|done| done.weakened.iter().cloned()));
+    let clamped = each_once(all.iter().flatten().flat_map(|done| done.clamped.iter().cloned()));
     let tested = all.into_iter().zip(work);
     let tested = tested.map(|(done, (name, _))| done.map_or_else(|| Tested::not_run(name), |done| done.tested));
-    Results {
-        jobs: jobs.get().min(work.len()),
-        weakened: weakened.unwrap_or_default(),
-        ..Results::of(tested.collect())
-    }
+    Results { jobs: jobs.get().min(work.len()), weakened, clamped, ..Results::of(tested.collect()) }
 }

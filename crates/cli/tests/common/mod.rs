@@ -2,6 +2,8 @@
 //! left.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "for tests; each uses a part")]
 
+pub(crate) mod etc;
+
 use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
