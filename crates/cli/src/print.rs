@@ -13,6 +13,7 @@ use std::{
 
 use palisade::{
     Base, Plan, StartError,
+    config::Row,
     environment::EnvironmentError,
     spec::{Clamp, FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
@@ -97,6 +98,23 @@ pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 
 /// What kept all tests from starting. Whatever it was, no program has failed one.
 pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
+}
+
+/// What a project's file opens.
+pub(crate) fn notices(notices: &[String]) {
+    for notice in notices {
+        err(&format!("palisade: {notice}\n"));
+    }
+}
+
+/// Every value that holds, and who says so.
+pub(crate) fn rows(rows: &[Row]) -> i32 {
+    let cells: Vec<[String; 3]> =
+        rows.iter().map(|row| [row.key.clone(), row.value.to_string(), row.from.to_string()]).collect();
+    let width = |column: usize| cells.iter().map(|cells| cells[column].chars().count().min(40)).max().unwrap_or(0);
+    let (key, value) = (width(0), width(1));
+    let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));
+    out(&legible(&lines.collect::<String>()))
 }
 
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {

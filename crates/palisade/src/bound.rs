@@ -8,8 +8,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
-    Capabilities, Clamp, FilesPolicy, HostileCalls, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy, Request,
-    Seen, Strictness, changes,
+    Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy,
+    Request, Seen, Strictness, changes,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     host,
     job::{Access, Base, Given, Job, Shown},
     language::WORK,
+    layers,
     policies::{Mode, PolicyError},
 };
 
@@ -50,6 +51,11 @@ impl Resolved {
                 hint: "leave --backend out".to_owned(),
             }),
         }
+    }
+
+    /// Its overlays.
+    pub(crate) fn layers(&self) -> &[Layers] {
+        &self.job.layers
     }
 
     /// Adds files to be copied in: what an earlier job made.
@@ -153,7 +159,7 @@ impl Bounds {
             if job.base == Base::Host {
                 bound.check(&Shown::read(Path::new("/")))?;
             }
-            for shown in trees(&job) {
+            for shown in &trees(&job) {
                 bound.check(shown)?;
             }
             // What the policy hides has become the job's; should anything be missing, it is hidden all the same.
@@ -172,6 +178,7 @@ impl Bounds {
             job.capabilities = job.capabilities.meet(bound.policy.capabilities);
             job.hostile_calls = job.hostile_calls.max(bound.policy.hostile_calls);
         }
+        layers::check_hidden(&job)?;
         Ok(Resolved {
             job,
             clamped,
@@ -217,7 +224,7 @@ impl Bound {
         if allowed && is_plain {
             return Ok(());
         }
-        let hint = if at == Path::new(WORK) {
+        let hint = if at == Path::new(WORK) && *access == Access::Read {
             "leave --with-dir out: the file alone is copied in".to_owned()
         } else {
             format!(
@@ -239,9 +246,10 @@ impl Bound {
 }
 
 /// Every host tree that a job shows. All fields stand here, so that a new one cannot be forgotten.
-fn trees(job: &Job) -> &[Shown] {
+fn trees(job: &Job) -> Vec<Shown> {
     let Job {
         shown,
+        layers,
         // Copies of what the caller read, as its standard input is.
         given: _,
         // The sandbox's own.
@@ -263,7 +271,7 @@ fn trees(job: &Job) -> &[Shown] {
         hostile_calls: _,
         limits: _,
     } = job;
-    shown
+    shown.iter().cloned().chain(layers.iter().flat_map(layers::trees)).collect()
 }
 
 /// Host paths of a request: as they were asked for, and where they are. What is not there is an error of its own, later.

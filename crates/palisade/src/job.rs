@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Capabilities, HostileCalls, Keep, Limits, NetworkPolicy, Outputs, Terminal};
+use palisade_spec::{Capabilities, HostileCalls, Keep, Layers, Limits, NetworkPolicy, Outputs, Terminal};
 use palisade_sys::Identity;
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub struct Job {
     pub base: Base,
     /// Host trees at their own or another place, in order.
     pub shown: Vec<Shown>,
+    /// Host directories laid over each other, outer places first. All paths are canonical.
+    pub layers: Vec<Layers>,
     /// Host paths that no tree above may show: canonical.
     pub hidden: Vec<PathBuf>,
     /// Files put in as copies.

@@ -7,6 +7,8 @@ mod bound;
 mod ceiling;
 mod changes;
 mod collect;
+pub mod config;
+mod conflicts;
 mod copied;
 mod credentials;
 mod diagnose;
@@ -17,6 +19,7 @@ mod host;
 mod into;
 mod job;
 pub mod language;
+mod layers;
 mod native;
 mod outputs;
 mod overhead;
@@ -25,9 +28,13 @@ mod prepare;
 pub mod probe;
 mod resolve;
 mod run;
+mod running;
+mod sandbox;
 mod supervise;
+mod task;
 mod trees;
 
+pub use conflicts::conflicts;
 pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};
 pub use host::Ids;
@@ -35,9 +42,18 @@ pub use job::{Access, Base, Given, Held, Job, Overlay, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use overhead::{Measured, Overhead, measure};
 pub use palisade_spec as spec;
+pub use palisade_spec::{Policy, Report};
 pub use policies::{
     Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
     useless,
 };
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
+pub use running::Running;
+pub use sandbox::{Command, Sandbox};
+pub use task::{SandboxBuilder, Task};
+
+/// The page of the manual, whose examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Manual;

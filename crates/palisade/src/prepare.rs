@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
     },
 };
 
@@ -18,6 +19,7 @@ use crate::{
     bound::Resolved,
     changes,
     collect::collect,
+    conflicts::{self, Found},
     error::StartError,
     host::Host,
     job::{Access, Given, Job},
@@ -47,6 +49,7 @@ pub enum Preparation {
 pub struct Prepared {
     launch: Launch,
     compile: Option<Box<Report>>,
+    conflicts: Found,
     excess: OutputExcess,
     strictness: Strictness,
     /// When work on the program's own stage began, in nanoseconds of the monotonic clock.
@@ -63,13 +66,28 @@ pub struct Prepared {
 /// # Errors
 /// Everything that is wrong with the request, and every reason why this host cannot hold it.
 pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Preparation, StartError> {
+    prepare_for(request, Watch { cancel, started: None })
+}
+
+/// Who watches a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch<'a> {
+    /// Becomes readable when the run is to stop.
+    pub(crate) cancel: Option<BorrowedFd<'a>>,
+    /// Told that something runs: the compiler, or the program.
+    pub(crate) started: Option<&'a Sender<()>>,
+}
+
+/// As [`prepare`].
+pub(crate) fn prepare_for(request: &Request, watch: Watch<'_>) -> Result<Preparation, StartError> {
     let mut begun = now();
     let mut jobs = resolve(request)?;
     let host = Host::look().map_err(StartError::io("look at this host"))?;
     let Some(mut last) = jobs.pop() else { return Err(StartError::NoBackend { refusals: Vec::new() }) };
+    let conflicts = conflicts::asked_for(last.layers())?;
     let mut compile = None;
     for job in jobs {
-        let (report, left) = build(request, job, &host, begun, cancel)?;
+        let (report, left) = build(request, job, &host, begun, watch)?;
         if !report.success {
             let compile = Some(Box::new(report.clone()));
             return Ok(Preparation::Failed(Box::new(Report { compile, ..report })));
@@ -82,6 +100,7 @@ pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Prep
     Ok(Preparation::Ready(Prepared {
         launch: backend::choose(request.backend, last, &host)?,
         compile,
+        conflicts,
         excess,
         strictness,
         begun,
@@ -98,18 +117,13 @@ impl Prepared {
     /// # Errors
     /// If the program could not be started; whatever it does afterwards is in the report.
     pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-        let report = self.run_since(now(), stdin, output, cancel)?;
+        let report = self.run_since(now(), stdin, output, Watch { cancel, started: None })?;
         Ok(Report { compile: self.compile.clone(), ..report })
     }
 
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
-    pub(crate) fn run_once(
-        self,
-        stdin: Input,
-        output: Output,
-        cancel: Option<BorrowedFd<'_>>,
-    ) -> Result<Report, StartError> {
-        let report = self.run_since(self.begun, stdin, output, cancel)?;
+    pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
+        let report = self.run_since(self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })
     }
 
@@ -119,17 +133,14 @@ impl Prepared {
         self.compile.as_deref()
     }
 
-    fn run_since(
-        &self,
-        begun: u64,
-        stdin: Input,
-        output: Output,
-        cancel: Option<BorrowedFd<'_>>,
-    ) -> Result<Report, StartError> {
+    fn run_since(&self, begun: u64, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
+        let Watch { cancel, started } = watch;
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
-        let mut connection = Connection { stdin, output, excess, strictness, cancel, begun, upkeep };
+        let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun, upkeep };
         let Finished { report, left } = supervise(&self.launch, &mut connection)?;
+        let Found { listed, omitted } = &self.conflicts;
+        let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
         Ok(files_of(&self.launch.job, report, &left))
     }
 }
@@ -162,7 +173,7 @@ fn build(
     job: Resolved,
     host: &Host,
     begun: u64,
-    cancel: Option<BorrowedFd<'_>>,
+    watch: Watch<'_>,
 ) -> Result<(Report, Vec<Given>), StartError> {
     let (excess, strictness) = (job.output_excess(), job.strictness());
     let launch = backend::choose(request.backend, job, host)?;
@@ -171,7 +182,8 @@ fn build(
         output: Output::Keep,
         excess,
         strictness,
-        cancel,
+        cancel: watch.cancel,
+        started: watch.started,
         begun,
         upkeep: Upkeep::Done, // the program's own run does it
     };

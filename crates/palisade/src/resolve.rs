@@ -20,7 +20,7 @@ use crate::{
     error::StartError,
     job::{Access, Base, Given, Job, Overlay, Shown},
     language::{self, Language, SearchPath, WORK},
-    outputs,
+    layers, outputs,
     trees::{Trees, is_own, path_error},
 };
 
@@ -66,11 +66,13 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
         }
     };
     let trees = Trees::of(request)?;
+    let layers = layers::resolve(&request.layers)?;
     for job in &mut jobs {
         if let Some(environment) = &request.activated {
             environment::activate(environment, job);
         }
         trees.give(job);
+        job.layers.clone_from(&layers);
         check_limits(&job.limits)?;
     }
     if let Some(last) = jobs.last_mut() {
@@ -130,6 +132,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         directory: WORK.into(),
         base: Base::default(),
         shown: Vec::new(),
+        layers: Vec::new(),
         hidden: Vec::new(),
         given: Vec::new(),
         overlay: None,
@@ -215,6 +218,7 @@ fn source_jobs(
             directory: WORK.into(),
             base: Base::default(),
             shown: job_shown,
+            layers: Vec::new(),
             hidden: Vec::new(),
             given: given.clone(),
             overlay: None,

@@ -8,7 +8,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use palisade_spec::{Backend, Input, Report, Request};
+use palisade_spec::{Backend, Input, Output, Report, Request};
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     error::StartError,
     host::Host,
     native::Launch,
-    prepare::{Preparation, prepare},
+    prepare::{Preparation, Watch, prepare_for},
     resolve::resolve,
 };
 
@@ -56,10 +56,16 @@ pub fn run(request: Request) -> Result<Report, StartError> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_until(mut request: Request, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+pub fn run_until(request: Request, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+    run_for(request, Watch { cancel, started: None })
+}
+
+/// As [`run_until`].
+pub(crate) fn run_for(mut request: Request, watch: Watch<'_>) -> Result<Report, StartError> {
     let stdin = std::mem::replace(&mut request.stdin, Input::Empty);
-    match prepare(&request, cancel)? {
-        Preparation::Ready(prepared) => prepared.run_once(stdin, request.output, cancel),
+    let output = std::mem::replace(&mut request.output, Output::Keep);
+    match prepare_for(&request, watch)? {
+        Preparation::Ready(prepared) => prepared.run_once(stdin, output, watch),
         Preparation::Failed(report) => Ok(*report),
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     hiding,
     host::is_left_out,
     job::{Access, Base, Held, Job, Shown},
+    language::WORK,
 };
 
 /// Places of the sandbox's tree that are palisade's own.
@@ -74,6 +75,9 @@ impl Trees {
         for one in asked {
             shown.push(one.checked(base, taken)?);
         }
+        if let Some(work) = &request.work {
+            shown.push(writable_work(work, &hidden)?);
+        }
         place(&mut shown, base);
         // The source file's directory is shown elsewhere, and no less.
         let all: Vec<Shown> = shown.iter().cloned().chain(source).collect();
@@ -93,6 +97,25 @@ impl Trees {
         }));
         job.hidden.extend(self.hidden.iter().cloned());
     }
+}
+
+/// A host directory that the program sees as /work.
+fn writable_work(work: &Path, hidden: &[PathBuf]) -> Result<Shown, StartError> {
+    let from = work.canonicalize().map_err(|error| path_error(work, &error))?;
+    let at = Path::new(WORK);
+    let wrong = |because: &str| StartError::Path {
+        path: work.to_owned(),
+        because: because.to_owned(),
+        hint: "name a directory made for the program".to_owned(),
+    };
+    if is_own(&from, at) || !from.is_dir() {
+        return Err(wrong("it cannot be the program's /work"));
+    }
+    if hidden.iter().any(|hide| from.starts_with(hide)) {
+        return Err(wrong("it has to be hidden"));
+    }
+    let held = Held::open(&from).map_err(|error| path_error(work, &error))?;
+    Ok(Shown { from, at: at.to_owned(), access: Access::Write, held: Some(Arc::new(held)) })
 }
 
 fn source_directory(request: &Request) -> Result<Option<Shown>, StartError> {

@@ -7,6 +7,7 @@
 mod cost;
 mod environment;
 mod files;
+mod layers;
 mod limits;
 mod policy;
 mod report;
@@ -19,6 +20,7 @@ pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, 
 pub use files::{
     Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
 };
+pub use layers::{Conflicts, Difference, LayerConflict, Layers, Upper};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,

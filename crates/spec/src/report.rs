@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     files::{Changes, Left, Taken},
+    layers::LayerConflict,
     limits::Limits,
     request::Backend,
     signal::Signal,
@@ -61,6 +62,12 @@ pub struct Report {
     pub weakened: Vec<Weakening>,
     /// What was asked for and lowered.
     pub clamped: Vec<Clamp>,
+    /// What the layers of the request disagree about, the first 100; compared only if that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layer_conflicts: Vec<LayerConflict>,
+    /// Conflicts beyond those listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub layer_conflicts_omitted: u64,
     /// The limits that held.
     pub limits: Limits,
     /// Where the launch spent its time.
@@ -90,6 +97,10 @@ impl Serialize for Phases {
 
 fn rounded<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(round(*ms))
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn round(ms: f64) -> f64 {

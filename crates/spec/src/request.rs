@@ -1,12 +1,13 @@
 //! What to run, with what, under which policy.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, fs::File, path::PathBuf, str::FromStr, sync::Arc};
 
 use serde::Serialize;
 
 use crate::{
     environment::Environment,
     files::Files,
+    layers::Layers,
     policy::{NamedPolicy, Policy},
 };
 
@@ -27,6 +28,10 @@ pub struct Request {
     pub output: Output,
     /// Where it works, and which files go in and come out.
     pub files: Files,
+    /// A host directory that the program sees as `/work`, and may **write on the host**.
+    pub work: Option<PathBuf>,
+    /// Host directories laid over each other, put over everything else, outer ones first.
+    pub layers: Vec<Layers>,
     /// A terminal instead of three pipes; `None` for pipes.
     pub terminal: Option<Terminal>,
     /// What it may do.
@@ -49,6 +54,8 @@ impl Request {
             stdin: Input::Empty,
             output: Output::Keep,
             files: Files::default(),
+            work: None,
+            layers: Vec::new(),
             terminal: None,
             policy: Policy::default(),
             policies: Vec::new(),
@@ -84,7 +91,7 @@ pub enum Siblings {
 }
 
 /// What the program reads on its standard input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// Nothing: end of file at once.
     Empty,
@@ -92,15 +99,25 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// The caller's own standard input, passed on as the program reads it.
     Inherit,
+    /// A file, pipe or socket, passed on as the program reads it.
+    File(Arc<File>),
 }
 
 /// Where the program's output goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Kept for the report, up to the output limit.
     Keep,
     /// Passed on live to the caller's own streams, unchanged; counted, not kept.
     Pass,
+    /// Passed on live, unchanged; counted, not kept. A file grows to the output limit at most. A reader of a pipe who is
+    /// slow makes the program wait, as any pipe does; one who is gone makes it get SIGPIPE.
+    To {
+        /// For standard output.
+        stdout: Arc<File>,
+        /// For standard error.
+        stderr: Arc<File>,
+    },
 }
 
 /// A pseudo-terminal of the sandbox's own as the program's three streams; never a terminal of the caller.
@@ -134,6 +151,48 @@ pub enum Backend {
     Native,
     /// No isolation at all (R18). Only by name.
     None,
+    /// One that has a name (R2 to R17) and is not in this version: asking for it is understood, and refused with that reason.
+    #[serde(untagged)]
+    Missing(&'static str),
+}
+
+impl Backend {
+    /// Every name that can be asked for; this version has the first three.
+    pub const NAMES: [&str; 22] = [
+        "auto",
+        "native",
+        "none",
+        "bubblewrap",
+        "chroot",
+        "crun",
+        "docker",
+        "firecracker",
+        "firejail",
+        "gvisor",
+        "kata",
+        "lxc",
+        "macos",
+        "nspawn",
+        "podman",
+        "qemu",
+        "qemu-microvm",
+        "runc",
+        "unshare",
+        "wasm",
+        "windows",
+        "youki",
+    ];
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::None => "none",
+            Self::Missing(name) => name,
+        })
+    }
 }
 
 /// A backend name that does not exist.
@@ -149,7 +208,35 @@ impl FromStr for Backend {
             "auto" => Ok(Self::Auto),
             "native" => Ok(Self::Native),
             "none" => Ok(Self::None),
-            _ => Err(BackendParseError(text.to_owned())),
+            _ => Self::NAMES
+                .into_iter()
+                .find(|name| *name == text)
+                .map(Self::Missing)
+                .ok_or_else(|| BackendParseError(text.to_owned())),
         }
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+impl From<String> for Input {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<File> for Input {
+    fn from(file: File) -> Self {
+        Self::File(Arc::new(file))
     }
 }

@@ -26,7 +26,7 @@ use std::{
 
 use palisade::{
     Preparation, Prepared, StartError, prepare, run_until,
-    spec::{Clamp, Input, Output, OutputExcess, Report, Request, Weakening},
+    spec::{Clamp, Input, Output, Report, Request, Weakening},
 };
 
 pub(crate) use self::compare::Compare;
@@ -38,8 +38,8 @@ use self::{
     verdict::{Tested, Used, Verdict},
 };
 use crate::{
-    args::Test,
-    environment,
+    args::{Excess, Test},
+    config::{self, Held},
     print::{
         self,
         progress::{Progress, Show},
@@ -104,30 +104,35 @@ pub(crate) fn test(args: Test) -> i32 {
     if failed + printed == 0 { results.exit_code } else { 125 }
 }
 
+/// What holds for each of them. Too much output is a verdict here, so it always ends a program.
+fn held(args: &Test) -> Result<Held, StartError> {
+    let held = config::hold(&args.wants, Some(Excess::Kill))?;
+    if !args.quiet {
+        print::notices(&held.settled.notices);
+    }
+    Ok(held)
+}
+
 /// Each file is a program.
 fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
-    request::check(&args.wants)?;
+    let held = held(args)?;
     if args.files.is_empty() {
         return Err(Failure::Refused(Refused {
             what: "there is nothing to test".to_owned(),
             hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
         }));
     }
-    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
     Ok(run_all(args, &work, |name, file| {
-        let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, OutputExcess::Kill);
-        let request = Request { activated: activated.clone(), ..request };
+        let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, &held);
         Done::of(name, run_until(request, Some(cancel)), None)
     }))
 }
 
 /// One program, and cases for it.
 fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
-    request::check(&args.wants)?;
-    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
-    let (name, request) = program_of(args)?;
-    let request = Request { activated, ..request };
+    let held = held(args)?;
+    let (name, request) = program_of(args, &held)?;
     let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
     let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
     let results = match prepare(&request, Some(cancel))? {
@@ -148,15 +153,14 @@ fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     Ok(Results { program: Some(name), compare: Some(args.compare), ..results })
 }
 
-fn program_of(args: &Test) -> Result<(String, Request), Refused> {
-    let excess = OutputExcess::Kill;
+fn program_of(args: &Test, held: &Held) -> Result<(String, Request), Refused> {
     match (args.files.as_slice(), args.arguments.split_first()) {
         ([file], _) => {
-            let request = request::source(file.clone(), args.arguments.clone(), &args.wants, excess);
+            let request = request::source(file.clone(), args.arguments.clone(), &args.wants, held);
             Ok((file.display().to_string(), request))
         }
         ([], Some((command, arguments))) => {
-            let request = request::command(command.clone(), arguments.to_vec(), &args.wants, excess)?;
+            let request = request::command(command.clone(), arguments.to_vec(), &args.wants, held)?;
             Ok((args.arguments.join(" "), request))
         }
         ([], None) => Err(Refused {

@@ -82,6 +82,7 @@ fn refusals(job: &Job) -> Vec<Refusal> {
     let wants = [
         (job.base == Base::Host, "the host's files read-only (--filesystem read-only)"),
         (!job.hidden.is_empty(), "hidden paths"),
+        (!job.layers.is_empty(), "directories laid over each other"),
         (job.overlay.is_some(), "a copy-on-write view of a directory (--overlay)"),
         (job.outputs.is_some(), "outputs out of the program's own places (--output)"),
     ];

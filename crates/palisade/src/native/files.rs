@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::NetworkPolicy;
+use palisade_spec::{Layers, NetworkPolicy, Upper};
 use serde::Serialize;
 
 use crate::{
@@ -42,6 +42,15 @@ pub enum Entry {
     Cover {
         /// Where.
         at: PathBuf,
+    },
+    /// Host directories laid over each other.
+    Layers {
+        /// In the sandbox.
+        at: PathBuf,
+        /// On the host; the leftmost wins.
+        lower: Vec<PathBuf>,
+        /// Where writes go.
+        upper: Upper,
     },
     /// A symbolic link.
     Link {
@@ -261,6 +270,15 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
             });
         }
     }
+    for (index, layers) in job.layers.iter().enumerate() {
+        let at = &layers.at;
+        let covered = late.iter().any(|outer| at.starts_with(&outer.at))
+            || job.layers.iter().take(index).any(|outer| at.starts_with(&outer.at))
+            || in_scratch(at);
+        if !covered {
+            tree.push(Entry::Directory { at: at.clone() });
+        }
+    }
     let overlaid = late.iter().find(|shown| shown.access == Access::Overlay);
     if overlaid.is_some() {
         tree.push(Entry::Directory { at: UPPER.into() });
@@ -282,12 +300,21 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
             tree.push(Entry::Overlay { at: shown.at.clone() });
         }
     }
+    tree.extend(job.layers.iter().map(stack));
     let hides = hides(&tree, &job.hidden);
     tree.extend(hides);
     if overlaid_is_there(&tree) {
         tree.push(Entry::Hide { at: UPPER.into() });
     }
     tree
+}
+
+fn stack(layers: &Layers) -> Entry {
+    match (&*layers.lower, &layers.upper) {
+        // The kernel makes no overlay of one directory alone.
+        ([one], Upper::ReadOnly) => read_only(one.clone(), layers.at.clone(), Kind::Directory),
+        (lower, upper) => Entry::Layers { at: layers.at.clone(), lower: lower.to_owned(), upper: upper.clone() },
+    }
 }
 
 fn overlaid_is_there(tree: &[Entry]) -> bool {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     files::{self, Entry, is_enterable},
-    limits,
+    layers as stacks, limits,
     owners::owners,
 };
 use crate::{
@@ -111,6 +111,7 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
             );
         }
     }
+    stacks::refuse_closed(&job, host, &mut refusals);
     let owners = owners(&job, host, &mut refusals);
     let Some(anchor) = anchor.filter(|_| refusals.is_empty()) else { return Err(refusals) };
 

@@ -8,6 +8,7 @@
 
 mod files;
 mod launch;
+mod layers;
 mod limits;
 mod owners;
 mod script;

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Keep, NetworkPolicy};
+use palisade_spec::{Keep, NetworkPolicy, Upper};
 use palisade_sys::{
     Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
     landlock::{Rules, Tcp, access},
@@ -19,6 +19,7 @@ use super::{
     HOST_NAME,
     files::{EMPTY, Entry, HIDDEN, Kind, ROOT_INODES, UPPER},
     launch::{Launch, Wall},
+    layers::Stacks,
     owners::HOST_TREE,
     syscalls::{self, SetId},
 };
@@ -58,7 +59,11 @@ pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Op
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
     let mut trees = Vec::new();
+    let mut stacks = Stacks::of(&launch.tree);
     for entry in &launch.tree {
+        if let Entry::Layers { lower, upper, .. } = entry {
+            trees.push(stacks.open(&mut builder, lower, upper)?);
+        }
         if let Entry::Host { from, access, owner, held, .. } = entry {
             let slot = builder.next_slot()?;
             let read_only = if *access == Access::Write { 0 } else { libc::MOUNT_ATTR_RDONLY };
@@ -84,6 +89,7 @@ pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Op
         over: c_path(&launch.anchor)?,
         options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
     });
+    stacks.mount(&mut builder, launch.job.limits.tmp_inodes)?;
     let mut trees = trees.into_iter();
     for entry in &launch.tree {
         builder.entry(entry, &mut trees, launch)?;
@@ -213,6 +219,9 @@ fn landlock(launch: &Launch) -> io::Result<Rules> {
             Entry::Scratch { at, .. } | Entry::Overlay { at } => {
                 rules.allow(c_path(at)?, access::READ | access::WRITE);
             }
+            Entry::Layers { at, upper, .. } if *upper != Upper::ReadOnly => {
+                rules.allow(c_path(at)?, access::READ | access::WRITE);
+            }
             Entry::Host { at, access: Access::Write, kind, .. } => {
                 let rights = access::READ | access::WRITE;
                 let rights = if *kind == Kind::File { rights & access::OF_FILES } else { rights };
@@ -224,15 +233,15 @@ fn landlock(launch: &Launch) -> io::Result<Rules> {
     Ok(rules)
 }
 
-struct Builder {
-    ops: Vec<Op>,
+pub(super) struct Builder {
+    pub(super) ops: Vec<Op>,
     made: HashSet<PathBuf>,
     slot: usize,
     sealed: bool,
 }
 
 impl Builder {
-    fn next_slot(&mut self) -> io::Result<Slot> {
+    pub(super) fn next_slot(&mut self) -> io::Result<Slot> {
         if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
@@ -245,7 +254,7 @@ impl Builder {
         if self.sealed { c_path(at) } else { c_path(at.strip_prefix("/").unwrap_or(at)) }
     }
 
-    fn directory(&mut self, at: &Path) -> io::Result<()> {
+    pub(super) fn directory(&mut self, at: &Path) -> io::Result<()> {
         if at == Path::new("/") || self.made.contains(at) {
             return Ok(());
         }
@@ -278,6 +287,12 @@ impl Builder {
         match entry {
             Entry::Host { at, kind, .. } => {
                 self.mount_point(at, *kind)?;
+                if let Some(slot) = trees.next() {
+                    self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
+                }
+            }
+            Entry::Layers { at, .. } => {
+                self.directory(at)?;
                 if let Some(slot) = trees.next() {
                     self.ops.push(Op::AttachTree { slot, at: self.place(at)? });
                 }
@@ -444,11 +459,11 @@ fn set_id(launch: &Launch) -> SetId {
     if launch.tree.iter().any(mapped) { SetId::Refused } else { SetId::Free }
 }
 
-fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
     CString::new(text)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
+pub(super) fn c_path(path: &Path) -> io::Result<CString> {
     c_string(path.as_os_str().as_bytes())
 }

@@ -55,6 +55,7 @@ impl Circumstances {
                 fix: Some(format!("{}modprobe overlay", self.caller.sudo())),
             },
             (F::Overlay, libc::EPERM | libc::EINVAL) if !self.restricted_by_apparmor() => needs_linux("5.11"),
+            (F::ManyLayers, libc::EINVAL | libc::ENOSYS) => needs_linux("6.5"),
             (F::Landlock, libc::ENOSYS) => built_without("CONFIG_SECURITY_LANDLOCK=y (Linux 5.13)"),
             (F::Landlock, libc::EOPNOTSUPP) => self.landlock_is_off(),
             (F::Filter | F::Notifications, libc::EINVAL | libc::ENOSYS) => {

@@ -42,6 +42,7 @@ pub enum Feature {
     NewProc,
     Loopback,
     Overlay,
+    ManyLayers,
     Terminals,
     NoNewPrivileges,
     Capabilities,
@@ -56,7 +57,7 @@ use Feature as F;
 
 impl Feature {
     /// Every one, in an order in which each comes after those it needs.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         F::Clone3,
         F::PidFd,
         F::CloseRange,
@@ -75,6 +76,7 @@ impl Feature {
         F::PivotRoot,
         F::NewProc,
         F::Overlay,
+        F::ManyLayers,
         F::Terminals,
         F::Loopback,
         F::NoNewPrivileges,
@@ -109,7 +111,8 @@ impl Feature {
             ),
             F::PivotRoot => ("pivot_root", "native sandbox", "the host's /usr was gone"),
             F::NewProc => ("new /proc", "native sandbox", "mounted, and it shows the namespace's own pid 1"),
-            F::Overlay => ("overlay of one's own", "layers of files (a later version)", "mounted and written"),
+            F::Overlay => ("overlay of one's own", "layers", "mounted and written"),
+            F::ManyLayers => ("overlay built layer by layer", "more than 64 layers", "mounted and read"),
             F::Terminals => ("terminals of one's own", "--tty", "a devpts was mounted, and a terminal of it opened"),
             F::Loopback => ("loopback", "--network=loopback", "brought up"),
             F::NoNewPrivileges => ("no_new_privs", "every wall", "set and read back"),
@@ -147,6 +150,7 @@ impl Feature {
             | F::IpcNamespace
             | F::UtsNamespace
             | F::CgroupNamespace => &[F::UserNamespace],
+            F::ManyLayers => &[F::Overlay],
             F::PrivateMounts => &[F::MountNamespace],
             F::Tmpfs => &[F::PrivateMounts, F::IdMaps],
             F::ReadOnlyBind | F::PivotRoot | F::Overlay => &[F::Tmpfs],
@@ -161,7 +165,7 @@ impl Feature {
     /// than none: runs would report it.
     const fn is_optional(self, host: &Host) -> bool {
         match self {
-            F::Overlay | F::Terminals | F::Loopback => true,
+            F::Overlay | F::ManyLayers | F::Terminals | F::Loopback => true,
             F::Landlock => host.landlock == 0,
             _ => false,
         }

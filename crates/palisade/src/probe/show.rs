@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString};
 
 use palisade_sys::{
-    Namespaces as N, Op, Script, Slot, Trial,
+    LayerRole, Namespaces as N, Op, Script, Slot, Trial,
     landlock::{Rules, Tcp},
     seccomp::SockFilter,
 };
@@ -101,6 +101,15 @@ pub(super) fn script(feature: Feature, host: &Host, anchor: CString, code: Vec<S
             let options = c"lowerdir=low,upperdir=up,workdir=work,userxattr";
             let mut ops: Vec<Op> = [c"low", c"up", c"work", c"all"].into_iter().map(directory).collect();
             ops.extend([file(c"low/a"), mount(c"overlay", c"all", options), file(c"all/b")]);
+            (N::USER.and(N::MOUNT), in_new_root(root, ops))
+        }
+        F::ManyLayers => {
+            let mut ops: Vec<Op> = [c"one", c"two", c"two/a", c"all"].into_iter().map(directory).collect();
+            let slot = Slot(0);
+            let layer = |path: &CStr| Op::AddLayer { slot, role: LayerRole::Lower, path: path.to_owned() };
+            ops.extend([Op::BeginOverlay { slot }, layer(c"one"), layer(c"two")]);
+            ops.push(Op::FinishOverlay { slot, attributes: libc::MOUNT_ATTR_RDONLY });
+            ops.extend([Op::AttachTree { slot, at: c"all".to_owned() }, open(c"all/a")]);
             (N::USER.and(N::MOUNT), in_new_root(root, ops))
         }
         F::Terminals => {

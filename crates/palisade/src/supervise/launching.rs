@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::AsFd, time::Duration};
 
-use palisade_spec::{Input, Output, Strictness, Weakening};
+use palisade_spec::{Input, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
@@ -25,14 +25,15 @@ pub(super) fn start<'a>(
     stdin: Input,
 ) -> Result<Run<'a>, StartError> {
     refuse_weakened(connection.strictness, &launch.weakened)?;
-    let cap = cap(launch, connection);
+    let (limit, excess) = (launch.job.limits.output.0, connection.excess);
     let (streams, pipes, typed, terminal) = match launch.job.terminal {
         None => {
-            let (streams, pipes) = Streams::new(stdin, connection.output, cap).map_err(StartError::io("make pipes"))?;
+            let (streams, pipes) =
+                Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
             (streams, Some(pipes), Input::Empty, None)
         }
         Some(size) => {
-            let inherited = stdin == Input::Inherit;
+            let inherited = matches!(stdin, Input::Inherit);
             let entered = if inherited { CallersTerminal::enter(size) } else { Ok(None) };
             let terminal = entered.map_err(StartError::io("make the terminal raw"))?;
             (Streams::none(), None, stdin, terminal)
@@ -111,16 +112,6 @@ pub(super) fn start<'a>(
     Ok(run)
 }
 
-/// Bytes that each stream may have.
-fn cap(launch: &Launch, connection: &Connection<'_>) -> u64 {
-    match connection.output {
-        Output::Keep => launch.job.limits.output.0,
-        // Nothing is kept, so only a limit that kills is one.
-        Output::Pass if connection.excess == palisade_spec::OutputExcess::Cut => u64::MAX,
-        Output::Pass => launch.job.limits.output.0,
-    }
-}
-
 impl Run<'_> {
     /// Reads the child's records until its program is about to be executed.
     fn until_ready(&mut self, script: &Script) -> Result<(), StartError> {
@@ -155,9 +146,10 @@ impl Run<'_> {
                     self.left.take(&self.launch.job, &mut handles);
                     if let (Some(master), Some(terminal)) = (handles.next(), handles.next()) {
                         let typed = std::mem::replace(&mut self.typed, Input::Empty);
-                        let cap = cap(self.launch, self.connection);
-                        self.streams = Streams::of_terminal(typed, self.connection.output, cap, [master, terminal])
-                            .map_err(StartError::io("connect the terminal"))?;
+                        let (limit, excess) = (self.launch.job.limits.output.0, self.connection.excess);
+                        self.streams =
+                            Streams::of_terminal(typed, &self.connection.output, limit, excess, [master, terminal])
+                                .map_err(StartError::io("connect the terminal"))?;
                     }
                 }
                 Ok(Some(Record::Ready { marks, at, listener })) => {
@@ -214,6 +206,11 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
         (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }
+        (Some(Op::MountOverlay { .. } | Op::FinishOverlay { .. }), _) => Some(
+            "nothing may be mounted below a layer; what is above the layers must be on a file system that can take it \
+             (ext4, xfs, btrfs, tmpfs: not an overlay itself); more than 64 layers need Linux 6.5"
+                .to_owned(),
+        ),
         (Some(Op::WorkingDirectory(path)), _) => {
             Some(format!("the working directory {} must exist inside the sandbox", path.to_string_lossy()))
         }

@@ -14,7 +14,7 @@ use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{OnceLock, mpsc::Sender},
     time::Duration,
 };
 
@@ -46,6 +46,8 @@ pub(crate) struct Connection<'a> {
     pub(crate) strictness: Strictness,
     /// Becomes readable when the caller wants the run to stop.
     pub(crate) cancel: Option<BorrowedFd<'a>>,
+    /// Told that the launch has succeeded.
+    pub(crate) started: Option<&'a Sender<()>>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
     /// What is done for the host beside this run.
@@ -160,6 +162,10 @@ struct Times {
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
     let stdin = std::mem::replace(&mut connection.stdin, Input::Empty);
     let mut run = launching::start(launch, connection, stdin)?;
+    if let Some(started) = connection.started {
+        // Whoever wanted to know may have gone.
+        let _ = started.send(());
+    }
     run.until_ended().map_err(StartError::io("supervise the program"))?;
     run.finish()
 }

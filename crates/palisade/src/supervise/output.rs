@@ -5,11 +5,13 @@
 //! excess means (`mod.rs`), the caller's terminal (`terminal.rs`).
 
 use std::{
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
 
-use palisade_spec::{Input, Output, Stream};
+use palisade_spec::{Input, Output, OutputExcess, Stream};
 use rustix::{
     buffer::spare_capacity,
     event::{PollFd, PollFlags, Timespec, poll},
@@ -56,8 +58,21 @@ const TYPED_END: &[u8] = b"\x04\x04";
 enum Source {
     /// The caller's own standard input.
     Stdin,
+    /// Something that the caller has given.
+    File(Arc<File>),
     /// No more than what waits already.
     Ended,
+}
+
+impl Source {
+    /// Where more comes from.
+    fn more(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Stdin => Some(rustix::stdio::stdin()),
+            Self::File(file) => Some(file.as_fd()),
+            Self::Ended => None,
+        }
+    }
 }
 
 /// Bytes on their way from the program.
@@ -87,11 +102,13 @@ enum Portion {
 }
 
 impl Streams {
-    /// Makes the pipes. Passing on needs the caller's streams 1 and 2 to be open.
-    pub(crate) fn new(stdin: Input, output: Output, cap: u64) -> io::Result<(Self, Pipes)> {
+    /// Makes the pipes. Passing on needs the caller's streams 1 and 2 to be open. `limit`: bytes of each stream that are
+    /// kept, and that may pass if more is an excess that kills.
+    pub(crate) fn new(stdin: Input, output: &Output, limit: u64, excess: OutputExcess) -> io::Result<(Self, Pipes)> {
         let (stdin, input) = feed(stdin)?;
-        let (stdout, out) = drain(output, cap, rustix::stdio::stdout())?;
-        let (stderr, err) = drain(output, cap, rustix::stdio::stderr())?;
+        let [out, err] = sinks(output, limit, excess)?;
+        let (stdout, out) = drain(out)?;
+        let (stderr, err) = drain(err)?;
         let streams = Self { input, output: [out, err], chunk: Vec::with_capacity(CHUNK), terminal: None };
         Ok((streams, Pipes([stdin, stdout, stderr])))
     }
@@ -104,8 +121,9 @@ impl Streams {
     /// The streams of a terminal, by both of its ends. All that is printed on it counts as standard output.
     pub(crate) fn of_terminal(
         stdin: Input,
-        output: Output,
-        cap: u64,
+        output: &Output,
+        limit: u64,
+        excess: OutputExcess,
         [master, terminal]: [OwnedFd; 2],
     ) -> io::Result<Self> {
         ioctl_fionbio(&master, true)?;
@@ -113,13 +131,14 @@ impl Streams {
             Input::Empty => (Vec::new(), Source::Ended),
             Input::Bytes(bytes) => (bytes, Source::Ended),
             Input::Inherit => (Vec::new(), Source::Stdin),
+            Input::File(file) => (Vec::new(), Source::File(file)),
         };
         if matches!(source, Source::Ended) {
             waiting.extend_from_slice(TYPED_END);
         }
         let feed = Feed { pipe: fcntl_dupfd_cloexec(&master, 3)?, source, waiting, done: 0, end: TYPED_END };
-        let out =
-            Drain { pipe: Some(master), sink: sink(output, rustix::stdio::stdout())?, cap, stream: Stream::default() };
+        let [(sink, cap), _] = sinks(output, limit, excess)?;
+        let out = Drain { pipe: Some(master), sink, cap, stream: Stream::default() };
         let (input, output) = (Some(feed), [out, Drain::nothing()]);
         Ok(Self { input, output, chunk: Vec::with_capacity(CHUNK), terminal: Some(terminal) })
     }
@@ -133,7 +152,9 @@ impl Streams {
     pub(crate) fn poll_on<'a>(&'a self, list: &mut Vec<PollFd<'a>>) {
         if let Some(feed) = &self.input {
             if feed.waiting.is_empty() {
-                list.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+                if let Some(more) = feed.source.more() {
+                    list.push(PollFd::from_borrowed_fd(more, PollFlags::IN));
+                }
                 // Errors are always reported: the program may close its end while we wait for the caller.
                 list.push(PollFd::new(&feed.pipe, PollFlags::empty()));
             } else {
@@ -205,6 +226,7 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
             }
             (Vec::new(), Source::Stdin)
         }
+        Input::File(file) => (Vec::new(), Source::File(file)),
     };
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
@@ -218,11 +240,12 @@ impl Feed {
             if ready(self.pipe.as_fd(), PollFlags::empty()).contains(PollFlags::ERR) {
                 return Ok(false); // the program has closed its end
             }
-            if ready(rustix::stdio::stdin(), PollFlags::IN).is_empty() {
+            let Some(more) = self.source.more() else { return Ok(false) };
+            if ready(more, PollFlags::IN).is_empty() {
                 return Ok(true);
             }
             self.waiting.reserve(CHUNK);
-            match read(rustix::stdio::stdin(), spare_capacity(&mut self.waiting)) {
+            match read(more, spare_capacity(&mut self.waiting)) {
                 Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
                 Ok(n) if n > 0 => {}
                 // As for any program that reads a directory or a dead terminal: the input ends here.
@@ -244,26 +267,38 @@ impl Feed {
         }
         if self.done >= self.waiting.len() {
             self.waiting.clear();
-            return Ok(matches!(self.source, Source::Stdin));
+            return Ok(self.source.more().is_some());
         }
         Ok(true)
     }
 }
 
-fn drain(output: Output, cap: u64, own: BorrowedFd<'_>) -> io::Result<(OwnedFd, Drain)> {
+fn drain((sink, cap): (Sink, u64)) -> io::Result<(OwnedFd, Drain)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs, Drain { pipe: Some(ours), sink: sink(output, own)?, cap, stream: Stream::default() }))
+    Ok((theirs, Drain { pipe: Some(ours), sink, cap, stream: Stream::default() }))
 }
 
-fn sink(output: Output, own: BorrowedFd<'_>) -> io::Result<Sink> {
+/// Where standard output and error go, and how many bytes of each.
+fn sinks(output: &Output, limit: u64, excess: OutputExcess) -> io::Result<[(Sink, u64); 2]> {
+    let pass = |own: BorrowedFd<'_>| -> io::Result<Sink> {
+        let (to, portion) = unblocked(own)?;
+        Ok(Sink::Pass { to, portion, waiting: Vec::new(), done: 0 })
+    };
+    // Of what passes nothing is kept, so only a limit that kills is one. A file that was given keeps all it gets.
+    let passing = if excess == OutputExcess::Cut { u64::MAX } else { limit };
+    let of_given = |file: &File| if is_regular(file) { limit } else { passing };
     Ok(match output {
-        Output::Keep => Sink::Keep,
-        Output::Pass => {
-            let (to, portion) = unblocked(own)?;
-            Sink::Pass { to, portion, waiting: Vec::new(), done: 0 }
+        Output::Keep => [(Sink::Keep, limit), (Sink::Keep, limit)],
+        Output::Pass => [(pass(rustix::stdio::stdout())?, passing), (pass(rustix::stdio::stderr())?, passing)],
+        Output::To { stdout, stderr } => {
+            [(pass(stdout.as_fd())?, of_given(stdout)), (pass(stderr.as_fd())?, of_given(stderr))]
         }
     })
+}
+
+fn is_regular(file: &File) -> bool {
+    fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// The same pipe, terminal or file under a descriptor of its own that does not block: a slow reader must not hold up the

@@ -125,6 +125,8 @@ impl Run<'_> {
             layers: layers(&self.launch.layers, &weakened),
             weakened,
             clamped: self.launch.clamped.clone(),
+            layer_conflicts: Vec::new(),
+            layer_conflicts_omitted: 0,
             limits: self.launch.job.limits.clone(),
             phases_ms: self.phases(end),
             changes: None,
