@@ -1,8 +1,8 @@
-//! From options about files to a request, and what their outcome means for the exit status.
+//! From options about files to a request.
 
 use std::path::PathBuf;
 
-use palisade::spec::{Existing, Files, Keep, LeftKind, Outputs, Overlay, Report, Request};
+use palisade::spec::{Existing, Files, Keep, Outputs, Overlay, Request};
 
 use crate::args::{self, Exchange};
 
@@ -35,11 +35,4 @@ pub(crate) fn exchange(args: Exchange, request: &mut Request) {
             ..most
         }
     });
-}
-
-/// The exit status, given the one so far: a program that succeeded, and whose files could not be taken, has not.
-pub(crate) fn exit_code(report: &Report, so_far: i32) -> i32 {
-    let incomplete = report.changes.as_ref().is_some_and(|changes| !changes.incomplete.is_empty());
-    let failed = report.outputs_left.iter().any(|left| left.kind == LeftKind::Failed);
-    if so_far == 0 && (incomplete || failed) { 125 } else { so_far }
 }

@@ -68,8 +68,8 @@ fn run_command(args: args::Run) -> i32 {
         Err(error) => return print::refusal(&error, json),
     };
     match palisade::run_until(request, Some(cancel.as_fd())) {
-        Ok(report) if json => files::exit_code(&report, print::report_json(&report)),
-        Ok(report) => files::exit_code(&report, print::verdict(&report, quiet)),
+        Ok(report) if json => print::report_json(&report),
+        Ok(report) => print::verdict(&report, quiet),
         Err(error) => print::start_error(&error, json),
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use palisade::{
-    Plan, StartError,
+    Base, Plan, StartError,
     config::Row,
     environment::EnvironmentError,
     spec::{Clamp, FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
@@ -359,11 +359,20 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
                 limits.tmp_size
             ),
         );
+        if job.base == Base::Host {
+            line("shown", "all of the host's files (read)".to_owned());
+        }
         for shown in &job.shown {
             line(
                 "shown",
                 format!("{} from {} ({:?})", shown.at.display(), shown.from.display(), shown.access).to_lowercase(),
             );
+        }
+        for hidden in &job.hidden {
+            line("hidden", hidden.display().to_string());
+        }
+        if let Some(outputs) = &job.outputs {
+            line("outputs", format!("{} to {}", outputs.patterns.join(" "), outputs.directory.display()));
         }
         for given in &job.given {
             line("given", format!("{} ({} bytes)", given.at.display(), given.size));

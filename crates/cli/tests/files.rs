@@ -163,7 +163,9 @@ fn what_is_hidden_is_covered_by_every_name() {
         let bind = format!("mount --bind {root}/dir {root}/other");
         let run = |options: &str| {
             let line = format!("{} run --quiet {options} -- {line}", place.palisade.display());
-            String::from_utf8(with_mount(place, &bind, &line).stdout).unwrap()
+            let output = with_mount(place, &bind, &line);
+            assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output));
+            String::from_utf8(output.stdout).unwrap()
         };
         fs::set_permissions(tree.path().join("dir/inner"), Permissions::from_mode(0o755)).unwrap();
         let open = run(&format!("--allow-read {root}"));
@@ -265,6 +267,12 @@ fn root_s_program_is_the_owner_of_its_workspace_and_of_nothing_else() {
         assert_eq!(fs::read_to_string(work.join("of-root")).unwrap(), "root's");
         fs::write(work.join("own"), "own").unwrap();
     }
+    // In /tmp, which is not the host's, as well.
+    let closed = place.home().join("closed/work");
+    fs::create_dir_all(&closed).unwrap();
+    fs::set_permissions(place.home().join("closed"), Permissions::from_mode(0o700)).unwrap();
+    let report = place.shell_report("--filesystem read-only --workspace $DIR/closed/work", "echo x > new && pwd");
+    assert_eq!(report.stdout(), format!("{}\n", closed.display()), "{:#}", report.json);
     // What is not given is nobody's business, whoever owns it.
     let report = place.shell_report("", &format!("cat {}/own", work.display()));
     assert_ne!(report.outcome(), "exited 0");

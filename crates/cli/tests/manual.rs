@@ -133,6 +133,7 @@ pages! {
     profiles_prints_what_it_says: "docs/profiles.md",
     limits_prints_what_it_says: "docs/limits.md",
     policy_prints_what_it_says: "docs/policy.md",
+    files_prints_what_it_says: "docs/files.md",
     policies_prints_what_it_says: "docs/policies.md",
     report_prints_what_it_says: "docs/report.md",
     languages_prints_what_it_says: "docs/languages.md",

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use palisade_spec::{Input, Output, OutputExcess, Report, Request, Strictness};
+use palisade_spec::{Input, LeftKind, Output, OutputExcess, Report, Request, Strictness};
 
 use crate::{
     backend,
@@ -145,6 +145,9 @@ impl Prepared {
     }
 }
 
+/// The exit status of R27 for a failure of palisade itself.
+const FILES_FAILED: i32 = 125;
+
 /// The report with what the program left for its caller: outputs, and changes to its overlay.
 fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
     if job.outputs.is_some() {
@@ -154,6 +157,12 @@ fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
     let lower = job.shown.iter().find(|shown| shown.access == Access::Overlay).and_then(|shown| shown.held.as_ref());
     if let (Some(overlay), Some(upper), Some(lower)) = (&job.overlay, &left.upper, lower) {
         report.changes = Some(changes::take(&overlay.changes, upper, &lower.file));
+    }
+    // A program that succeeded, and whose files could not be taken, has not done what its caller wanted.
+    let incomplete = report.changes.as_ref().is_some_and(|changes| !changes.incomplete.is_empty());
+    let failed = report.outputs_left.iter().any(|left| left.kind == LeftKind::Failed);
+    if report.exit_code == 0 && (incomplete || failed) {
+        report.exit_code = FILES_FAILED;
     }
     report
 }

@@ -78,7 +78,7 @@ pub struct Report {
     /// Files that were copied out, if any were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Vec<Taken>>,
-    /// What matched and was not copied out. The command exits with 125 if one of them failed and the program did not.
+    /// What matched and was not copied out. `exit_code` is 125 if one of them failed and the program did not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs_left: Vec<Left>,
     /// The compiler's run, for compiled languages.

@@ -251,9 +251,14 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
     };
     tree.extend(copies(false));
     let (early, late) = by_time(&job.shown, in_scratch);
+    let is_owner_of_nothing = host.ids.groups == palisade_sys::Groups::Drop;
+    if is_owner_of_nothing && job.base == Base::Host {
+        tree.extend(covers(&job.shown.iter().collect::<Vec<_>>(), |path| !is_left_out(path)));
+    }
     tree.extend(early.iter().map(|shown| host_tree(shown, None)));
-    if host.ids.groups == palisade_sys::Groups::Drop {
-        tree.extend(covers(job, &early, &late));
+    if is_owner_of_nothing {
+        let in_early = |path: &Path| early.iter().any(|tree| tree.at == tree.from && path.starts_with(&tree.at));
+        tree.extend(covers(&late, in_early));
     }
     // A mount point for a late tree has to exist before the seal, unless something late covers it.
     for (index, shown) in late.iter().enumerate() {
@@ -344,13 +349,11 @@ fn everything() -> Vec<System> {
     parts
 }
 
-/// Directories that the program may not enter, with something of its own inside: nothing else in them is for it either.
-fn covers(job: &Job, early: &[&Shown], late: &[&Shown]) -> Vec<Entry> {
-    let is_host = |path: &Path| {
-        job.base == Base::Host || early.iter().any(|tree| tree.at == tree.from && path.starts_with(&tree.at))
-    };
+/// Directories of the host that the program may not enter, with something of its own inside: nothing else in them is for it
+/// either.
+fn covers(shown: &[&Shown], is_host: impl Fn(&Path) -> bool) -> Vec<Entry> {
     let mut covers: Vec<PathBuf> = Vec::new();
-    for shown in late {
+    for shown in shown {
         let around: Vec<&Path> = shown.at.ancestors().skip(1).collect();
         let closed =
             around.into_iter().rev().find(|path| path.parent().is_some() && is_host(path) && !is_enterable(path));
