@@ -130,6 +130,7 @@ pages! {
     running_prints_what_it_says: "docs/running.md",
     testing_prints_what_it_says: "docs/testing.md",
     limits_prints_what_it_says: "docs/limits.md",
+    library_prints_what_it_says: "docs/library.md",
     policy_prints_what_it_says: "docs/policy.md",
     policies_prints_what_it_says: "docs/policies.md",
     report_prints_what_it_says: "docs/report.md",
