@@ -12,7 +12,7 @@ use palisade::{
 };
 use serde::Serialize;
 
-use crate::{args::Advise, print};
+use crate::{args::Advise, config, print};
 
 /// Name and version of the form in which the advice is printed as JSON.
 const SCHEMA: &str = "palisade.advice/1";
@@ -52,7 +52,7 @@ pub(crate) fn answer(args: &Advise) -> i32 {
 
 fn look(args: &Advise) -> Result<Answer, StartError> {
     let advice = advise(&args.file, args.language.as_deref())?;
-    let rates = CostRates { memory: args.rate_memory, time: args.rate_time };
+    let rates = config::rates(args.rate_memory, args.rate_time)?;
     let cost = rates.of(advice.limits.memory, advice.limits.cpu_time);
     let method = method()?;
     let overhead = if args.no_measure { None } else { Some(measure(&[method.backend, Backend::None], args.runs)?) };

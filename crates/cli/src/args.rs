@@ -1,9 +1,9 @@
 //! The command line as types. Help, errors and completion come from here. Not here: what a command does.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use palisade::spec::{Backend, Bytes, Copied, CostRates, NamedPolicy, UnitError, parse_duration, parse_rate};
+use palisade::spec::{Backend, Bytes, Copied, Endpoint, Host, Ports, UnitError, parse_duration, parse_rate};
 
 use crate::cases::Compare;
 
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Env(crate::environment::Env),
     /// Run test files, or one program with many inputs, and compare what it prints
     Test(Test),
+    /// Show what holds and who says so; check configuration files
+    Config(Config),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
     /// Recommend limits and a backend for a source file, and say what they cost
@@ -60,9 +62,9 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) exchange: Exchange,
 
-    /// What happens at the output limit
-    #[arg(long, value_enum, default_value_t = Excess::Cut, value_name = "WHAT", help_heading = "Limits")]
-    pub(crate) on_output_limit: Excess,
+    /// What happens at the output limit [default: cut]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Option<Excess>,
 
     /// FILE and its arguments, or `--` and a command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|-- CMD",
@@ -73,21 +75,33 @@ pub(crate) struct Run {
 // What a program gets: the same words for every command that runs one.
 #[derive(Args, Debug)]
 pub(crate) struct Wants {
-    /// Run in a sandbox. It is the default, and here so that it can be said
+    /// Run in a sandbox, which is the default; with a name, under this profile
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "PROFILE")]
     pub(crate) sandbox: Option<String>,
 
-    /// The wall to use: auto, native or none
-    #[arg(long, visible_alias = "sandbox-backend", default_value = "auto", value_name = "BACKEND")]
-    pub(crate) backend: Backend,
+    /// The same as --sandbox=PROFILE
+    #[arg(long, value_name = "PROFILE", conflicts_with = "sandbox")]
+    pub(crate) profile: Option<String>,
+
+    /// The project's configuration file, instead of the nearest palisade.toml or simple.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Read neither the project's nor the user's configuration file
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
+
+    /// The wall to use: auto, native or none [default: auto]
+    #[arg(long, visible_alias = "sandbox-backend", value_name = "BACKEND")]
+    pub(crate) backend: Option<Backend>,
 
     /// Refuse to run if any protection would be weaker than asked for
     #[arg(long)]
     pub(crate) strict: bool,
 
     /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
-    #[arg(long, value_name = "ID", value_parser = crate::policy::named)]
-    pub(crate) policy: Vec<NamedPolicy>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) policy: Vec<String>,
 
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]
@@ -146,17 +160,30 @@ pub(crate) struct Wants {
     pub(crate) output_limit: Option<Bytes>,
 
     /// What happens at a system call that only an attack needs
-    #[arg(long, value_enum, default_value_t = Hostile::Deny, value_name = "WHAT", help_heading = "Permissions")]
-    pub(crate) on_hostile_call: Hostile,
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Permissions")]
+    pub(crate) on_hostile_call: Option<Hostile>,
 
-    /// The network: none, loopback (its own), or allow-all (the host's; `--network` alone means this)
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value_t = Network::None,
-          default_missing_value = "allow-all", value_name = "WHAT", help_heading = "Permissions")]
-    pub(crate) network: Network,
+    /// The network: none (the default), loopback (its own), custom (the destinations of the options below), or allow-all (the
+    /// host's; `--network` alone means this)
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "allow-all",
+          value_name = "WHAT", help_heading = "Permissions")]
+    pub(crate) network: Option<Network>,
 
-    /// Reach only these names (refused: no backend of this version can hold it)
-    #[arg(long, value_name = "NAME", help_heading = "Permissions")]
-    pub(crate) allow_domain: Vec<String>,
+    /// Reach this host: a name, *.NAME, an address or a range of addresses
+    #[arg(long, value_name = "HOST", help_heading = "Permissions")]
+    pub(crate) allow_domain: Vec<Host>,
+
+    /// Ports of --allow-domain, one or a range [default: 80 and 443]
+    #[arg(long, value_name = "PORT", help_heading = "Permissions")]
+    pub(crate) allow_port: Vec<Ports>,
+
+    /// Reach this host at these ports only
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Permissions")]
+    pub(crate) allow_endpoint: Vec<Endpoint>,
+
+    /// Name server that may be asked for names [default: the host's]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Permissions")]
+    pub(crate) dns: Vec<IpAddr>,
 
     #[command(flatten)]
     pub(crate) files: Files,
@@ -281,6 +308,42 @@ pub(crate) struct Exchange {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every value that would hold, and who says so
+    Show(Box<Show>),
+    /// Look for mistakes in FILE, or in all files that would hold here
+    Check(Check),
+    /// Print the JSON Schema of the file, for editors
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) wants: Wants,
+
+    /// What happens at the output limit [default: cut]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Limits")]
+    pub(crate) on_output_limit: Option<Excess>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// A configuration file
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
@@ -306,13 +369,13 @@ pub(crate) struct Advise {
           conflicts_with = "no_measure")]
     pub(crate) runs: u32,
 
-    /// Price of a MiB of the memory limit
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().memory)]
-    pub(crate) rate_memory: f64,
+    /// Price of a MiB of the memory limit [default: 0.0001, or [cost] of palisade.toml]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) rate_memory: Option<f64>,
 
-    /// Price of a second of the processor time limit
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value_t = CostRates::default().time)]
-    pub(crate) rate_time: f64,
+    /// Price of a second of the processor time limit [default: 0.001, or [cost] of palisade.toml]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) rate_time: Option<f64>,
 
     /// The program
     #[arg(value_hint = ValueHint::FilePath)]
@@ -343,6 +406,7 @@ pub(crate) struct Typescript {
 pub(crate) enum Network {
     None,
     Loopback,
+    Custom,
     AllowAll,
 }
 

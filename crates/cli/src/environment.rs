@@ -12,10 +12,7 @@ use palisade::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    args::{Wants, variable},
-    print,
-};
+use crate::{args::variable, print};
 
 #[derive(Args, Debug)]
 pub(crate) struct Env {
@@ -125,20 +122,6 @@ struct Create {
     /// Let packages execute their own code while they are installed, in the installer's sandbox
     #[arg(long, requires = "packages")]
     allow_scripts: bool,
-}
-
-/// The environment that programs are wanted to run in.
-pub(crate) fn wanted(wants: &Wants) -> Result<Option<Environment>, EnvironmentError> {
-    let Some(name) = &wants.env else { return Ok(None) };
-    let environment = Store::new(None)?.open(name)?;
-    match &environment.manifest.profile {
-        Some(profile) => Err(EnvironmentError::Recipe {
-            what: format!("environment `{name}`"),
-            because: format!("it asks for the profile `{profile}`, and this version has no profiles"),
-            hint: "create it again without --profile".to_owned(),
-        }),
-        None => Ok(Some(environment)),
-    }
 }
 
 /// Carries out the command.

@@ -1,37 +1,14 @@
-//! From options about files to a policy and a request, and what their outcome means for the exit status.
+//! From options about files to a request, and what their outcome means for the exit status.
 
-use palisade::spec::{Existing, Files, FilesPolicy, Keep, LeftKind, Outputs, Overlay, Report, Request};
+use std::path::PathBuf;
 
-use crate::{
-    args::{self, Exchange, Filesystem},
-    request::Refused,
-};
+use palisade::spec::{Existing, Files, Keep, LeftKind, Outputs, Overlay, Report, Request};
 
-/// Refuses what contradicts itself.
-pub(crate) fn check(args: &args::Files) -> Result<(), Refused> {
-    let shows = !args.allow_read.is_empty() || !args.allow_write.is_empty() || args.workspace.is_some();
-    if args.filesystem == Some(Filesystem::None) && shows {
-        return Err(Refused {
-            what: "--filesystem none shows nothing, and other options show something".to_owned(),
-            hint: "leave out --filesystem, or --allow-read, --allow-write and --workspace",
-        });
-    }
-    Ok(())
-}
-
-/// What may be seen and changed in its own place.
-pub(crate) fn policy(args: &args::Files) -> FilesPolicy {
-    let whole = (args.filesystem == Some(Filesystem::ReadOnly)).then(|| "/".into());
-    FilesPolicy {
-        read: args.allow_read.iter().cloned().chain(whole).collect(),
-        write: args.allow_write.iter().chain(&args.workspace).cloned().collect(),
-        hidden: args.hide.clone(),
-    }
-}
+use crate::args::{self, Exchange};
 
 /// Where a program works, and what is put there.
-pub(crate) fn given(args: &args::Files) -> Files {
-    Files { directory: args.workspace.clone(), copied: args.file.clone(), ..Files::default() }
+pub(crate) fn given(args: &args::Files, workspace: Option<PathBuf>) -> Files {
+    Files { directory: workspace, copied: args.file.clone(), ..Files::default() }
 }
 
 /// Adds what comes out of one run.

@@ -6,6 +6,7 @@
 mod advise;
 mod args;
 mod cases;
+mod config;
 mod doctor;
 mod environment;
 mod files;
@@ -19,7 +20,6 @@ mod typescript;
 use std::{os::fd::AsFd, process::ExitCode};
 
 use clap::Parser;
-use palisade::spec::Request;
 
 use crate::args::{Cli, Command};
 
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),
+        Command::Config(args) => config::command(args.what),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
@@ -55,12 +56,15 @@ fn run_command(args: args::Run) -> i32 {
     if let Err(error) = terminal::check(&args) {
         return print::refusal(&error, json);
     }
-    let activated = match environment::wanted(&args.wants) {
-        Ok(activated) => activated,
-        Err(error) => return print::environment_error(&error, json),
+    let held = match config::hold(&args.wants, args.on_output_limit) {
+        Ok(held) => held,
+        Err(error) => return print::start_error(&error, json),
     };
-    let request = match request::request(args) {
-        Ok(request) => Request { activated, ..request },
+    if !quiet {
+        print::notices(&held.settled.notices);
+    }
+    let request = match request::request(args, &held) {
+        Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
     match palisade::run_until(request, Some(cancel.as_fd())) {
@@ -71,13 +75,16 @@ fn run_command(args: args::Run) -> i32 {
 }
 
 fn plan_command(args: args::Run) -> i32 {
-    let json = args.json;
-    let activated = match environment::wanted(&args.wants) {
-        Ok(activated) => activated,
-        Err(error) => return print::environment_error(&error, json),
+    let (json, quiet) = (args.json, args.quiet);
+    let held = match config::hold(&args.wants, args.on_output_limit) {
+        Ok(held) => held,
+        Err(error) => return print::start_error(&error, json),
     };
-    let request = match request::request(args) {
-        Ok(request) => Request { activated, ..request },
+    if !quiet {
+        print::notices(&held.settled.notices);
+    }
+    let request = match request::request(args, &held) {
+        Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
     match palisade::plan(&request) {

@@ -63,12 +63,9 @@ pub(crate) fn command(args: &Args) -> i32 {
     done.unwrap_or_else(|error| print::start_error(&StartError::from(error), false))
 }
 
-/// The value of `--policy`.
-pub(crate) fn named(text: &str) -> Result<NamedPolicy, String> {
-    open(text).map(|file| file.policy().clone()).map_err(|error| match error.hint() {
-        Some(hint) => format!("{error}\nhint: {hint}"),
-        None => error.to_string(),
-    })
+/// The policy that was asked for by this id, or the one in this file.
+pub(crate) fn named(text: &str) -> Result<NamedPolicy, PolicyError> {
+    open(text).map(|file| file.policy().clone())
 }
 
 fn open(text: &str) -> Result<PolicyFile, PolicyError> {

@@ -13,8 +13,9 @@ use std::{
 
 use palisade::{
     Plan, StartError,
+    config::Row,
     environment::EnvironmentError,
-    spec::{FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
+    spec::{Clamp, FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
 };
 
 use crate::request::Refused;
@@ -99,6 +100,23 @@ pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
 }
 
+/// What a project's file opens.
+pub(crate) fn notices(notices: &[String]) {
+    for notice in notices {
+        err(&format!("palisade: {notice}\n"));
+    }
+}
+
+/// Every value that holds, and who says so.
+pub(crate) fn rows(rows: &[Row]) -> i32 {
+    let cells: Vec<[String; 3]> =
+        rows.iter().map(|row| [row.key.clone(), row.value.to_string(), row.from.to_string()]).collect();
+    let width = |column: usize| cells.iter().map(|cells| cells[column].chars().count().min(40)).max().unwrap_or(0);
+    let (key, value) = (width(0), width(1));
+    let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));
+    out(&legible(&lines.collect::<String>()))
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
@@ -135,9 +153,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
     }
     if !quiet {
         weakened(&report.weakened);
-        if let Some(lowered) = summary_of_lowered(report) {
-            err(&format!("palisade: {lowered}\n"));
-        }
+        lowered(&report.clamped);
         for line in story(report).into_iter().chain(files(report)) {
             err(&format!("palisade: {line}\n"));
         }
@@ -164,10 +180,10 @@ pub(crate) fn weakened(weakened: &[Weakening]) {
     ));
 }
 
-/// What was asked for and lowered, by whom it was.
-fn summary_of_lowered(report: &Report) -> Option<String> {
+/// What was asked for and lowered, by whom it was, on one line. Nothing if there is nothing.
+pub(crate) fn lowered(clamped: &[Clamp]) {
     let mut by: Vec<(&str, Vec<String>)> = Vec::new();
-    for clamp in &report.clamped {
+    for clamp in clamped {
         let change = format!("{} {} to {}", clamp.what, clamp.asked, clamp.given);
         match by.iter_mut().find(|(because, _)| *because == clamp.because) {
             Some((_, changes)) => changes.push(change),
@@ -175,7 +191,9 @@ fn summary_of_lowered(report: &Report) -> Option<String> {
         }
     }
     let all: Vec<String> = by.iter().map(|(because, changes)| format!("{} ({because})", changes.join(", "))).collect();
-    (!all.is_empty()).then(|| format!("lowered: {}; --quiet hides this", all.join("; ")))
+    if !all.is_empty() {
+        err(&format!("palisade: lowered: {}; --quiet hides this\n", all.join("; ")));
+    }
 }
 
 fn story(report: &Report) -> Vec<String> {

@@ -387,6 +387,18 @@ fn nothing_but_the_table_is_printed_where_there_is_no_terminal() {
     });
 }
 
+#[test]
+fn what_was_lowered_for_all_cases_is_said_once() {
+    everyone(|place| {
+        cases(place, &[("1", "ulimit -n", "90"), ("2", "ulimit -n", "90")]);
+        let line = format!("ulimit -n 90; exec {} test --cases cases -- sh", place.palisade.display());
+        let output = place.output(place.seat.command("/bin/bash").args(["-c", &line]));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.matches("lowered: descriptors 100 to 90 ").count(), 1, "{said}");
+    });
+}
+
 /// `palisade test` in a terminal of its own: everything that it wrote there.
 fn on_a_terminal(place: &Place, environment: &[(&str, &str)]) -> Output {
     let line = format!("{} test --cases {}/cases -- sh", place.palisade.display(), place.home().display());

@@ -189,6 +189,54 @@ fn no_path_leads_to_what_a_ceiling_does_not_let_be_read() {
 }
 
 #[test]
+fn what_a_ceiling_hides_is_hidden_by_every_name_and_in_every_view() {
+    everyone(|place| {
+        tree(place);
+        std::os::unix::fs::symlink(".", place.home().join("again")).unwrap();
+        let whole = ("--filesystem read-only", "$DIR/secret/f");
+        let ways = [
+            ("--allow-read $DIR", "$DIR/secret/f"),
+            ("--allow-read $DIR", "$DIR/public/link/f"),
+            ("--allow-read $DIR/again", "$DIR/again/secret/f"),
+            ("--allow-read $DIR/secret/f", "$DIR/secret/f"),
+            ("--allow-write $DIR/secret --allow-read $DIR", "$DIR/secret/f"),
+            ("--allow-read $DIR --overlay $DIR", "$DIR/secret/f"),
+        ];
+        // The sandbox has a /tmp of its own, whatever it sees of the host.
+        let in_tmp = home(place).starts_with("/tmp/");
+        for (options, file) in ways.into_iter().chain((!in_tmp).then_some(whole)) {
+            let words = format!("run --quiet {options} -- /bin/cat {file}");
+            let free = place.output(&mut below(place, "", &words));
+            assert_eq!(out(&free), "the secret\n", "outside, {words} has to succeed: {}", text(&free));
+            // By its name, and by that of a link to it.
+            for hidden in ["secret", "moved", "public/link"] {
+                let ceiling = format!("[files]\nhidden = ['$DIR/{hidden}']");
+                let held = place.output(&mut below(place, &ceiling, &words));
+                assert!(!text(&held).contains("the secret"), "{hidden}: {words}: {}", text(&held));
+                assert_ne!(held.status.code(), Some(0), "{hidden}: {words}: {}", text(&held));
+            }
+        }
+        // The rest stays to be seen.
+        let words = "run --quiet --allow-read $DIR -- /bin/cat $DIR/public/f";
+        let rest = place.output(&mut below(place, "[files]\nhidden = ['$DIR/secret']", words));
+        assert_eq!(out(&rest), "open\n", "{}", text(&rest));
+    });
+}
+
+#[test]
+fn all_of_the_host_is_narrowed_to_what_a_ceiling_lets_be_read() {
+    everyone(|place| {
+        let words = "run --quiet --filesystem read-only -- /bin/cat /etc/hostname";
+        let name = std::fs::read_to_string("/etc/hostname").unwrap();
+        let seen = |ceiling: &str| out(&place.output(&mut below(place, ceiling, words)));
+        assert!(!name.is_empty() && seen("") == name, "outside, it has to succeed: {}", seen(""));
+        for ceiling in ["[files]\nread_only = ['/srv']", "[files]\nhidden = ['/etc/hostname']"] {
+            assert_eq!(seen(ceiling), "", "{ceiling}");
+        }
+    });
+}
+
+#[test]
 fn nothing_is_written_that_a_ceiling_only_lets_be_read() {
     everyone(|place| {
         tree(place);

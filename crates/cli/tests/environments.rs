@@ -472,10 +472,11 @@ fn names_recipes_and_environments_that_do_not_fit_are_refused() {
         let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!((&json["schema"], &json["exit_code"]), (&"palisade.error/1".into(), &125.into()));
         assert_eq!(in_store(place), ["numbers"]);
-        // With a profile it is told, and not ignored.
+        // A profile holds, and one that is not there is told.
         said(place, "env create strict --profile judge");
-        let output = output(place, "run --env strict -- true");
-        assert_ne!(output.status.code(), Some(0), "{}", text(&output));
+        assert!(said(place, "config show --env strict").contains("profile judge (shipped)"));
+        said(place, "env create odd --profile jugde");
+        refused(place, "run --env odd -- true", &["no profile `jugde`", "did you mean `judge`?"]);
         let mut nowhere = palisade(place, "env list");
         assert_refused(&place.output(nowhere.env_remove("HOME")), &["HOME", "--dir"]);
     });

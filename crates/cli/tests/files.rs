@@ -299,7 +299,7 @@ fn options_that_contradict_each_other_are_refused() {
         let work = elsewhere(place);
         let work = work.path().display();
         for (options, said) in [
-            (format!("--filesystem none --allow-read {work}"), "--filesystem none shows nothing"),
+            (format!("--filesystem none --allow-read {work}"), "filesystem=none and allow_read contradict each other"),
             (format!("--overlay {work} --workspace {work}"), "cannot be used with"),
             (format!("--overlay {work} --allow-write {work}"), "it is writable on the host"),
             ("--dry-run".to_owned(), "--overlay"),

@@ -15,6 +15,7 @@ use palisade_spec::{
 use crate::{
     ceiling::ceilings,
     error::{Refusal, StartError},
+    hiding::nearest,
     host,
     job::{Access, Base, Given, Job, Shown},
     language::WORK,
@@ -154,17 +155,18 @@ impl Bounds {
     /// # Errors
     /// If the job shows a tree that a bound does not let it see. Such a tree is one that the program cannot do without.
     pub(crate) fn hold(&self, mut job: Job, policy: &Policy, mut clamped: Vec<Clamp>) -> Result<Resolved, StartError> {
-        for path in hidden(&policy.files.hidden) {
-            if !job.hidden.contains(&path) {
-                job.hidden.push(path);
-            }
-        }
         for bound in &self.0 {
             if job.base == Base::Host {
                 bound.check(&Shown::read(Path::new("/")))?;
             }
             for shown in &trees(&job) {
                 bound.check(shown)?;
+            }
+            // What the policy hides has become the job's; should anything be missing, it is hidden all the same.
+            for path in &bound.policy.files.hidden {
+                if !job.hidden.iter().any(|hidden| path.starts_with(hidden)) {
+                    job.hidden.push(path.clone());
+                }
             }
             let before = Policy { limits: ask_of(&job.limits), ..Policy::default() };
             let after = Policy { limits: before.limits.meet(&bound.policy.limits), ..Policy::default() };
@@ -345,14 +347,10 @@ fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths
 }
 
-/// Paths to hide, under every name that is known: as they are called, and where they are.
-pub(crate) fn hidden(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(std::path::absolute(path));
-        all.extend(path.canonicalize());
-    }
-    sorted(all)
+/// Where paths to hide really are.
+fn hidden(paths: &[PathBuf]) -> Vec<PathBuf> {
+    // A path that cannot be made absolute is hidden by the name it has.
+    sorted(paths.iter().map(|path| nearest(&std::path::absolute(path).unwrap_or_else(|_| path.clone()))).collect())
 }
 
 /// The lower limits, of those that were asked for.

@@ -16,13 +16,15 @@ pub struct Mistake {
     pub message: String,
     /// What to write instead.
     pub instead: Option<String>,
+    /// Another place that has to do with it, and how.
+    pub also: Option<(Range<usize>, String)>,
 }
 
 impl Mistake {
     /// A mistake at these bytes.
     #[must_use]
     pub fn new(span: Range<usize>, message: impl fmt::Display) -> Self {
-        Self { span, message: message.to_string(), instead: None }
+        Self { span, message: message.to_string(), instead: None, also: None }
     }
 
     /// A key that is not among `known`, with the nearest that is.
@@ -33,7 +35,13 @@ impl Mistake {
             None if known.is_empty() => "nothing can stand here".to_owned(),
             None => format!("known here: {}", known.join(", ")),
         };
-        Self { span, message: format!("unknown key `{key}`"), instead: Some(instead) }
+        Self { span, message: format!("unknown key `{key}`"), instead: Some(instead), also: None }
+    }
+
+    /// The same, with another place that has to do with it.
+    #[must_use]
+    pub fn and(self, span: Range<usize>, how: impl fmt::Display) -> Self {
+        Self { also: Some((span, how.to_string())), ..self }
     }
 
     /// What the parser or serde says. An unknown field or variant is told with the nearest known one.
@@ -86,7 +94,11 @@ impl Malformed {
         for mistake in &mistakes {
             let span = within(&mistake.span, text);
             let place = AnnotationKind::Primary.span(span).label(mistake.instead.as_deref());
-            let snippet = Snippet::source(text).path(file.as_str()).annotation(place);
+            let also = mistake
+                .also
+                .as_ref()
+                .map(|(span, how)| AnnotationKind::Context.span(within(span, text)).label(how.as_str()));
+            let snippet = Snippet::source(text).path(file.as_str()).annotation(place).annotations(also);
             // `error:` is what the command line says before it.
             let level = if shown.is_empty() { Level::ERROR.no_name() } else { Level::ERROR };
             let group = level.primary_title(mistake.message.as_str()).element(snippet);

@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use palisade_spec::Clamp;
 
-use crate::{diagnose::Malformed, environment::EnvironmentError, language::LanguageError, policies::PolicyError};
+use crate::{
+    config::ConfigError, diagnose::Malformed, environment::EnvironmentError, language::LanguageError,
+    policies::PolicyError,
+};
 
 /// Why a run could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +102,9 @@ pub enum StartError {
     /// A file that has a say in every run is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The configuration cannot hold.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The environment does not fit.
     #[error(transparent)]
     Environment(Box<EnvironmentError>),
@@ -183,6 +189,7 @@ impl StartError {
             Self::Language(error) => error.hint(),
             Self::Exceeds { .. } => Some("ask for less, or ask whoever keeps the ceiling".to_owned()),
             Self::Policy(error) => error.hint(),
+            Self::Config(error) => error.hint(),
             Self::Environment(error) => error.hint(),
             Self::Malformed(_) | Self::Io { .. } => None,
         }

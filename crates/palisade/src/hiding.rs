@@ -39,7 +39,7 @@ pub(crate) fn asked(paths: &[PathBuf]) -> Result<Vec<PathBuf>, StartError> {
 }
 
 /// The path, resolved as far as it exists.
-fn nearest(path: &Path) -> PathBuf {
+pub(crate) fn nearest(path: &Path) -> PathBuf {
     if let Ok(found) = path.canonicalize() {
         return found;
     }

@@ -7,6 +7,7 @@ mod bound;
 mod ceiling;
 mod changes;
 mod collect;
+pub mod config;
 mod conflicts;
 mod copied;
 mod credentials;

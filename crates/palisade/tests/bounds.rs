@@ -10,7 +10,7 @@ use std::{
 };
 
 use palisade::{
-    Access, Job, Plan, StartError, plan,
+    Access, Base, Job, Plan, StartError, plan,
     spec::{
         Backend, Bytes, Capabilities, FilesPolicy, HostileCalls, LimitsAsk, NamedPolicy, NetworkPolicy, Policy,
         Program, Request, Seen, Siblings,
@@ -65,8 +65,13 @@ fn named() -> impl Strategy<Value = PathBuf> {
     prop_oneof![2 => real(), 1 => detour.prop_map(|name| root().join(name))]
 }
 
-fn files(path: BoxedStrategy<PathBuf>) -> impl Strategy<Value = FilesPolicy> {
-    (vec(path.clone(), 0..4), vec(path, 0..3), vec(real(), 0..2)).prop_map(|(read, write, hidden)| FilesPolicy {
+/// A directory of the tree, or all of the host.
+fn readable() -> impl Strategy<Value = PathBuf> {
+    prop_oneof![9 => named(), 1 => Just(PathBuf::from("/"))]
+}
+
+fn files(read: BoxedStrategy<PathBuf>, write: BoxedStrategy<PathBuf>) -> impl Strategy<Value = FilesPolicy> {
+    (vec(read, 0..4), vec(write, 0..3), vec(real(), 0..2)).prop_map(|(read, write, hidden)| FilesPolicy {
         read,
         write,
         hidden,
@@ -104,14 +109,14 @@ fn hostile_calls() -> impl Strategy<Value = HostileCalls> {
 }
 
 prop_compose! {
-    fn asked()(files in files(named().boxed()), limits in limits(), network in network(), hostile_calls in hostile_calls()) -> Policy {
+    fn asked()(files in files(readable().boxed(), named().boxed()), limits in limits(), network in network(), hostile_calls in hostile_calls()) -> Policy {
         Policy { files, limits, network, hostile_calls, ..Policy::default() }
     }
 }
 
 prop_compose! {
     fn bound()(
-        files in option::of(files(real().boxed())), limits in limits(), network in network(),
+        files in option::of(files(real().boxed(), real().boxed())), limits in limits(), network in network(),
         hostile_calls in hostile_calls(),
     ) -> Policy {
         let files = files.unwrap_or_else(FilesPolicy::open);
@@ -139,7 +144,8 @@ fn seen(job: &Job, place: &Path) -> Seen {
         Access::Write => Seen::Writable,
         _ => Seen::Readable,
     });
-    open.max().unwrap_or(Seen::Hidden)
+    let base = if job.base == Base::Host { Seen::Readable } else { Seen::Hidden };
+    open.max().unwrap_or(Seen::Hidden).max(base)
 }
 
 /// What was asked for, by where the paths lead.

@@ -94,6 +94,7 @@ fn each_malformed_file_is_told_with_its_place_and_what_to_write() {
         ("id = 'p'\n[files]\nwritable = ['/a/../etc']", (3, 13), "`/a/../etc` has `..` in it", ""),
         ("id = 'p'\n[files]\nhidden = ['/home/*/.ssh']", (3, 11), "`*` does not stand for other names", ""),
         ("id = 'p'\n[files]\nhidden = '/x'", (3, 10), "expected a list in brackets, found string", ""),
+        ("id = 'p'\n[files]\nhidden = ['/']", (3, 10), "hiding everything", ""),
         ("id = 'p'\nid = 'q'", (2, 1), "duplicate key", ""),
         ("id = 'p", (1, 8), "invalid literal string", ""),
         ("id = 'p'\n[files\n", (2, 7), "unclosed table", ""),
@@ -269,7 +270,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_policy()(
-        read in vec(path(), 0..3), write in vec(path(), 0..3), hidden in vec(path(), 0..3),
+        read in vec(path(), 0..3), write in vec(path(), 0..3), hidden in vec(path().prop_map(|path| path.join("x")), 0..3),
         network in network(), limits in limits(),
         capabilities in vec(select(vec!["kill", "CAP_BPF", "all"]), 0..2),
         reactions in any::<(bool, bool, bool)>(), open in any::<bool>(),

@@ -108,3 +108,21 @@ fn programs_that_run_at_one_time_hold_their_own_three_streams_and_nothing_else()
         }
     });
 }
+
+#[test]
+fn what_the_compiler_left_is_held_as_long_as_the_program_can_be_run() {
+    if !need("userns") || !need("gcc") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("twice.c");
+    fs::write(&file, TWICE).unwrap();
+    // The test runner gives each test a process of its own.
+    let before = fs::read_dir("/proc/self/fd").unwrap().count();
+    let prepared = prepared(&source(&file));
+    assert!(fs::read_dir("/proc/self/fd").unwrap().count() > before);
+    assert!(run(&prepared, "4").success);
+    drop(prepared);
+    // Nothing else holds its file system: its mount namespace ended with the compiler.
+    assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), before);
+}

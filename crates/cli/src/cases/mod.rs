@@ -26,7 +26,7 @@ use std::{
 
 use palisade::{
     Preparation, Prepared, StartError, prepare, run_until,
-    spec::{Input, Output, OutputExcess, Report, Request, Weakening},
+    spec::{Clamp, Input, Output, Report, Request, Weakening},
 };
 
 pub(crate) use self::compare::Compare;
@@ -38,8 +38,8 @@ use self::{
     verdict::{Tested, Used, Verdict},
 };
 use crate::{
-    args::Test,
-    environment,
+    args::{Excess, Test},
+    config::{self, Held},
     print::{
         self,
         progress::{Progress, Show},
@@ -93,6 +93,7 @@ pub(crate) fn test(args: Test) -> i32 {
     }
     if !args.quiet {
         print::weakened(&results.weakened);
+        print::lowered(&results.clamped);
     }
     let printed = if args.json {
         print::json(&results)
@@ -103,36 +104,46 @@ pub(crate) fn test(args: Test) -> i32 {
     if failed + printed == 0 { results.exit_code } else { 125 }
 }
 
+/// What holds for each of them. Too much output is a verdict here, so it always ends a program.
+fn held(args: &Test) -> Result<Held, StartError> {
+    let held = config::hold(&args.wants, Some(Excess::Kill))?;
+    if !args.quiet {
+        print::notices(&held.settled.notices);
+    }
+    Ok(held)
+}
+
 /// Each file is a program.
 fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
-    request::check(&args.wants)?;
+    let held = held(args)?;
     if args.files.is_empty() {
         return Err(Failure::Refused(Refused {
             what: "there is nothing to test".to_owned(),
             hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
         }));
     }
-    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
     Ok(run_all(args, &work, |name, file| {
-        let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, OutputExcess::Kill);
-        let request = Request { activated: activated.clone(), ..request };
+        let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, &held);
         Done::of(name, run_until(request, Some(cancel)), None)
     }))
 }
 
 /// One program, and cases for it.
 fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
-    request::check(&args.wants)?;
-    let activated = environment::wanted(&args.wants).map_err(StartError::from)?;
-    let (name, request) = program_of(args)?;
-    let request = Request { activated, ..request };
+    let held = held(args)?;
+    let (name, request) = program_of(args, &held)?;
     let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
     let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
     let results = match prepare(&request, Some(cancel))? {
         Preparation::Failed(report) => {
             let all = work.iter().map(|(name, _)| Tested::of(name, &report, None)).collect();
-            Results { compile: Some(Used::of(&report)), weakened: report.weakened.clone(), ..Results::of(all) }
+            Results {
+                compile: Some(Used::of(&report)),
+                weakened: report.weakened.clone(),
+                clamped: report.clamped.clone(),
+                ..Results::of(all)
+            }
         }
         Preparation::Ready(program) => {
             let results = run_all(args, &work, |name, case| run(&program, name, case, args.compare, cancel));
@@ -142,15 +153,14 @@ fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     Ok(Results { program: Some(name), compare: Some(args.compare), ..results })
 }
 
-fn program_of(args: &Test) -> Result<(String, Request), Refused> {
-    let excess = OutputExcess::Kill;
+fn program_of(args: &Test, held: &Held) -> Result<(String, Request), Refused> {
     match (args.files.as_slice(), args.arguments.split_first()) {
         ([file], _) => {
-            let request = request::source(file.clone(), args.arguments.clone(), &args.wants, excess);
+            let request = request::source(file.clone(), args.arguments.clone(), &args.wants, held);
             Ok((file.display().to_string(), request))
         }
         ([], Some((command, arguments))) => {
-            let request = request::command(command.clone(), arguments.to_vec(), &args.wants, excess)?;
+            let request = request::command(command.clone(), arguments.to_vec(), &args.wants, held)?;
             Ok((args.arguments.join(" "), request))
         }
         ([], None) => Err(Refused {
@@ -168,15 +178,33 @@ fn program_of(args: &Test) -> Result<(String, Request), Refused> {
 struct Done {
     tested: Tested,
     weakened: Vec<Weakening>,
+    clamped: Vec<Clamp>,
 }
 
 impl Done {
+    fn failed(tested: Tested) -> Self {
+        Self { tested, weakened: Vec::new(), clamped: Vec::new() }
+    }
+
     fn of(name: &str, outcome: Result<Report, StartError>, expected: Option<(&[u8], Compare)>) -> Self {
         match outcome {
-            Ok(report) => Self { tested: Tested::of(name, &report, expected), weakened: report.weakened },
-            Err(error) => Self { tested: Tested::not_started(name, &error), weakened: Vec::new() },
+            Ok(report) => {
+                Self { tested: Tested::of(name, &report, expected), weakened: report.weakened, clamped: report.clamped }
+            }
+            Err(error) => Self::failed(Tested::not_started(name, &error)),
         }
     }
+}
+
+/// Each thing once, in order.
+fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// Runs one case. Its files are read only now: all of them together may be large.
@@ -187,7 +215,7 @@ fn run(program: &Prepared, name: &str, case: &Case, how: Compare, cancel: Borrow
             let outcome = program.run(Input::Bytes(input), Output::Keep, Some(cancel));
             Done::of(name, outcome, Some((&expected, how)))
         }
-        (Err(because), _) | (_, Err(because)) => Done { tested: Tested::failed(name, because), weakened: Vec::new() },
+        (Err(because), _) | (_, Err(because)) => Done::failed(Tested::failed(name, because)),
     }
 }
 
@@ -213,12 +241,9 @@ fn run_all<C: Sync>(args: &Test, work: &[(String, C)], run: impl Fn(&str, &C) ->
         progress.step(failed);
     });
     drop(progress);
-    let weakened = all.iter().flatten().map(|done| done.weakened.clone()).find(|weakened| !weakened.is_empty());
+    let weakened = each_once(all.iter().flatten().flat_map(|done| done.weakened.iter().cloned()));
+    let clamped = each_once(all.iter().flatten().flat_map(|done| done.clamped.iter().cloned()));
     let tested = all.into_iter().zip(work);
     let tested = tested.map(|(done, (name, _))| done.map_or_else(|| Tested::not_run(name), |done| done.tested));
-    Results {
-        jobs: jobs.get().min(work.len()),
-        weakened: weakened.unwrap_or_default(),
-        ..Results::of(tested.collect())
-    }
+    Results { jobs: jobs.get().min(work.len()), weakened, clamped, ..Results::of(tested.collect()) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use palisade::spec::Weakening;
+use palisade::spec::{Clamp, Weakening};
 use serde::Serialize;
 
 use super::{
@@ -38,8 +38,10 @@ pub(crate) struct Results {
     pub(crate) slowest: Option<String>,
     /// Name of the case that used the most memory.
     pub(crate) largest: Option<String>,
-    /// What this host could only give in a weaker form, the same for every case.
+    /// What this host could only give in a weaker form, over all cases.
     pub(crate) weakened: Vec<Weakening>,
+    /// What was asked for and lowered, over all cases.
+    pub(crate) clamped: Vec<Clamp>,
     /// In natural order, or as the files were named.
     pub(crate) cases: Vec<Tested>,
 }
@@ -68,6 +70,7 @@ impl Results {
             slowest: most(|used| used.wall_time_ms),
             largest: most(|used| used.memory_bytes as f64),
             weakened: Vec::new(),
+            clamped: Vec::new(),
             counts,
             cases,
         }

@@ -24,6 +24,14 @@ const ALL: [(Backend, Planner); 2] = [(Backend::Native, native::plan), (Backend:
 /// `none` is taken only by name: an untrusted program never runs without a wall because none could be built.
 pub(crate) fn choose(asked: Backend, job: Resolved, host: &Host) -> Result<Launch, StartError> {
     let mut refusals = Vec::new();
+    if let Backend::Missing(name) = asked {
+        refusals.push(Refusal {
+            backend: name,
+            needs: format!("the backend `{name}`"),
+            because: "this version does not have it".to_owned(),
+            hint: "say --backend native, which is this version's wall".to_owned(),
+        });
+    }
     for (kind, plan) in ALL {
         let wanted = if asked == Backend::Auto { kind != Backend::None } else { kind == asked };
         if wanted {

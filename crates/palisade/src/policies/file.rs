@@ -216,19 +216,16 @@ pub(crate) fn policy(file: &str, text: &str, id: Option<&str>, home: Home) -> Re
             let message = format!("`{}` cannot be an id", said.escape_debug());
             let instead =
                 Some("write at most 64 of a-z, 0-9, `-`, `_` and `.`, and begin with one of the first two".to_owned());
-            mistakes.push(Mistake { span: place.clone(), message, instead });
+            mistakes.push(Mistake { instead, ..Mistake::new(place.clone(), message) });
         }
         (Some((said, place)), Some(id)) if said != id => {
             let message = format!("the id is `{said}`, and the file's name says `{id}`");
-            mistakes.push(Mistake {
-                span: place.clone(),
-                message,
-                instead: Some(format!("write `{id}`, or rename the file")),
-            });
+            let instead = Some(format!("write `{id}`, or rename the file"));
+            mistakes.push(Mistake { instead, ..Mistake::new(place.clone(), message) });
         }
         (None, _) if mistakes.is_empty() => {
             let instead = Some(format!("begin with: id = \"{}\"", id.unwrap_or("name-of-the-file")));
-            mistakes.push(Mistake { span: 0..0, message: "a policy needs an id".to_owned(), instead });
+            mistakes.push(Mistake { instead, ..Mistake::new(0..0, "a policy needs an id") });
         }
         _ => {}
     }

@@ -245,7 +245,12 @@ impl Reader<'_> {
             match name {
                 "read_only" => read = Some(self.paths(value)),
                 "writable" => write = Some(self.paths(value)),
-                "hidden" => self.draft.policy.files.hidden = self.paths(value),
+                "hidden" => {
+                    self.draft.policy.files.hidden = self.paths(value);
+                    if self.draft.policy.files.hidden.contains(&PathBuf::from("/")) {
+                        self.wrong(value.span(), "hiding everything would leave no program to run");
+                    }
+                }
                 _ => self.unknown(key, &FILES),
             }
         }

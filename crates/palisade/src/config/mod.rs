@@ -1,0 +1,179 @@
+//! Configuration: files, profiles, and which of several sources holds (R24 to R26).
+//!
+//! ```text
+//! Places ─find→ texts ─file→ Settings of each source ─merge→ Settings ─settle→ Policy, backend, variables
+//!                                     └ profiles
+//! ```
+//!
+//! Nearest first: the caller (command line), the project's file, the user's, the system's, what is built in. A profile stands
+//! right behind the source that chose it. A system ceiling is no source: it narrows the result (`crate::run`).
+
+mod file;
+mod find;
+mod merge;
+mod notice;
+mod origin;
+mod profiles;
+mod settle;
+mod show;
+mod word;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use self::{
+    file::{Base, From},
+    origin::Text,
+};
+pub use self::{
+    file::{Settings, schema},
+    find::{Places, Project},
+    origin::{Origin, Rank, Said},
+    settle::Settled,
+    show::Row,
+    word::{Count, FilesMode, Form, Holds, NetworkMode, Percent, Value, Word, Worded, count, percent},
+};
+use crate::diagnose::Malformed;
+
+/// What all configuration files say.
+#[derive(Debug)]
+pub struct Config {
+    sources: Vec<Source>,
+    /// What the paths of shipped profiles are relative to.
+    workspace: PathBuf,
+    home: Option<PathBuf>,
+}
+
+/// What one file says.
+#[derive(Debug)]
+struct Source {
+    text: Arc<Text>,
+    settings: Settings,
+    profiles: BTreeMap<String, Settings>,
+}
+
+/// Why no configuration could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file's text is not what it should be.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A file cannot be used.
+    #[error("{}: {because}", file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        because: String,
+        /// What may help.
+        hint: String,
+    },
+    /// Nobody defines this profile.
+    #[error("there is no profile `{name}`")]
+    Profile {
+        /// As asked for.
+        name: String,
+        /// The nearest, and all that there are.
+        hint: String,
+    },
+    /// Two options of the caller cannot both hold.
+    #[error("{mode} and {list} contradict each other")]
+    Contradiction {
+        /// The mode, as it was said.
+        mode: String,
+        /// The key of the list.
+        list: &'static str,
+        /// What may help.
+        hint: String,
+    },
+    /// A project's file wants programs to run without a wall.
+    #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
+    NoWall {
+        /// Where it says so.
+        by: String,
+    },
+}
+
+impl ConfigError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Malformed(_) => None,
+            Self::File { hint, .. } | Self::Profile { hint, .. } | Self::Contradiction { hint, .. } => {
+                Some(hint.clone())
+            }
+            Self::NoWall { .. } => Some(
+                "a file that came with a project cannot decide this: confirm it with --backend none, or choose a wall with \
+                 --backend native"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Config {
+    /// Reads what is there. No file at all is a configuration as well.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read, is not trusted, or says what it cannot.
+    pub fn load(places: &Places) -> Result<Self, ConfigError> {
+        let texts = places.texts()?;
+        let workspace = workspace(places, texts.first());
+        let mut config = Self { sources: Vec::new(), workspace, home: places.home.clone() };
+        for text in texts {
+            config.sources.push(source(text, places.home.as_deref())?);
+        }
+        config.check_names()?;
+        Ok(config)
+    }
+
+    /// As [`Config::load`], and looks at every profile as well, used or not.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; a profile that extends one which is not there, or itself.
+    pub fn check(places: &Places) -> Result<Self, ConfigError> {
+        let config = Self::load(places)?;
+        config.check_chains()?;
+        Ok(config)
+    }
+
+    /// The files that were read, nearest first.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, Rank)> {
+        self.sources.iter().map(|source| (source.text.path.as_path(), source.text.rank))
+    }
+}
+
+/// The directory that programs of the profile `agent` may change: the project's, or where the caller is.
+fn workspace(places: &Places, nearest: Option<&Text>) -> PathBuf {
+    let project = nearest.filter(|text| text.rank == Rank::Project).and_then(|text| text.path.parent());
+    match (project, &places.project) {
+        (Some(directory), _) => directory.to_owned(),
+        (None, Project::Upwards(here)) => here.clone(),
+        (None, _) => std::env::current_dir().unwrap_or_else(|_| "/".into()),
+    }
+}
+
+fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
+    let file::File { mut sandbox, cost } = file::parse(&text)?;
+    let text = Arc::new(text);
+    let directory = text.path.parent().unwrap_or(Path::new("/")).to_owned();
+    let base = Base { directory: &directory, home };
+    let mut profiles = BTreeMap::new();
+    for (name, profile) in std::mem::take(&mut sandbox.profiles) {
+        let from = From::File(text.clone(), Some(Arc::from(name.get_ref().as_str())));
+        let (span, name) = (name.span(), name.into_inner());
+        profiles::check_name(&name, span, &text)?;
+        let settings = profile.settings(&from, &base);
+        merge::check(&settings)?;
+        profiles.insert(name, settings);
+    }
+    let from = From::File(text.clone(), None);
+    let settings = cost.within(sandbox.settings(&from, &base), &from);
+    merge::check(&settings)?;
+    Ok(Source { text, settings, profiles })
+}

@@ -1,0 +1,74 @@
+//! What a project's file opens, in words.
+//!
+//! A repository is a stranger until somebody has read it. In: the policy with and without its file. Out: one sentence, or none.
+
+use std::path::{Path, PathBuf};
+
+use palisade_spec::{Backend, NetworkPolicy, Policy, Strictness};
+
+/// A policy and its wall.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side<'a> {
+    pub(super) policy: &'a Policy,
+    /// As somebody said.
+    pub(super) backend: Option<Backend>,
+}
+
+/// How the file `name` widens what would hold without it: the network, host files, privileges, reactions. Reading in the
+/// project's own `directory` opens nothing that the project has not got, and is not told; nor is a limit that nobody else said.
+pub(super) fn widenings(name: &str, directory: Option<&Path>, with: Side<'_>, without: Side<'_>) -> Vec<String> {
+    let mut told = Vec::new();
+    if without.backend.is_some_and(|backend| Some(backend) != with.backend) {
+        told.push(format!("backend {}", with.backend.unwrap_or_default()));
+    }
+    let (with, without) = (with.policy, without.policy);
+    if with.network.meet(&without.network) != with.network {
+        told.push(match &with.network {
+            NetworkPolicy::Custom(destinations) => format!("network {destinations}"),
+            other => format!("network {other}"),
+        });
+    }
+    let known = |trees: &[PathBuf], path: &Path| trees.iter().any(|tree| path.starts_with(real(tree)));
+    let mut readable = [&*without.files.read, &without.files.write].concat();
+    readable.extend(directory.map(Path::to_owned));
+    for path in with.files.write.iter().map(|path| real(path)) {
+        if !known(&without.files.write, &path) {
+            told.push(format!("may write {}", in_one_line(&path)));
+        }
+    }
+    for path in with.files.read.iter().map(|path| real(path)) {
+        if !known(&readable, &path) {
+            told.push(format!("may read {}", in_one_line(&path)));
+        }
+    }
+    if with.capabilities.meet(without.capabilities) != with.capabilities {
+        told.push(format!("capabilities {}", with.capabilities));
+    }
+    if with.hostile_calls < without.hostile_calls {
+        told.push("hostile calls do not kill".to_owned());
+    }
+    if with.output_excess < without.output_excess {
+        told.push("too much output does not kill".to_owned());
+    }
+    if with.strictness == Strictness::ReportWeakened && without.strictness == Strictness::RefuseWeakened {
+        told.push("not strict".to_owned());
+    }
+    if with.limits.meet(&without.limits) != with.limits {
+        told.push("higher limits than your own".to_owned());
+    }
+    if told.is_empty() {
+        return told;
+    }
+    vec![format!("{name}: {} (--no-config ignores this file, --quiet hides this)", told.join(", "))]
+}
+
+/// What a path stands for: a link in a repository may lead anywhere.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path that cannot feign a second message.
+fn in_one_line(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
+}

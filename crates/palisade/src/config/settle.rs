@@ -1,0 +1,224 @@
+//! From all sources to what a request needs.
+//!
+//! In: what the files and the caller say. Out: [`Settled`]: a policy, a wall, variables, and what to tell the caller. Not here:
+//! how two sources meet (`merge.rs`).
+
+use std::path::PathBuf;
+
+use palisade_spec::{
+    Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
+    Strictness,
+};
+
+use super::{
+    Config, ConfigError, Said, Settings, Word, merge,
+    notice::{self, Side},
+    origin::{Origin, Rank},
+    word::{FilesMode, NetworkMode},
+};
+
+/// Ports of `allow_domains` if nobody says any.
+const WEB: [u16; 2] = [80, 443];
+
+/// What holds, for a request.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// What the program may do.
+    pub policy: Policy,
+    /// Behind which wall.
+    pub backend: Backend,
+    /// Ids of the policies that narrow it.
+    pub policies: Vec<String>,
+    /// Variables that it gets.
+    pub environment: Vec<(String, String)>,
+    /// The environment that it runs in.
+    pub env: Option<String>,
+    /// Host directory that it starts in. The policy lets it be changed.
+    pub workspace: Option<PathBuf>,
+    /// Prices to count with.
+    pub rates: CostRates,
+    /// How the project's file widens what would hold without it: sentences for people.
+    pub notices: Vec<String>,
+    /// Everything that was said, with who said it.
+    pub settings: Settings,
+}
+
+/// Which files count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of them.
+    All,
+    /// All but the project's.
+    Trusted,
+}
+
+impl Scope {
+    pub(super) fn has(self, rank: Rank) -> bool {
+        self == Self::All || rank != Rank::Project
+    }
+}
+
+impl Config {
+    /// What holds if `caller` is said on top of the files.
+    ///
+    /// # Errors
+    /// A profile that does not exist, options that contradict each other, a project's file that takes the wall away.
+    pub fn settle(&self, caller: &Settings) -> Result<Settled, ConfigError> {
+        self.settle_any(caller, None)
+    }
+
+    /// As [`Config::settle`], where the environment that holds names this profile. It counts if no source before the one
+    /// that chose the environment, nor that one, has chosen a profile.
+    ///
+    /// # Errors
+    /// As [`Config::settle`].
+    pub fn settle_within(&self, caller: &Settings, profile: &str) -> Result<Settled, ConfigError> {
+        self.settle_any(caller, Some(profile))
+    }
+
+    fn settle_any(&self, caller: &Settings, profile: Option<&str>) -> Result<Settled, ConfigError> {
+        merge::check(caller)?;
+        let settings = self.merged(caller, profile, Scope::All)?;
+        let mut policy = policy(&settings);
+        let backend = said(&settings.backend).unwrap_or_default();
+        let mut notices = Vec::new();
+        if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
+            let trusted = self.merged(caller, profile, Scope::Trusted)?;
+            let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
+            if backend == Backend::None && said(&trusted.backend) != Some(Backend::None) {
+                return Err(ConfigError::NoWall { by: by.unwrap_or_default() });
+            }
+            let directory = project.text.path.parent();
+            // A file in a home, or above it, would speak of everything that the user has.
+            let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
+            notices = notice::widenings(
+                &project.text.name,
+                own,
+                Side { policy: &policy, backend: said(&settings.backend) },
+                Side { policy: &self::policy(&trusted), backend: said(&trusted.backend) },
+            );
+        }
+        self.keep_own_files(&mut policy.files);
+        let words = |list: &Option<Said<Vec<Word<String>>>>| {
+            list.iter().flat_map(|said| &said.value).map(|word| word.0.clone()).collect()
+        };
+        Ok(Settled {
+            policy,
+            backend,
+            policies: words(&settings.policy),
+            environment: settings.environment.iter().map(|(name, said)| (name.clone(), said.value.0.clone())).collect(),
+            env: said(&settings.env),
+            workspace: said(&settings.workspace),
+            rates: CostRates {
+                memory: said(&settings.cost_memory).unwrap_or(CostRates::default().memory),
+                time: said(&settings.cost_time).unwrap_or(CostRates::default().time),
+            },
+            notices,
+            settings,
+        })
+    }
+
+    fn merged(&self, caller: &Settings, profile: Option<&str>, scope: Scope) -> Result<Settings, ConfigError> {
+        let mut all = Vec::new();
+        let (mut has_profile, mut has_environment) = (false, false);
+        let files = self.sources.iter().filter(|source| scope.has(source.text.rank)).map(|source| &source.settings);
+        for source in std::iter::once(caller).chain(files) {
+            let mut source = source.clone();
+            if let (false, None, Some(env), Some(profile)) = (has_environment, &source.profile, &source.env, profile) {
+                let by = Origin::Environment(env.value.0.clone());
+                source.profile = Some(Said { value: Word(profile.to_owned()), by });
+            }
+            has_environment |= source.env.is_some();
+            let chosen = source.profile.clone().filter(|_| !has_profile);
+            has_profile |= chosen.is_some();
+            all.push(source);
+            // A profile stands right behind the source that chose it.
+            if let Some(profile) = chosen {
+                all.extend(self.chain(&profile, scope)?);
+            }
+        }
+        Ok(merge::merge(all))
+    }
+
+    /// A program that may write where a configuration file is could otherwise decide what its next run may do.
+    fn keep_own_files(&self, files: &mut FilesPolicy) {
+        for source in &self.sources {
+            let path = &source.text.path;
+            let real = path.canonicalize();
+            let real = real.as_ref().unwrap_or(path);
+            let is_around =
+                |tree: &PathBuf| tree.canonicalize().is_ok_and(|tree| real.starts_with(&tree) && *real != tree);
+            if files.write.iter().any(is_around) {
+                files.read.push(path.clone());
+            }
+        }
+    }
+}
+
+/// The value of a key, if anybody said one.
+fn said<T: Clone>(key: &Option<Said<Word<T>>>) -> Option<T> {
+    key.as_ref().map(|said| said.value.0.clone())
+}
+
+/// The policy that these settings describe. What nobody said stays closed, or is left to the language.
+pub(super) fn policy(settings: &Settings) -> Policy {
+    let each = |list: &Option<Said<Vec<Word<PathBuf>>>>| {
+        list.iter().flat_map(|said| &said.value).map(|word| word.0.clone()).collect::<Vec<_>>()
+    };
+    let (read, mut write) = match said(&settings.filesystem) {
+        Some(FilesMode::ReadOnly) => {
+            let all = std::iter::once("/".into()).chain(each(&settings.allow_read));
+            (all.collect(), each(&settings.allow_write))
+        }
+        Some(FilesMode::Custom) => (each(&settings.allow_read), each(&settings.allow_write)),
+        Some(FilesMode::None) | None => (Vec::new(), Vec::new()),
+    };
+    write.extend(said(&settings.workspace));
+    Policy {
+        files: FilesPolicy { read, write, hidden: each(&settings.hidden) },
+        network: match said(&settings.network) {
+            Some(NetworkMode::Loopback) => NetworkPolicy::Loopback,
+            Some(NetworkMode::Custom) => NetworkPolicy::Custom(destinations(settings)),
+            Some(NetworkMode::AllowAll) => NetworkPolicy::AllowAll,
+            Some(NetworkMode::None) | None => NetworkPolicy::None,
+        },
+        limits: LimitsAsk {
+            wall_time: said(&settings.time_limit),
+            cpu_time: said(&settings.cpu_time_limit),
+            memory: said(&settings.memory_limit),
+            processes: said(&settings.process_limit).map(|count| count.0),
+            threads: said(&settings.thread_limit).map(|count| count.0),
+            descriptors: said(&settings.descriptor_limit).map(|count| count.0),
+            file_size: said(&settings.file_size_limit),
+            tmp_size: said(&settings.tmp_size),
+            tmp_inodes: said(&settings.tmp_inodes).map(|count| count.0),
+            output: said(&settings.output_limit),
+            cpu_percent: said(&settings.cpu_limit).map(|percent| percent.0),
+        },
+        capabilities: settings
+            .capabilities
+            .iter()
+            .flat_map(|said| &said.value)
+            .fold(Capabilities::default(), |sum, word| sum.join(word.0)),
+        hostile_calls: said(&settings.on_hostile_call).unwrap_or_default(),
+        output_excess: said(&settings.on_output_limit).unwrap_or_default(),
+        strictness: match settings.strict.as_ref().map(|said| said.value) {
+            Some(true) => Strictness::RefuseWeakened,
+            Some(false) | None => Strictness::ReportWeakened,
+        },
+    }
+}
+
+/// Every domain with every port, and the single destinations.
+fn destinations(settings: &Settings) -> Destinations {
+    let ports = settings.allow_ports.as_ref().map_or_else(
+        || Ports::of(WEB.map(|port| (port, port))),
+        |said| said.value.iter().fold(Ports::default(), |sum, word| sum.join(&word.0)),
+    );
+    let domains = settings.allow_domains.iter().flat_map(|said| &said.value);
+    let domains = domains.map(|word| (word.0.clone(), ports.clone()));
+    let single = settings.allow_endpoints.iter().flat_map(|said| &said.value);
+    let single = single.map(|word| (word.0.host.clone(), word.0.ports.clone()));
+    let dns = settings.dns.as_ref().map_or(Dns::Any, |said| Dns::Only(said.value.iter().map(|word| word.0).collect()));
+    Destinations::new(domains.chain(single), dns)
+}
