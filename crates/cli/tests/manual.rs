@@ -132,6 +132,7 @@ pages! {
     configuration_prints_what_it_says: "docs/configuration.md",
     profiles_prints_what_it_says: "docs/profiles.md",
     limits_prints_what_it_says: "docs/limits.md",
+    library_prints_what_it_says: "docs/library.md",
     policy_prints_what_it_says: "docs/policy.md",
     files_prints_what_it_says: "docs/files.md",
     policies_prints_what_it_says: "docs/policies.md",

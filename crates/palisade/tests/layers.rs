@@ -1,4 +1,4 @@
-//! Layerss in a request: which layer is seen, what can be written, and what is refused.
+//! Overlays in a request: which layer is seen, what can be written, and what is refused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "not library code")]
 #![cfg(target_os = "linux")]
 
@@ -8,8 +8,8 @@ use std::{fs, os::unix::fs::FileTypeExt as _, path::Path, path::PathBuf, process
 
 use common::{as_everybody, as_person, is_root, layer, open_directory, printed, text};
 use palisade::{
-    Sandbox, StartError,
-    spec::{Backend, Bytes, Conflicts, Difference, Layers, Upper},
+    Policy, Sandbox, StartError, plan,
+    spec::{Backend, Bytes, Conflicts, Difference, FilesPolicy, Layers, NamedPolicy, Program, Request, Upper},
 };
 use palisade_testkit::Person;
 
@@ -225,6 +225,38 @@ fn a_layer_with_something_mounted_below_it_is_refused_with_the_reason() {
     as_everybody(|place| {
         let one = layer(place.join("one"), &[]);
         let error = refusal([overlay("/opt/all", &[Path::new("/"), &one], Upper::ReadOnly)]);
-        assert!(error.contains("nothing may be mounted below a layer"), "{error}");
+        assert!(error.contains("directories without other file systems mounted in them"), "{error}");
+    });
+}
+
+#[test]
+fn layers_and_the_place_of_work_are_within_every_policy_that_is_asked_for() {
+    as_everybody(|place| {
+        let [seen, other, work] = ["seen", "other", "work"].map(|name| layer(place.join(name), &["a=1"]));
+        let bound = |files: FilesPolicy| NamedPolicy {
+            id: "b".to_owned(),
+            name: String::new(),
+            description: String::new(),
+            policy: Policy { files, ..Policy::open() },
+        };
+        let asked = |layers: Vec<Layers>, work: Option<&Path>, files: FilesPolicy| {
+            let program = Program::Command("true".to_owned());
+            let work = work.map(Path::to_path_buf);
+            plan(&Request { layers, work, policies: vec![bound(files)], ..Request::new(program) })
+        };
+        let only = |read: &Path| FilesPolicy { read: vec![read.to_owned()], ..FilesPolicy::default() };
+        let stack = |lower: &[&Path]| vec![overlay("/opt/all", lower, Upper::ReadOnly)];
+        assert!(asked(stack(&[&seen]), None, only(&seen)).is_ok());
+        let refused = asked(stack(&[&seen, &other]), None, only(&seen)).unwrap_err().to_string();
+        assert!(refused.contains("does not let it be read") && refused.contains("other"), "{refused}");
+        let (upper, _) = kept(place);
+        let refused = asked(vec![overlay("/opt/all", &[&seen], upper)], None, only(place)).unwrap_err().to_string();
+        assert!(refused.contains("does not let it be written"), "{refused}");
+        let refused = asked(Vec::new(), Some(&work), only(place)).unwrap_err().to_string();
+        assert!(refused.contains("does not let it be written"), "{refused}");
+        let hiding = FilesPolicy { hidden: vec![other.join("a")], ..FilesPolicy::open() };
+        assert!(asked(stack(&[&seen]), None, hiding.clone()).is_ok());
+        let refused = asked(stack(&[&seen, &other]), None, hiding).unwrap_err().to_string();
+        assert!(refused.contains("has to be hidden, and a layer is shown whole"), "{refused}");
     });
 }

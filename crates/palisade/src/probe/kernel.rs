@@ -112,7 +112,7 @@ impl Feature {
             F::PivotRoot => ("pivot_root", "native sandbox", "the host's /usr was gone"),
             F::NewProc => ("new /proc", "native sandbox", "mounted, and it shows the namespace's own pid 1"),
             F::Overlay => ("overlay of one's own", "layers", "mounted and written"),
-            F::ManyLayers => ("overlay built layer by layer", "more than 64 layers", "mounted and read"),
+            F::ManyLayers => ("overlay of many layers", "more than 64 layers", "mounted and read"),
             F::Terminals => ("terminals of one's own", "--tty", "a devpts was mounted, and a terminal of it opened"),
             F::Loopback => ("loopback", "--network=loopback", "brought up"),
             F::NoNewPrivileges => ("no_new_privs", "every wall", "set and read back"),

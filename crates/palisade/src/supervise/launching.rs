@@ -197,9 +197,6 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
             "somebody put another file or directory there after it was checked: start again, and see who changes it"
                 .to_owned(),
         ),
-        (Some(Op::MountOverlay { .. }), libc::EINVAL | libc::EPERM | libc::EACCES) => Some(
-            "an overlay needs a directory without other file systems mounted in it, and Linux 5.11 or later".to_owned(),
-        ),
         (Some(Op::Hide { .. }), libc::ELOOP) => {
             Some("somebody put a symbolic link into its path after it was checked: start again".to_owned())
         }
@@ -207,8 +204,8 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }
         (Some(Op::MountOverlay { .. } | Op::FinishOverlay { .. }), _) => Some(
-            "nothing may be mounted below a layer; what is above the layers must be on a file system that can take it \
-             (ext4, xfs, btrfs, tmpfs: not an overlay itself); more than 64 layers need Linux 6.5"
+            "an overlay needs Linux 5.11 (6.5 for more than 64 layers), directories without other file systems mounted in \
+             them, and above them a file system that can take the changes (ext4, xfs, btrfs, tmpfs: not an overlay)"
                 .to_owned(),
         ),
         (Some(Op::WorkingDirectory(path)), _) => {
