@@ -15,7 +15,9 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// Only the options of the command that is given are made: a launch pays for no other's.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Run a source file (its language goes by the extension) or, after `--`, a command
     Run(Run),

@@ -85,7 +85,8 @@ fn with(program: Program, arguments: Vec<String>, wants: &Wants, held: &Held) ->
 /// `; did you mean …`, if an option is near.
 fn nearest(unknown: &str) -> String {
     let name = unknown.trim_start_matches('-').split('=').next().unwrap_or_default();
-    let command = Cli::command();
+    let mut command = Cli::command();
+    command.build();
     let options = command.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
     let near = options
         .filter_map(clap::Arg::get_long)
