@@ -371,6 +371,9 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
         for hidden in &job.hidden {
             line("hidden", hidden.display().to_string());
         }
+        for kept in &job.kept {
+            line("kept", format!("{} (read)", kept.display()));
+        }
         if let Some(outputs) = &job.outputs {
             line("outputs", format!("{} to {}", outputs.patterns.join(" "), outputs.directory.display()));
         }

@@ -21,6 +21,7 @@ use crate::{
     language::WORK,
     layers,
     policies::{Mode, PolicyError},
+    trees,
 };
 
 /// One job within every bound: what backends plan for. Only [`Bounds::hold`] makes one.
@@ -111,6 +112,7 @@ impl Bounds {
         }));
         for bound in &mut all {
             bound.policy.files.hidden = hidden(&bound.policy.files.hidden);
+            bound.policy.files.kept = hidden(&bound.policy.files.kept);
         }
         Ok(Self(all))
     }
@@ -168,6 +170,7 @@ impl Bounds {
                     job.hidden.push(path.clone());
                 }
             }
+            job.kept.extend(bound.policy.files.kept.iter().filter(|path| !job.kept.contains(path)).cloned().collect::<Vec<_>>());
             let before = Policy { limits: ask_of(&job.limits), ..Policy::default() };
             let after = Policy { limits: before.limits.meet(&bound.policy.limits), ..Policy::default() };
             if matches!(bound.kind, Kind::Ceiling(_)) {
@@ -266,6 +269,7 @@ fn trees(job: &Job) -> Vec<Shown> {
         // Nothing that is shown, or held by `Bounds::hold`.
         base: _,
         hidden: _,
+        kept: _,
         network: _,
         capabilities: _,
         hostile_calls: _,
@@ -278,6 +282,7 @@ fn trees(job: &Job) -> Vec<Shown> {
 struct Asked {
     read: Vec<Named>,
     write: Vec<Named>,
+    kept: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -290,12 +295,14 @@ struct Named {
 impl Asked {
     fn of(files: &FilesPolicy) -> Self {
         let named = |path: &PathBuf| Named { asked: path.clone(), real: path.canonicalize().ok() };
-        Self { read: files.read.iter().map(named).collect(), write: files.write.iter().map(named).collect() }
+        let kept = trees::kept(files);
+        Self { read: files.read.iter().map(named).collect(), write: files.write.iter().map(named).collect(), kept }
     }
 
     fn canonical(&self, files: &FilesPolicy) -> FilesPolicy {
         let real = |paths: &[Named]| paths.iter().filter_map(|path| path.real.clone()).collect();
-        FilesPolicy { read: real(&self.read), write: real(&self.write), hidden: hidden(&files.hidden) }
+        let (read, write) = (real(&self.read), real(&self.write));
+        FilesPolicy { read, write, hidden: hidden(&files.hidden), kept: self.kept.clone() }
     }
 
     /// What is left, under the names by which it was asked for.
@@ -307,10 +314,10 @@ impl Asked {
         let mut read = within(&self.read, &[&*left.read, &left.write].concat());
         // What may not be written may still be read.
         read.extend(within(&self.write, &left.read));
-        // A tree that is shown for writing needs no second entry that would cover it.
+        // A tree that is shown for writing needs no second entry that would cover it. What of it is only read is `kept`.
         read.retain(|path| !write.iter().any(|tree| path.is_below(tree)));
         let asked = |paths: Vec<Named>| sorted(paths.into_iter().map(|path| path.asked).collect());
-        FilesPolicy { read: asked(read), write: asked(write), hidden: left.hidden }
+        FilesPolicy { read: asked(read), write: asked(write), hidden: left.hidden, kept: left.kept }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Job {
     pub layers: Vec<Layers>,
     /// Host paths that no tree above may show: canonical.
     pub hidden: Vec<PathBuf>,
+    /// Host paths that are only read, whichever writable tree above shows them: canonical.
+    pub kept: Vec<PathBuf>,
     /// Files put in as copies.
     pub given: Vec<Given>,
     /// What becomes of the changes to its overlay, if it has one.

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Program, Request, Siblings};
+use palisade_spec::{FilesPolicy, Program, Request, Siblings};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) struct Trees {
     base: Base,
     shown: Vec<Shown>,
     hidden: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
     /// Canonical, at its own path.
     pub(crate) directory: Option<PathBuf>,
     pub(crate) overlay: Option<PathBuf>,
@@ -79,12 +80,18 @@ impl Trees {
             shown.push(writable_work(work, &hidden)?);
         }
         place(&mut shown, base);
+        let kept = hiding::everywhere(kept(policy));
+        for one in shown.iter_mut().filter(|one| one.access == Access::Write) {
+            if kept.iter().any(|path| one.from.starts_with(path)) {
+                one.access = Access::Read;
+            }
+        }
         // The source file's directory is shown elsewhere, and no less.
         let all: Vec<Shown> = shown.iter().cloned().chain(source).collect();
         hiding::add_credentials(&mut hidden, base, &all, &named)?;
         let hidden = hiding::everywhere(hidden);
         let directory = request.files.directory.as_deref().map(|path| directory(path, base, &shown)).transpose()?;
-        Ok(Self { base, shown, hidden, directory, overlay: overlaid })
+        Ok(Self { base, shown, hidden, kept, directory, overlay: overlaid })
     }
 
     /// Gives them to a job. The compiler gets no overlay: what it leaves is elsewhere.
@@ -96,7 +103,25 @@ impl Trees {
             _ => shown,
         }));
         job.hidden.extend(self.hidden.iter().cloned());
+        job.kept.extend(self.kept.iter().cloned());
     }
+}
+
+/// Host paths that are only read in whatever tree is writable, by where they are: those that have to be, and those named for
+/// reading inside of a tree named for writing.
+pub(crate) fn kept(files: &FilesPolicy) -> Vec<PathBuf> {
+    let real = |paths: &[PathBuf]| -> Vec<PathBuf> {
+        // What is not there is an error of its own, later.
+        paths.iter().filter_map(|path| path.canonicalize().ok()).collect()
+    };
+    let mut kept: Vec<PathBuf> = files.kept.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+    kept = kept.iter().map(|path| hiding::nearest(path)).collect();
+    if !files.write.is_empty() && !files.read.is_empty() {
+        let write = real(&files.write);
+        let inside = |path: &PathBuf| write.iter().any(|tree| path.starts_with(tree)) && !write.contains(path);
+        kept.extend(real(&files.read).into_iter().filter(inside));
+    }
+    kept
 }
 
 /// A host directory that the program sees as /work.

@@ -124,7 +124,7 @@ fn a_tree_that_may_be_written_follows_the_seal_over_a_mount_point_that_precedes_
     std::fs::create_dir(&write).unwrap();
     std::fs::set_permissions(&write, std::fs::Permissions::from_mode(0o777)).unwrap();
     let write = write.canonicalize().unwrap();
-    let files = FilesPolicy { read: Vec::new(), write: vec![write.clone()], hidden: Vec::new() };
+    let files = FilesPolicy { write: vec![write.clone()], ..FilesPolicy::default() };
     let launch = launch(&command(Policy { files, ..Policy::default() }));
     let at = |entry: &Value| entry["at"].as_str() == write.to_str();
     let attached = positions(&launch, |entry| entry["entry"] == "host" && at(entry));
@@ -140,7 +140,7 @@ fn a_tree_that_may_be_written_follows_the_seal_over_a_mount_point_that_precedes_
 #[test]
 fn a_tree_below_tmp_follows_the_scratch_space_that_would_cover_it() {
     let home = tempfile::Builder::new().prefix("palisade-plan-").tempdir_in("/tmp").unwrap();
-    let files = FilesPolicy { read: vec![home.path().to_owned()], write: Vec::new(), hidden: Vec::new() };
+    let files = FilesPolicy { read: vec![home.path().to_owned()], ..FilesPolicy::default() };
     let launch = launch(&command(Policy { files, ..Policy::default() }));
     let scratch = positions(&launch, |entry| entry["entry"] == "scratch" && entry["at"] == "/tmp")[0];
     let attached = positions(&launch, |entry| entry["at"].as_str() == home.path().to_str());
@@ -153,8 +153,7 @@ fn an_inner_tree_is_attached_after_the_outer_one_whatever_the_order() {
     let home = tempfile::Builder::new().prefix("palisade-plan-").tempdir_in("/tmp").unwrap();
     let inner = home.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
-    let files =
-        FilesPolicy { read: vec![inner.clone(), home.path().to_owned()], write: Vec::new(), hidden: Vec::new() };
+    let files = FilesPolicy { read: vec![inner.clone(), home.path().to_owned()], ..FilesPolicy::default() };
     let launch = launch(&command(Policy { files, ..Policy::default() }));
     let of = |path: &Path| positions(&launch, |entry| entry["at"].as_str() == path.to_str())[0];
     assert!(of(home.path()) < of(&inner));
@@ -167,7 +166,7 @@ fn what_is_the_sandbox_s_own_cannot_be_given() {
     for (path, write) in whole.into_iter().chain(own) {
         let (none, one) = (Vec::new(), vec![PathBuf::from(path)]);
         let (read, write) = if write { (none, one) } else { (one, none) };
-        let files = FilesPolicy { read, write, hidden: Vec::new() };
+        let files = FilesPolicy { read, write, ..FilesPolicy::default() };
         let error = plan(&command(Policy { files, ..Policy::default() })).unwrap_err();
         assert!(matches!(error, StartError::Path { .. }), "{path}: {error}");
         assert!(error.hint().is_some(), "{path}");

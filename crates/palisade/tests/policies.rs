@@ -275,7 +275,7 @@ prop_compose! {
         capabilities in vec(select(vec!["kill", "CAP_BPF", "all"]), 0..2),
         reactions in any::<(bool, bool, bool)>(), open in any::<bool>(),
     ) -> Policy {
-        let files = if open { FilesPolicy { hidden, ..FilesPolicy::open() } } else { FilesPolicy { read, write, hidden } };
+        let files = if open { FilesPolicy { hidden, ..FilesPolicy::open() } } else { FilesPolicy { read, write, hidden, ..FilesPolicy::default() } };
         Policy {
             files,
             network,

@@ -28,7 +28,7 @@ fn each_kind_of_field_is_told_with_its_value_and_unit() {
         files: FilesPolicy {
             read: paths(&["/data", "/other", "/kept"]),
             write: paths(&["/out", "/gone", "/half"]),
-            hidden: Vec::new(),
+            ..FilesPolicy::default()
         },
         network: NetworkPolicy::AllowAll,
         limits: LimitsAsk {
@@ -47,6 +47,7 @@ fn each_kind_of_field_is_told_with_its_value_and_unit() {
             read: paths(&["/data/public", "/kept", "/out"]),
             write: paths(&["/half/a"]),
             hidden: paths(&["/kept/secret", "/elsewhere"]),
+            ..FilesPolicy::default()
         },
         network: NetworkPolicy::Custom(Destinations::new([https], Dns::Any)),
         limits: LimitsAsk {
@@ -111,7 +112,7 @@ prop_compose! {
         hostile_calls in select(vec![HostileCalls::Deny, HostileCalls::Kill]),
     ) -> Policy {
         Policy {
-            files: FilesPolicy { read, write, hidden },
+            files: FilesPolicy { read, write, hidden, ..FilesPolicy::default() },
             network,
             limits: LimitsAsk { memory, threads, ..LimitsAsk::default() },
             hostile_calls,

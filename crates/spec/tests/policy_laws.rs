@@ -15,11 +15,8 @@ fn path() -> impl Strategy<Value = PathBuf> {
 }
 
 fn files() -> impl Strategy<Value = FilesPolicy> {
-    (vec(path(), 0..4), vec(path(), 0..3), vec(path(), 0..3)).prop_map(|(read, write, hidden)| FilesPolicy {
-        read,
-        write,
-        hidden,
-    })
+    let places = (vec(path(), 0..4), vec(path(), 0..3), vec(path(), 0..3), vec(path(), 0..3));
+    places.prop_map(|(read, write, hidden, kept)| FilesPolicy { read, write, hidden, kept })
 }
 
 fn host() -> impl Strategy<Value = Host> {

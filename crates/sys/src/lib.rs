@@ -27,7 +27,7 @@ pub use arguments::output_was_closed;
 pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
 pub use script::{
-    Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
+    Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
     Slot, Stage, Stdio,
 };
 pub use spawn::{Child, IdMap, spawn};

@@ -32,6 +32,15 @@ pub enum Presence {
     IfThere,
 }
 
+/// What becomes of a step whose place is in a directory that this process cannot enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Nothing is done: what this process cannot reach, the program cannot. It has the same ids and fewer privileges.
+    Passed,
+    /// The script fails: the program may own that directory, and open it.
+    Refused,
+}
+
 /// One step.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -161,7 +170,17 @@ pub enum Op {
         /// Whether both have to exist.
         presence: Presence,
     },
-    /// Covers one file or directory by an empty one. Nothing is done if there is none, or if nobody here can reach it.
+    /// Mounts something over itself, submounts included. It, and each directory above it in which it is mounted so, can then
+    /// be neither moved nor removed.
+    Pin {
+        /// Absolute path; behind a symbolic link, the step fails.
+        path: CString,
+        /// `MOUNT_ATTR_*` bits to set.
+        attributes: u64,
+        /// Whether it has to exist.
+        presence: Presence,
+    },
+    /// Covers one file or directory by an empty one.
     Hide {
         /// Absolute path; behind a symbolic link, nothing is covered and the step fails.
         path: CString,
@@ -169,6 +188,10 @@ pub enum Op {
         directory: CString,
         /// An empty file, to cover anything else by.
         file: CString,
+        /// Whether it has to exist.
+        presence: Presence,
+        /// What becomes of it in a directory that nobody here can enter.
+        closed: Closed,
     },
     /// Mounts a new file system.
     Mount {
@@ -293,6 +316,7 @@ impl fmt::Display for Op {
             Self::OpenTree { path, .. } => write!(f, "open the host's {}", path.to_string_lossy()),
             Self::KeepTree { .. } => f.write_str("keep a tree"),
             Self::Hide { path, .. } => write!(f, "hide {}", path.to_string_lossy()),
+            Self::Pin { path, .. } => write!(f, "hold {} in its place", path.to_string_lossy()),
             Self::AwaitIds => f.write_str("wait for the id maps"),
             Self::SetIds { uid, gid, .. } => write!(f, "become user {uid} and group {gid}"),
             Self::EnterRoot { .. } => f.write_str("make a new root"),

@@ -14,7 +14,7 @@ use crate::{
     overlay,
     raw::sys,
     record::{self, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, message, send},
-    script::{Groups, Op, Presence, SLOTS, STAGES, Stage},
+    script::{Closed, Groups, Op, Presence, SLOTS, STAGES, Stage},
     terminal, trial,
 };
 
@@ -128,7 +128,18 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
                 answer => answer,
             }
         }
-        Op::Hide { path, directory, file } => hide(path.as_ptr(), directory.as_ptr(), file.as_ptr()),
+        Op::Pin { path, attributes, presence } => {
+            let Some(target) = there(path.as_ptr(), *presence, Closed::Refused)? else { return Ok(()) };
+            let pinned = call::clone_tree(target).and_then(|tree| cover(tree, *attributes, target));
+            call::close(target);
+            pinned
+        }
+        Op::Hide { path, directory, file, presence, closed } => {
+            let Some(target) = there(path.as_ptr(), *presence, *closed)? else { return Ok(()) };
+            let hidden = hide(target, directory.as_ptr(), file.as_ptr());
+            call::close(target);
+            hidden
+        }
         Op::Mount { kind, at, flags, options } => {
             call::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), *flags as c_ulong, options.as_ptr())
         }
@@ -260,24 +271,26 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
     }
 }
 
-fn hide(path: *const c_char, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
-    let target = match call::open_without_links(path, libc::O_PATH) {
-        // What this process cannot reach, the program cannot: it has the same ids and fewer privileges.
-        Err(libc::ENOENT | libc::ENOTDIR | libc::EACCES) => return Ok(()),
-        answer => answer?,
-    };
-    let hidden = cover(target, directory, file);
-    call::close(target);
-    hidden
+/// What is at `path`, or nothing if that is fine.
+fn there(path: *const c_char, presence: Presence, closed: Closed) -> Result<Option<c_int>, Errno> {
+    match call::open_without_links(path, libc::O_PATH) {
+        Err(libc::ENOENT | libc::ENOTDIR) if presence == Presence::IfThere => Ok(None),
+        Err(libc::EACCES) if closed == Closed::Passed => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
-fn cover(target: c_int, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
+fn hide(target: c_int, directory: *const c_char, file: *const c_char) -> Result<(), Errno> {
     let by = if call::is_directory(target)? { directory } else { file };
-    let cover = call::open_tree(by)?;
     let attributes =
         libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-    let covered = call::mount_setattr(cover, c"".as_ptr(), attributes).and_then(|()| call::cover(cover, target));
-    call::close(cover);
+    cover(call::open_tree(by)?, attributes, target)
+}
+
+/// Attaches a cloned tree over `target` with these attributes, and closes it.
+fn cover(tree: c_int, attributes: u64, target: c_int) -> Result<(), Errno> {
+    let covered = call::mount_setattr(tree, c"".as_ptr(), attributes).and_then(|()| call::cover(tree, target));
+    call::close(tree);
     covered
 }
 

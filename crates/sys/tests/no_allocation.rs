@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script,
+    Child, Closed, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script,
     Slot, Stage, Stdio, Trial, spawn,
 };
 
@@ -176,7 +176,10 @@ fn everything() -> Vec<Op> {
     ops.push(Op::Reached(Stage::Pivoted));
     ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
     ops.push(Op::Mount { kind: c("tmpfs"), at: c("/tmp"), flags, options: c("mode=1777,size=64k") });
-    let hide = |path| Op::Hide { path: c(path), directory: c("/two"), file: c("/copy") };
+    let (presence, closed) = (Presence::IfThere, Closed::Passed);
+    let hide = |path| Op::Hide { path: c(path), directory: c("/two"), file: c("/copy"), presence, closed };
+    let pin = |path| Op::Pin { path: c(path), attributes: libc::MOUNT_ATTR_RDONLY, presence };
+    ops.extend(["/usr/lib", "/not/there"].map(pin));
     ops.extend(["/usr/share", "/usr/lib/os-release", "/not/there"].map(hide));
     ops.push(Op::HostName(c("sandbox")));
     ops.push(Op::Await(Stage::Namespaces));

@@ -175,7 +175,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     };
     write.extend(said(&settings.workspace));
     Policy {
-        files: FilesPolicy { read, write, hidden: each(&settings.hidden) },
+        files: FilesPolicy { read, write, hidden: each(&settings.hidden), kept: Vec::new() },
         network: match said(&settings.network) {
             Some(NetworkMode::Loopback) => NetworkPolicy::Loopback,
             Some(NetworkMode::Custom) => NetworkPolicy::Custom(destinations(settings)),

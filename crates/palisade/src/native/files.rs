@@ -10,8 +10,10 @@ use std::{
 };
 
 use palisade_spec::{Layers, NetworkPolicy, Upper};
+use palisade_sys::{Closed, Presence};
 use serde::Serialize;
 
+use super::inner;
 use crate::{
     host::{Host, System, is_left_out},
     job::{Access, Base, Held, Job, Shown},
@@ -121,10 +123,26 @@ pub enum Entry {
         /// Where.
         at: PathBuf,
     },
-    /// Something that is covered by an empty directory or file, if it exists.
+    /// A directory that stays in its place, because of what is below it.
+    Pin {
+        /// Where.
+        at: PathBuf,
+    },
+    /// Something in a writable tree that stays in its place and is only read.
+    Keep {
+        /// Where.
+        at: PathBuf,
+    },
+    /// Something that is covered by an empty directory or file.
     Hide {
         /// Where.
         at: PathBuf,
+        /// Whether it was there when it was looked for.
+        #[serde(skip)]
+        presence: Presence,
+        /// Whether the program might open the way to it.
+        #[serde(skip)]
+        closed: Closed,
     },
 }
 
@@ -301,10 +319,10 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
         }
     }
     tree.extend(job.layers.iter().map(stack));
-    let hides = hides(&tree, &job.hidden);
-    tree.extend(hides);
+    let inner = inner::entries(&tree, job);
+    tree.extend(inner);
     if overlaid_is_there(&tree) {
-        tree.push(Entry::Hide { at: UPPER.into() });
+        tree.push(Entry::Hide { at: UPPER.into(), presence: Presence::Needed, closed: Closed::Refused });
     }
     tree
 }
@@ -368,25 +386,6 @@ fn covers(shown: &[&Shown], is_host: impl Fn(&Path) -> bool) -> Vec<Entry> {
 pub(crate) fn is_enterable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
-}
-
-/// Where hidden paths of the host would be seen, in the trees that show them.
-fn hides(tree: &[Entry], hidden: &[PathBuf]) -> Vec<Entry> {
-    let mut places: Vec<PathBuf> = Vec::new();
-    for entry in tree {
-        let Entry::Host { from, at, .. } = entry else { continue };
-        for hide in hidden {
-            match hide.strip_prefix(from) {
-                Ok(rest) if rest == Path::new("") => places.push(at.clone()),
-                Ok(rest) => places.push(at.join(rest)),
-                Err(_) if from.starts_with(hide) => places.push(at.clone()),
-                Err(_) => {}
-            }
-        }
-    }
-    places.sort();
-    places.dedup();
-    places.into_iter().map(|at| Entry::Hide { at }).collect()
 }
 
 /// Trees that are attached before the seal, and those that follow it: writable ones, those in scratch space, which is

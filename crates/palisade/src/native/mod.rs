@@ -7,6 +7,7 @@
 //! One file per part of the policy. Not here: running the script (`supervise`).
 
 mod files;
+mod inner;
 mod launch;
 mod layers;
 mod limits;

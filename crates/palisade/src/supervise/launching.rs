@@ -197,9 +197,17 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
             "somebody put another file or directory there after it was checked: start again, and see who changes it"
                 .to_owned(),
         ),
-        (Some(Op::Hide { .. }), libc::ELOOP) => {
+        (Some(Op::Hide { .. } | Op::Pin { .. }), libc::ELOOP) => {
             Some("somebody put a symbolic link into its path after it was checked: start again".to_owned())
         }
+        (Some(Op::Hide { .. } | Op::Pin { .. }), libc::ENOENT | libc::ENOTDIR) => {
+            Some("it was there when it was checked: start again, and see who moves it".to_owned())
+        }
+        (Some(Op::Hide { .. } | Op::Pin { .. }), libc::EACCES) => Some(
+            "it is in a closed directory of a writable tree, which the program might open: open it, or give less to be \
+             written"
+                .to_owned(),
+        ),
         (Some(Op::OpenTree { path, .. }), libc::EACCES | libc::ENOENT) => {
             Some(format!("is {} there, and may this user enter it?", path.to_string_lossy()))
         }

@@ -100,6 +100,9 @@ impl List<'_> {
                 self.push("files.hidden", hidden.display().to_string(), "hidden".to_owned());
             }
         }
+        for kept in given.kept.iter().filter(|kept| asked.allows(kept) > Seen::Readable) {
+            self.push("files.kept", kept.display().to_string(), "reading".to_owned());
+        }
     }
 }
 

@@ -17,35 +17,43 @@ pub struct FilesPolicy {
     pub write: Vec<PathBuf>,
     /// Neither, wherever a wider tree would show them: covered by something empty.
     pub hidden: Vec<PathBuf>,
+    /// Readable at most, even within a writable tree, whatever is named below it. Shows nothing by itself.
+    pub kept: Vec<PathBuf>,
 }
 
 impl FilesPolicy {
     /// All of the host's files.
     #[must_use]
     pub fn open() -> Self {
-        Self { read: vec!["/".into()], write: vec!["/".into()], hidden: Vec::new() }
+        Self { read: vec!["/".into()], write: vec!["/".into()], ..Self::default() }
     }
 
-    /// What both allow: readable where both let read, writable where both let write, hidden where either hides.
+    /// What both allow: readable where both let read, writable where both let write, hidden or kept
+    /// where either hides or keeps.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
         let write = common(&self.write, &other.write);
         // What is writable can be read as well.
         let read = common(&[&*self.read, &self.write].concat(), &[&*other.read, &other.write].concat());
-        Self { read, write, hidden: [&*self.hidden, &other.hidden].concat() }.normal()
+        let hidden = [&*self.hidden, &other.hidden].concat();
+        Self { read, write, hidden, kept: [&*self.kept, &other.kept].concat() }.normal()
     }
 
     /// The same sets, sorted, without what a wider entry says already. Policies that allow the same are then equal.
     #[must_use]
     pub fn normal(&self) -> Self {
         let hidden = outermost(&self.hidden);
-        let is_seen = |path: &PathBuf| !hidden.iter().any(|hide| path.starts_with(hide));
+        let within = |path: &PathBuf, trees: &[PathBuf]| trees.iter().any(|tree| path.starts_with(tree));
+        let mut kept = outermost(&self.kept);
         let mut write = outermost(&self.write);
-        write.retain(is_seen);
-        let mut read = outermost(&self.read);
-        read.retain(|path| is_seen(path) && !write.iter().any(|tree| path.starts_with(tree)));
+        write.retain(|path| !within(path, &hidden));
+        // What has to be kept can be read all the same.
+        let (demoted, write): (Vec<_>, Vec<_>) = write.into_iter().partition(|path| within(path, &kept));
+        kept.retain(|path| !within(path, &hidden) && within(path, &write));
+        let mut read = outermost(&[&*self.read, &demoted].concat());
+        read.retain(|path| !within(path, &hidden) && !within(path, &write));
         // Hiding what nobody shows still says something: the toolchain is shown without being named.
-        Self { read, write, hidden }
+        Self { read, write, hidden, kept }
     }
 
     /// What may be done with the host's `path`.
@@ -54,9 +62,9 @@ impl FilesPolicy {
         let within = |trees: &[PathBuf]| trees.iter().any(|tree| path.starts_with(tree));
         if within(&self.hidden) {
             Seen::Hidden
-        } else if within(&self.write) {
+        } else if within(&self.write) && !within(&self.kept) {
             Seen::Writable
-        } else if within(&self.read) {
+        } else if within(&self.read) || within(&self.write) {
             Seen::Readable
         } else {
             Seen::Hidden
