@@ -100,6 +100,20 @@ fn a_profile_stands_right_behind_the_source_that_chose_it() {
 }
 
 #[test]
+fn what_a_displaced_profile_hides_and_bounds_stays_hidden_and_bound() {
+    let strict = "[sandbox.profiles.strict]\nhidden = ['/far']\n";
+    let user = "[sandbox]\nprofile = 'mine'\n[sandbox.profiles.mine]\nextends = 'strict'\npolicy = ['no-network']\n\
+                hidden = ['/etc/hostname']\ntime_limit = '3s'\n";
+    let files = Files::new("[sandbox]\nprofile = 'testing'\n", user, strict);
+    let hidden = ["/etc/hostname", "/far"].map(PathBuf::from);
+    for caller in [Settings::default(), named("judge")] {
+        let settled = files.settle(&caller).unwrap();
+        assert_eq!((settled.policies, settled.policy.files.hidden), (vec!["no-network".to_owned()], hidden.to_vec()));
+    }
+    assert!(row(&files.settled(), "time_limit").starts_with("30s"), "all else is the nearer profile's");
+}
+
+#[test]
 fn a_profile_that_a_file_says_more_of_keeps_the_rest_of_the_shipped_one() {
     let files = Files::new("[sandbox.profiles.production]\nallow_domains = ['example.org']\n", "", "");
     let settled = files.settle(&named("production")).unwrap();
@@ -301,9 +315,13 @@ fn table() -> impl Strategy<Value = String> {
         line(&["", "capabilities = ['CAP_CHOWN']\n", "capabilities = []\n"]),
         line(&["", "memory_limit = '5M'\n", "memory_limit = '9M'\n"]),
         line(&["", "hidden = ['/usr/lib']\n"]),
-        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n"]),
+        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n", "profile = '@'\n"]),
+        line(&["", "hidden = ['/@']\n"]),
+        line(&["", "policy = ['@']\n"]),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h)| format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}"))
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| {
+            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
+        })
 }
 
 proptest! {
@@ -311,10 +329,12 @@ proptest! {
 
     #[test]
     fn a_project_that_opens_anything_which_the_user_has_not_opened_is_told(project in table(), user in table()) {
-        let files = Files::new(&project, &user, "");
+        let files = Files::new(&project.replace("@", "theirs"), &user.replace("@", "mine"), "");
         let with = files.settled();
         fs::remove_file(files.path("project/palisade.toml")).unwrap();
         let without = files.settled();
+        prop_assert!(without.policies.iter().all(|id| with.policies.contains(id)), "{:?}", with.policies);
+        prop_assert!(without.policy.files.hidden.iter().all(|path| with.policy.files.hidden.contains(path)));
         if with.notices.is_empty() {
             let (with, without) = (with.policy, without.policy);
             prop_assert_eq!(with.network.meet(&without.network), with.network);

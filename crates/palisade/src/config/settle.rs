@@ -129,12 +129,13 @@ impl Config {
                 source.profile = Some(Said { value: Word(profile.to_owned()), by });
             }
             has_environment |= source.env.is_some();
-            let chosen = source.profile.clone().filter(|_| !has_profile);
-            has_profile |= chosen.is_some();
+            let chosen = source.profile.clone();
             all.push(source);
-            // A profile stands right behind the source that chose it.
+            // A profile stands right behind the source that chose it. Where a nearer one holds, what it takes away stays away.
             if let Some(profile) = chosen {
-                all.extend(self.chain(&profile, scope)?);
+                let is_displaced = std::mem::replace(&mut has_profile, true);
+                let chain = self.chain(&profile, scope)?.into_iter();
+                all.extend(chain.map(|settings| if is_displaced { merge::only_narrowing(settings) } else { settings }));
             }
         }
         Ok(merge::merge(all))
