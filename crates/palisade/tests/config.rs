@@ -382,3 +382,32 @@ fn the_profile_of_an_environment_stands_behind_the_source_that_chose_it() {
     let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "jugde").unwrap_err();
     assert!(error.hint().unwrap().contains("did you mean `judge`?"), "{error:?}");
 }
+
+#[test]
+fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_away() {
+    let raw = "[sandbox.profiles.raw]\nbackend = 'none'\n";
+    let user = format!("[sandbox]\nenv = 'dev'\nnetwork = 'none'\nfilesystem = 'none'\n{raw}");
+    let files = Files::new("", &user, "");
+    let within = |files: &Files, caller: &Settings, profile: &str| {
+        Config::load(&files.places()).unwrap().settle_within(caller, profile)
+    };
+    assert_eq!(
+        within(&files, &Settings::default(), "development").unwrap().notices,
+        [""; 0],
+        "the user's keys go first"
+    );
+    let mut caller = Settings::default();
+    caller.env = Some(Said::by_caller(Word("dev".to_owned())));
+    let settled = within(&files, &caller, "development").unwrap();
+    assert_eq!(settled.policy.network, NetworkPolicy::AllowAll);
+    let told = &settled.notices[0];
+    assert!(told.starts_with("environment dev (profile development): network allow-all, may read / ("), "{told}");
+    assert_eq!(within(&files, &caller, "judge").unwrap().notices, [""; 0]);
+    assert!(matches!(within(&files, &caller, "raw"), Err(ConfigError::NoWall { .. })));
+    caller.backend = Some(Said::by_caller(Word(Backend::None)));
+    within(&files, &caller, "raw").unwrap();
+    // The project chooses another environment than the user has: its profile is not the user's.
+    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'dev'\n", "");
+    let notices = within(&files, &Settings::default(), "development").unwrap().notices;
+    assert!(notices[0].contains("palisade.toml: ") && notices[0].contains("network allow-all"), "{notices:?}");
+}

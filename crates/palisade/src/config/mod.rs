@@ -90,7 +90,7 @@ pub enum ConfigError {
         /// What may help.
         hint: String,
     },
-    /// A project's file wants programs to run without a wall.
+    /// A project's file, or an environment, wants programs to run without a wall.
     #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
     NoWall {
         /// Where it says so.
@@ -108,8 +108,8 @@ impl ConfigError {
                 Some(hint.clone())
             }
             Self::NoWall { .. } => Some(
-                "a file that came with a project cannot decide this: confirm it with --backend none, or choose a wall with \
-                 --backend native"
+                "what came with a project or an environment cannot decide this: confirm it with --backend none, or choose a \
+                 wall with --backend native"
                     .to_owned(),
             ),
         }
