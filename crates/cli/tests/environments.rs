@@ -377,7 +377,11 @@ fn the_profile_of_an_archive_is_left_out_unless_it_is_asked_for_and_what_it_open
     let imported = output(&place, "env import dev.tar");
     assert!(imported.status.success(), "{}", text(&imported));
     assert!(text(&imported).contains("its profile `development` was left out"), "{}", text(&imported));
-    assert!(!said(&place, "config show --env dev").contains("development"), "{}", said(&place, "config show --env dev"));
+    assert!(
+        !said(&place, "config show --env dev").contains("development"),
+        "{}",
+        said(&place, "config show --env dev")
+    );
     assert!(said(&place, "env verify dev").contains("are as they were"));
     said(&place, "env import dev.tar --name kept --keep-profile");
     let run = output(&place, "run --env kept -- true");

@@ -19,6 +19,7 @@ use super::{
     ConfigError,
     origin::{Rank, Text},
 };
+use crate::resolve::{absolute, user_config};
 
 /// Names of a project's file. Only one of them may be there.
 const NAMES: [&str; 2] = ["palisade.toml", "simple.toml"];
@@ -55,15 +56,11 @@ impl Places {
     /// The usual places for a process, from its working directory and environment.
     #[must_use]
     pub fn of_this_process() -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        // The specification of the base directories says that a relative path counts as unset.
-        let own = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let own = own.or_else(|| home.as_ref().map(|home| home.join(".config")));
         Self {
             project: std::env::current_dir().map_or(Project::Ignored, Project::Upwards),
-            user: own.map(|own| own.join("palisade/palisade.toml")),
+            user: user_config().map(|own| own.join("palisade.toml")),
             system: Some(SYSTEM.into()),
-            home,
+            home: absolute("HOME"),
         }
     }
 

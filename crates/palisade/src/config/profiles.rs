@@ -167,6 +167,9 @@ mod tests {
                 settings.on_hostile_call.is_some(),
                 settings.time_limit.is_some() && settings.cpu_time_limit.is_some() && settings.memory_limit.is_some(),
                 settings.process_limit.is_some() && settings.thread_limit.is_some(),
+                settings.descriptor_limit.is_some() && settings.file_size_limit.is_some(),
+                settings.tmp_size.is_some() && settings.tmp_inodes.is_some(),
+                settings.output_limit.is_some() && settings.on_output_limit.is_some(),
             ];
             assert!(!said.contains(&false), "{name}: {said:?}");
         }
