@@ -411,3 +411,41 @@ fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_
     let notices = within(&files, &Settings::default(), "development").unwrap().notices;
     assert!(notices[0].contains("palisade.toml: ") && notices[0].contains("network allow-all"), "{notices:?}");
 }
+
+#[test]
+fn the_workspace_of_an_agent_is_told_where_the_caller_is_elsewhere_and_is_no_home() {
+    let files = Files::new("[sandbox]\n", "", "");
+    let deep = files.path("project/deep/er");
+    fs::create_dir_all(&deep).unwrap();
+    let agent = |home: PathBuf, here: PathBuf| {
+        let places = Places { project: Project::Upwards(here), home: Some(home), ..files.places() };
+        let settled = Config::load(&places).unwrap().settle(&named("agent")).unwrap();
+        (settled.workspace.unwrap(), settled.notices.join("\n"))
+    };
+    let (workspace, told) = agent(files.path("home"), deep.clone());
+    assert_eq!(workspace, files.path("project"));
+    assert!(told.contains(&format!("profile agent: may write {}, ", workspace.display())), "{told}");
+    for home in ["project", "project/me"] {
+        assert_eq!(agent(files.path(home), deep.clone()), (deep.clone(), String::new()), "{home}");
+    }
+    assert_eq!(agent(files.path("home"), files.path("project")).1, "");
+}
+
+#[test]
+fn a_directory_cannot_feign_a_second_line_of_a_notice_or_a_mistake() {
+    let top = tempfile::tempdir().unwrap();
+    let odd = top.path().join("a\npalisade: all is good");
+    fs::create_dir(&odd).unwrap();
+    let places = Places {
+        project: Project::Upwards(odd.clone()),
+        user: None,
+        system: None,
+        home: Some(top.path().join("home")),
+    };
+    fs::write(odd.join("palisade.toml"), "[sandbox]\nnetwork = 'allow-all'\n").unwrap();
+    let notices = Config::load(&places).unwrap().settle(&Settings::default()).unwrap().notices;
+    assert!(notices[0].contains("a\\npalisade: all is good/palisade.toml: network"), "{notices:?}");
+    fs::write(odd.join("palisade.toml"), "[sandbox]\nnetwrk = 1\n").unwrap();
+    let error = Config::load(&places).unwrap_err().to_string();
+    assert!(!error.contains("\npalisade: all"), "{error}");
+}

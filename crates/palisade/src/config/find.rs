@@ -17,6 +17,7 @@ use rustix::{
 
 use super::{
     ConfigError,
+    notice::in_one_line,
     origin::{Rank, Text},
 };
 use crate::resolve::{absolute, user_config};
@@ -99,7 +100,7 @@ fn upwards(directory: &Path) -> Result<Option<Text>, ConfigError> {
 fn named(file: &Path) -> Result<Text, ConfigError> {
     let path = std::path::absolute(file).map_err(|error| wrong(file, &error.to_string(), "name a file"))?;
     match opened(&path, OFlags::empty()) {
-        Ok((content, stat)) => read(content, &stat, path, file.display().to_string(), Rank::Project),
+        Ok((content, stat)) => read(content, &stat, path, in_one_line(file), Rank::Project),
         Err(errno) => Err(unreadable(file, errno)),
     }
 }
@@ -123,7 +124,7 @@ fn present(path: &Path, rank: Rank) -> Result<Option<Text>, ConfigError> {
         check_owner(path, &stat, rank)?;
     }
     let name = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
-    let name = name.unwrap_or_else(|| path.to_owned()).display().to_string();
+    let name = in_one_line(&name.unwrap_or_else(|| path.to_owned()));
     read(content, &stat, path.to_owned(), name, rank).map(Some)
 }
 

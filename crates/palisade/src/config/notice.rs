@@ -71,7 +71,7 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// A path that cannot feign a second message.
-fn in_one_line(path: &Path) -> String {
+pub(super) fn in_one_line(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
 }

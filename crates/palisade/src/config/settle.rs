@@ -114,6 +114,12 @@ impl Config {
             let who = format!("environment {name} (profile {})", profile.escape_debug());
             notices.extend(notice::sentence(&who, &told, "--profile NAME goes before it"));
         }
+        if let Some(Said { value: Word(workspace), by: Origin::Shipped(profile) }) = &settings.workspace
+            && self.here.as_ref() != Some(workspace)
+        {
+            let told = [format!("may write {}, where the project's file is", notice::in_one_line(workspace))];
+            notices.extend(notice::sentence(&format!("profile {profile}"), &told, "--workspace DIR names another"));
+        }
         self.keep_own_files(&mut policy.files);
         let words = |list: &Option<Said<Vec<Word<String>>>>| {
             list.iter().flat_map(|said| &said.value).map(|word| word.0.clone()).collect()
