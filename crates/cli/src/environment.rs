@@ -7,12 +7,16 @@ use std::{fmt::Write, os::fd::AsFd, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use palisade::{
-    environment::{EnvironmentError, Internet, Listed, Recipe, Scripts, Store},
+    config::{Config, Places},
+    environment::{EnvironmentError, ForeignProfile, Imported, Internet, Listed, Recipe, Scripts, Store},
     spec::{Bytes, Environment},
 };
 use serde_json::{Value, json};
 
-use crate::{args::variable, print};
+use crate::{
+    args::variable,
+    print::{self, one_line},
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Env {
@@ -55,6 +59,9 @@ enum Action {
         /// Its name here [default: the file's name without .tar]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
+        /// Keep the profile that the file names, which may open the network and files
+        #[arg(long)]
+        keep_profile: bool,
     },
     /// Compare every file of one with its lock file
     Verify {
@@ -138,7 +145,9 @@ pub(crate) fn command(args: Env) -> i32 {
         Action::Remove { name } => store.remove(&name).map(|()| 0),
         Action::Export { name, output: Some(file), .. } => store.export(&name, &file).map(|_| 0),
         Action::Export { name, .. } => store.lock(&name).map(|lock| print::data(&lock.to_string())),
-        Action::Import { file, name } => import(&store, file, name),
+        Action::Import { file, name, keep_profile } => {
+            import(&store, file, name, if keep_profile { ForeignProfile::Keep } else { ForeignProfile::Drop })
+        }
         Action::Verify { named, lock } => verify(&store, &named, lock),
     });
     done.unwrap_or_else(|error| print::environment_error(&error, json))
@@ -160,16 +169,35 @@ fn create(store: &Store, args: Create) -> Result<i32, EnvironmentError> {
         scripts: if args.allow_scripts { Scripts::On } else { Scripts::Off },
     };
     let environment = store.create(&args.name, &recipe, cancel.as_ref().map(AsFd::as_fd))?;
-    Ok(print::data(&format!("created {}\n", summary(store, &environment)?)))
+    if let Some(profile) = &recipe.profile
+        && Config::load(&Places::of_this_process()).is_ok_and(|config| !config.profiles().contains(&profile.as_str()))
+    {
+        print::warning(&format!(
+            "there is no profile `{}` here: programs run in this environment where a file defines it, and nowhere else",
+            one_line(profile)
+        ));
+    }
+    Ok(print::lines(&format!("created {}\n", one_line(&summary(store, &environment)?))))
 }
 
-fn import(store: &Store, file: PathBuf, name: Option<String>) -> Result<i32, EnvironmentError> {
+fn import(
+    store: &Store,
+    file: PathBuf,
+    name: Option<String>,
+    profile: ForeignProfile,
+) -> Result<i32, EnvironmentError> {
     let stem = || file.file_name().unwrap_or_default().to_string_lossy().trim_end_matches(".tar").to_owned();
-    let environment = store.import(&file, &name.unwrap_or_else(stem))?;
+    let Imported { environment, dropped } = store.import(&file, &name.unwrap_or_else(stem), profile)?;
+    if let Some(profile) = dropped {
+        print::warning(&format!(
+            "its profile `{}` was left out, which makes its digest another one; --keep-profile imports it too",
+            one_line(&profile)
+        ));
+    }
     if let Some(other) = store.other_interpreter(&environment)? {
         print::warning(&other);
     }
-    Ok(print::data(&format!("imported {}\n", summary(store, &environment)?)))
+    Ok(print::lines(&format!("imported {}\n", one_line(&summary(store, &environment)?))))
 }
 
 /// `web (python 3.11): 12 files, 34 KiB, sha256:…`
@@ -203,9 +231,9 @@ fn list(store: &Store, json: bool) -> Result<i32, EnvironmentError> {
             }
             Err(error) => format!("unusable: {error}"),
         };
-        let _ = writeln!(text, "{}", format!("{name:wide$}  {rest}").trim_end());
+        let _ = writeln!(text, "{}", one_line(format!("{name:wide$}  {rest}").trim_end()));
     }
-    Ok(print::data(&text))
+    Ok(print::lines(&text))
 }
 
 fn as_json(name: &str, environment: &Result<Environment, EnvironmentError>) -> Value {
@@ -229,7 +257,7 @@ fn info(store: &Store, named: &Named) -> Result<i32, EnvironmentError> {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "{name:<12} {value}");
+            let _ = writeln!(text, "{name:<12} {}", one_line(value));
         }
     };
     let joined = |paths: &[palisade::spec::Below]| paths.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(":");
@@ -246,7 +274,7 @@ fn info(store: &Store, named: &Named) -> Result<i32, EnvironmentError> {
     line("profile", manifest.profile.as_deref().unwrap_or_default());
     line("files", &format!("{}, {}", lock.files().len(), Bytes(lock.size())));
     line("digest", &lock.digest());
-    Ok(print::data(&text))
+    Ok(print::lines(&text))
 }
 
 /// Exit status 0 if nothing differs, 1 if something does.
@@ -255,7 +283,7 @@ fn verify(store: &Store, named: &Named, lock: Option<PathBuf>) -> Result<i32, En
     let status = i32::from(!found.differences.is_empty() || found.interpreter.is_some());
     let mut text = String::new();
     for difference in &found.differences {
-        let _ = writeln!(text, "{difference}");
+        let _ = writeln!(text, "{}", one_line(&difference.to_string()));
     }
     if status == 0 {
         let _ = writeln!(text, "{}: {} files are as they were, {}", named.name, found.files, found.digest);
@@ -263,6 +291,6 @@ fn verify(store: &Store, named: &Named, lock: Option<PathBuf>) -> Result<i32, En
     if let Some(other) = &found.interpreter {
         print::warning(other);
     }
-    let printed = if named.json { print::json(&found) } else { print::data(&text) };
+    let printed = if named.json { print::json(&found) } else { print::lines(&text) };
     Ok(if printed == 0 { status } else { printed })
 }

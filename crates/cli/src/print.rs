@@ -47,6 +47,12 @@ fn legible(text: &str) -> String {
     legible
 }
 
+/// Words of a stranger that have one line, and cannot feign a second.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown = |sign: char| if sign.is_control() { sign.escape_default().to_string() } else { sign.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// A command line that makes no sense, or a call for help.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
@@ -109,8 +115,10 @@ pub(crate) fn notices(notices: &[String]) {
 
 /// Every value that holds, and who says so.
 pub(crate) fn rows(rows: &[Row]) -> i32 {
-    let cells: Vec<[String; 3]> =
-        rows.iter().map(|row| [row.key.clone(), row.value.to_string(), row.from.to_string()]).collect();
+    let cells: Vec<[String; 3]> = rows
+        .iter()
+        .map(|row| [&row.key, &row.value.to_string(), &row.from.to_string()].map(|cell| one_line(cell)))
+        .collect();
     let width = |column: usize| cells.iter().map(|cells| cells[column].chars().count().min(40)).max().unwrap_or(0);
     let (key, value) = (width(0), width(1));
     let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));

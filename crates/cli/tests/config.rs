@@ -435,3 +435,26 @@ fn an_agent_changes_its_workspace_and_reads_the_rest_but_no_credentials() {
         assert!(work.join("new").exists() && work.join("below/new").exists());
     });
 }
+
+#[test]
+fn languages_are_never_defined_by_the_working_directory() {
+    let place = place();
+    for directory in ["palisade/languages", ".config/palisade/languages", "x/palisade/languages"] {
+        std::fs::create_dir_all(place.home().join(directory)).unwrap();
+        place.file(&format!("{directory}/broken.toml"), "no language");
+    }
+    place.file("a.sh", "echo ran\n");
+    let run = |config: &str, home: &str| {
+        let mut command = palisade(&place, "plan --no-config a.sh");
+        text(&place.output(command.env("XDG_CONFIG_HOME", config).env("HOME", home)))
+    };
+    let is_read = |said: &str| said.contains("broken.toml");
+    assert!(
+        is_read(&run(place.home().join("x").to_str().unwrap(), "/")),
+        "the definition counts where it is the user's"
+    );
+    for (config, home) in [("", "/"), ("x", "/"), ("", ""), ("", "x")] {
+        assert!(!is_read(&run(config, home)), "{config:?} {home:?}: {}", run(config, home));
+    }
+    assert!(is_read(&run("", place.home().to_str().unwrap())), "what is empty is unset");
+}

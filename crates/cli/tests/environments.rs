@@ -369,6 +369,41 @@ fn an_exported_environment_is_the_same_after_removal_and_import() {
 }
 
 #[test]
+fn the_profile_of_an_archive_is_left_out_unless_it_is_asked_for_and_what_it_opens_is_told() {
+    let place = Place::new(palisade_testkit::Person::Ordinary).unwrap();
+    said(&place, "env create dev --profile development");
+    said(&place, "env export dev --output dev.tar");
+    said(&place, "env remove dev");
+    let imported = output(&place, "env import dev.tar");
+    assert!(imported.status.success(), "{}", text(&imported));
+    assert!(text(&imported).contains("its profile `development` was left out"), "{}", text(&imported));
+    assert!(
+        !said(&place, "config show --env dev").contains("development"),
+        "{}",
+        said(&place, "config show --env dev")
+    );
+    assert!(said(&place, "env verify dev").contains("are as they were"));
+    said(&place, "env import dev.tar --name kept --keep-profile");
+    let run = output(&place, "run --env kept -- true");
+    let notice = "palisade: environment kept (profile development): network allow-all, may read / (";
+    assert!(String::from_utf8_lossy(&run.stderr).contains(notice), "{}", text(&run));
+}
+
+#[test]
+fn what_an_environment_says_stays_in_its_line_and_moves_no_cursor() {
+    let place = Place::new(palisade_testkit::Person::Ordinary).unwrap();
+    let mut create = palisade(&place, "env create odd --profile");
+    let made = place.output(create.args(["x\x1b]0;pwn\x07", "--setenv", "A=1\ndigest       sha256:forged"]));
+    assert!(made.status.success(), "{}", text(&made));
+    for words in ["env info odd", "env list", "env verify odd"] {
+        let shown = said(&place, words);
+        assert!(!shown.contains(|sign: char| sign.is_control() && sign != '\n'), "{words}: {shown:?}");
+        assert!(!shown.contains("\ndigest       sha256:forged"), "{words}: {shown}");
+    }
+    assert!(said(&place, "env info odd").contains("A=1\\ndigest"), "{}", said(&place, "env info odd"));
+}
+
+#[test]
 fn every_changed_missing_and_added_file_is_named() {
     everyone(|place| {
         for name in ["same", "changed", "missing", "executable"] {
@@ -475,7 +510,12 @@ fn names_recipes_and_environments_that_do_not_fit_are_refused() {
         // A profile holds, and one that is not there is told.
         said(place, "env create strict --profile judge");
         assert!(said(place, "config show --env strict").contains("profile judge (shipped)"));
-        said(place, "env create odd --profile jugde");
+        let odd = output(place, "env create odd --profile jugde");
+        assert!(
+            odd.status.success() && text(&odd).contains("warning: there is no profile `jugde` here"),
+            "{}",
+            text(&odd)
+        );
         refused(place, "run --env odd -- true", &["no profile `jugde`", "did you mean `judge`?"]);
         let mut nowhere = palisade(place, "env list");
         assert_refused(&place.output(nowhere.env_remove("HOME")), &["HOME", "--dir"]);

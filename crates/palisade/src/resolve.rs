@@ -267,10 +267,19 @@ pub(crate) fn own_languages() -> Option<PathBuf> {
 
 /// `$XDG_CONFIG_HOME/palisade`: what is the user's own.
 pub(crate) fn user_config() -> Option<PathBuf> {
-    let config = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;
+    let config = user_directory("XDG_CONFIG_HOME", ".config")?;
     Some(config.join("palisade"))
+}
+
+/// A user's directory by its variable, else below the home. What is empty or relative counts as unset (XDG Base Directory
+/// Specification): it would be whatever lies in the working directory.
+pub(crate) fn user_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+}
+
+/// The path in a variable, if it is an absolute one.
+pub(crate) fn absolute(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// The `palisade` command itself: this process, or the one on PATH if this process only uses the library.

@@ -100,6 +100,20 @@ fn a_profile_stands_right_behind_the_source_that_chose_it() {
 }
 
 #[test]
+fn what_a_displaced_profile_hides_and_bounds_stays_hidden_and_bound() {
+    let strict = "[sandbox.profiles.strict]\nhidden = ['/far']\n";
+    let user = "[sandbox]\nprofile = 'mine'\n[sandbox.profiles.mine]\nextends = 'strict'\npolicy = ['no-network']\n\
+                hidden = ['/etc/hostname']\ntime_limit = '3s'\n";
+    let files = Files::new("[sandbox]\nprofile = 'testing'\n", user, strict);
+    let hidden = ["/etc/hostname", "/far"].map(PathBuf::from);
+    for caller in [Settings::default(), named("judge")] {
+        let settled = files.settle(&caller).unwrap();
+        assert_eq!((settled.policies, settled.policy.files.hidden), (vec!["no-network".to_owned()], hidden.to_vec()));
+    }
+    assert!(row(&files.settled(), "time_limit").starts_with("30s"), "all else is the nearer profile's");
+}
+
+#[test]
 fn a_profile_that_a_file_says_more_of_keeps_the_rest_of_the_shipped_one() {
     let files = Files::new("[sandbox.profiles.production]\nallow_domains = ['example.org']\n", "", "");
     let settled = files.settle(&named("production")).unwrap();
@@ -301,9 +315,13 @@ fn table() -> impl Strategy<Value = String> {
         line(&["", "capabilities = ['CAP_CHOWN']\n", "capabilities = []\n"]),
         line(&["", "memory_limit = '5M'\n", "memory_limit = '9M'\n"]),
         line(&["", "hidden = ['/usr/lib']\n"]),
-        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n"]),
+        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n", "profile = '@'\n"]),
+        line(&["", "hidden = ['/@']\n"]),
+        line(&["", "policy = ['@']\n"]),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h)| format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}"))
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| {
+            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
+        })
 }
 
 proptest! {
@@ -311,10 +329,12 @@ proptest! {
 
     #[test]
     fn a_project_that_opens_anything_which_the_user_has_not_opened_is_told(project in table(), user in table()) {
-        let files = Files::new(&project, &user, "");
+        let files = Files::new(&project.replace("@", "theirs"), &user.replace("@", "mine"), "");
         let with = files.settled();
         fs::remove_file(files.path("project/palisade.toml")).unwrap();
         let without = files.settled();
+        prop_assert!(without.policies.iter().all(|id| with.policies.contains(id)), "{:?}", with.policies);
+        prop_assert!(without.policy.files.hidden.iter().all(|path| with.policy.files.hidden.contains(path)));
         if with.notices.is_empty() {
             let (with, without) = (with.policy, without.policy);
             prop_assert_eq!(with.network.meet(&without.network), with.network);
@@ -361,4 +381,71 @@ fn the_profile_of_an_environment_stands_behind_the_source_that_chose_it() {
     assert_eq!(row(&settled, "memory_limit"), "500 MiB (profile testing (shipped))", "the caller chose one before");
     let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "jugde").unwrap_err();
     assert!(error.hint().unwrap().contains("did you mean `judge`?"), "{error:?}");
+}
+
+#[test]
+fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_away() {
+    let raw = "[sandbox.profiles.raw]\nbackend = 'none'\n";
+    let user = format!("[sandbox]\nenv = 'dev'\nnetwork = 'none'\nfilesystem = 'none'\n{raw}");
+    let files = Files::new("", &user, "");
+    let within = |files: &Files, caller: &Settings, profile: &str| {
+        Config::load(&files.places()).unwrap().settle_within(caller, profile)
+    };
+    assert_eq!(
+        within(&files, &Settings::default(), "development").unwrap().notices,
+        [""; 0],
+        "the user's keys go first"
+    );
+    let mut caller = Settings::default();
+    caller.env = Some(Said::by_caller(Word("dev".to_owned())));
+    let settled = within(&files, &caller, "development").unwrap();
+    assert_eq!(settled.policy.network, NetworkPolicy::AllowAll);
+    let told = &settled.notices[0];
+    assert!(told.starts_with("environment dev (profile development): network allow-all, may read / ("), "{told}");
+    assert_eq!(within(&files, &caller, "judge").unwrap().notices, [""; 0]);
+    assert!(matches!(within(&files, &caller, "raw"), Err(ConfigError::NoWall { .. })));
+    caller.backend = Some(Said::by_caller(Word(Backend::None)));
+    within(&files, &caller, "raw").unwrap();
+    // The project chooses another environment than the user has: its profile is not the user's.
+    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'dev'\n", "");
+    let notices = within(&files, &Settings::default(), "development").unwrap().notices;
+    assert!(notices[0].contains("palisade.toml: ") && notices[0].contains("network allow-all"), "{notices:?}");
+}
+
+#[test]
+fn the_workspace_of_an_agent_is_told_where_the_caller_is_elsewhere_and_is_no_home() {
+    let files = Files::new("[sandbox]\n", "", "");
+    let deep = files.path("project/deep/er");
+    fs::create_dir_all(&deep).unwrap();
+    let agent = |home: PathBuf, here: PathBuf| {
+        let places = Places { project: Project::Upwards(here), home: Some(home), ..files.places() };
+        let settled = Config::load(&places).unwrap().settle(&named("agent")).unwrap();
+        (settled.workspace.unwrap(), settled.notices.join("\n"))
+    };
+    let (workspace, told) = agent(files.path("home"), deep.clone());
+    assert_eq!(workspace, files.path("project"));
+    assert!(told.contains(&format!("profile agent: may write {}, ", workspace.display())), "{told}");
+    for home in ["project", "project/me"] {
+        assert_eq!(agent(files.path(home), deep.clone()), (deep.clone(), String::new()), "{home}");
+    }
+    assert_eq!(agent(files.path("home"), files.path("project")).1, "");
+}
+
+#[test]
+fn a_directory_cannot_feign_a_second_line_of_a_notice_or_a_mistake() {
+    let top = tempfile::tempdir().unwrap();
+    let odd = top.path().join("a\npalisade: all is good");
+    fs::create_dir(&odd).unwrap();
+    let places = Places {
+        project: Project::Upwards(odd.clone()),
+        user: None,
+        system: None,
+        home: Some(top.path().join("home")),
+    };
+    fs::write(odd.join("palisade.toml"), "[sandbox]\nnetwork = 'allow-all'\n").unwrap();
+    let notices = Config::load(&places).unwrap().settle(&Settings::default()).unwrap().notices;
+    assert!(notices[0].contains("a\\npalisade: all is good/palisade.toml: network"), "{notices:?}");
+    fs::write(odd.join("palisade.toml"), "[sandbox]\nnetwrk = 1\n").unwrap();
+    let error = Config::load(&places).unwrap_err().to_string();
+    assert!(!error.contains("\npalisade: all"), "{error}");
 }

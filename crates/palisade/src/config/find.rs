@@ -17,8 +17,10 @@ use rustix::{
 
 use super::{
     ConfigError,
+    notice::in_one_line,
     origin::{Rank, Text},
 };
+use crate::resolve::{absolute, user_config};
 
 /// Names of a project's file. Only one of them may be there.
 const NAMES: [&str; 2] = ["palisade.toml", "simple.toml"];
@@ -55,15 +57,11 @@ impl Places {
     /// The usual places for a process, from its working directory and environment.
     #[must_use]
     pub fn of_this_process() -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        // The specification of the base directories says that a relative path counts as unset.
-        let own = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let own = own.or_else(|| home.as_ref().map(|home| home.join(".config")));
         Self {
             project: std::env::current_dir().map_or(Project::Ignored, Project::Upwards),
-            user: own.map(|own| own.join("palisade/palisade.toml")),
+            user: user_config().map(|own| own.join("palisade.toml")),
             system: Some(SYSTEM.into()),
-            home,
+            home: absolute("HOME"),
         }
     }
 
@@ -102,7 +100,7 @@ fn upwards(directory: &Path) -> Result<Option<Text>, ConfigError> {
 fn named(file: &Path) -> Result<Text, ConfigError> {
     let path = std::path::absolute(file).map_err(|error| wrong(file, &error.to_string(), "name a file"))?;
     match opened(&path, OFlags::empty()) {
-        Ok((content, stat)) => read(content, &stat, path, file.display().to_string(), Rank::Project),
+        Ok((content, stat)) => read(content, &stat, path, in_one_line(file), Rank::Project),
         Err(errno) => Err(unreadable(file, errno)),
     }
 }
@@ -126,7 +124,7 @@ fn present(path: &Path, rank: Rank) -> Result<Option<Text>, ConfigError> {
         check_owner(path, &stat, rank)?;
     }
     let name = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
-    let name = name.unwrap_or_else(|| path.to_owned()).display().to_string();
+    let name = in_one_line(&name.unwrap_or_else(|| path.to_owned()));
     read(content, &stat, path.to_owned(), name, rank).map(Some)
 }
 

@@ -34,6 +34,11 @@ pub(super) fn merge(sources: impl IntoIterator<Item = Settings>) -> Settings {
     sum
 }
 
+/// Of what a source says, that which can only narrow.
+pub(super) fn only_narrowing(source: Settings) -> Settings {
+    Settings { hidden: source.hidden, policy: source.policy, ..Settings::default() }
+}
+
 fn without_network(source: Settings) -> Settings {
     Settings { network: None, allow_domains: None, allow_ports: None, allow_endpoints: None, dns: None, ..source }
 }

@@ -44,6 +44,8 @@ pub struct Config {
     sources: Vec<Source>,
     /// What the paths of shipped profiles are relative to.
     workspace: PathBuf,
+    /// Where the caller is.
+    here: Option<PathBuf>,
     home: Option<PathBuf>,
 }
 
@@ -90,7 +92,7 @@ pub enum ConfigError {
         /// What may help.
         hint: String,
     },
-    /// A project's file wants programs to run without a wall.
+    /// A project's file, or an environment, wants programs to run without a wall.
     #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
     NoWall {
         /// Where it says so.
@@ -108,8 +110,8 @@ impl ConfigError {
                 Some(hint.clone())
             }
             Self::NoWall { .. } => Some(
-                "a file that came with a project cannot decide this: confirm it with --backend none, or choose a wall with \
-                 --backend native"
+                "what came with a project or an environment cannot decide this: confirm it with --backend none, or choose a \
+                 wall with --backend native"
                     .to_owned(),
             ),
         }
@@ -124,7 +126,11 @@ impl Config {
     pub fn load(places: &Places) -> Result<Self, ConfigError> {
         let texts = places.texts()?;
         let workspace = workspace(places, texts.first());
-        let mut config = Self { sources: Vec::new(), workspace, home: places.home.clone() };
+        let here = match &places.project {
+            Project::Upwards(here) => Some(here.clone()),
+            _ => std::env::current_dir().ok(),
+        };
+        let mut config = Self { sources: Vec::new(), workspace, here, home: places.home.clone() };
         for text in texts {
             config.sources.push(source(text, places.home.as_deref())?);
         }
@@ -148,10 +154,16 @@ impl Config {
     }
 }
 
-/// The directory that programs of the profile `agent` may change: the project's, or where the caller is.
+/// The directory that programs of the profile `agent` may change: the project's, or where the caller is. Never a home or what
+/// is above one, unless the caller is there: everything that the user has would be in it.
 fn workspace(places: &Places, nearest: Option<&Text>) -> PathBuf {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_around_home = |directory: &Path| {
+        let directory = real(directory);
+        directory.parent().is_none() || places.home.as_ref().is_some_and(|home| real(home).starts_with(&directory))
+    };
     let project = nearest.filter(|text| text.rank == Rank::Project).and_then(|text| text.path.parent());
-    match (project, &places.project) {
+    match (project.filter(|directory| !is_around_home(directory)), &places.project) {
         (Some(directory), _) => directory.to_owned(),
         (None, Project::Upwards(here)) => here.clone(),
         (None, _) => std::env::current_dir().unwrap_or_else(|_| "/".into()),

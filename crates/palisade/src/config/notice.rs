@@ -1,6 +1,7 @@
-//! What a project's file opens, in words.
+//! What a project's file, or an environment's profile, opens, in words.
 //!
-//! A repository is a stranger until somebody has read it. In: the policy with and without its file. Out: one sentence, or none.
+//! A repository is a stranger until somebody has read it, and so is an archive. In: the policy with and without its file. Out:
+//! one sentence, or none.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +15,9 @@ pub(super) struct Side<'a> {
     pub(super) backend: Option<Backend>,
 }
 
-/// How the file `name` widens what would hold without it: the network, host files, privileges, reactions. Reading in the
+/// How somebody widens what would hold without them: the network, host files, privileges, reactions. Reading in the
 /// project's own `directory` opens nothing that the project has not got, and is not told; nor is a limit that nobody else said.
-pub(super) fn widenings(name: &str, directory: Option<&Path>, with: Side<'_>, without: Side<'_>) -> Vec<String> {
+pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<'_>) -> Vec<String> {
     let mut told = Vec::new();
     if without.backend.is_some_and(|backend| Some(backend) != with.backend) {
         told.push(format!("backend {}", with.backend.unwrap_or_default()));
@@ -56,10 +57,12 @@ pub(super) fn widenings(name: &str, directory: Option<&Path>, with: Side<'_>, wi
     if with.limits.meet(&without.limits) != with.limits {
         told.push("higher limits than your own".to_owned());
     }
-    if told.is_empty() {
-        return told;
-    }
-    vec![format!("{name}: {} (--no-config ignores this file, --quiet hides this)", told.join(", "))]
+    told
+}
+
+/// What `who` opens, and what to do about it. Nothing if nothing is opened.
+pub(super) fn sentence(who: &str, told: &[String], remedy: &str) -> Option<String> {
+    (!told.is_empty()).then(|| format!("{who}: {} ({remedy}, --quiet hides this)", told.join(", ")))
 }
 
 /// What a path stands for: a link in a repository may lead anywhere.
@@ -68,7 +71,7 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// A path that cannot feign a second message.
-fn in_one_line(path: &Path) -> String {
+pub(super) fn in_one_line(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
 }

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_shipped_profile_can_be_read_and_says_nothing_contradictory() {
-        let config = Config { sources: Vec::new(), workspace: "/project".into(), home: None };
+        let config = Config { sources: Vec::new(), workspace: "/project".into(), here: None, home: None };
         config.check_chains().unwrap();
         for (name, _) in SHIPPED {
             for settings in config.definitions(name, Scope::All).unwrap() {
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_sealed_profile_says_every_key_that_opens_something() {
-        let config = Config { sources: Vec::new(), workspace: "/project".into(), home: None };
+        let config = Config { sources: Vec::new(), workspace: "/project".into(), here: None, home: None };
         for name in SEALED {
             let settings = config.definitions(name, Scope::All).unwrap().remove(0);
             let said = [
@@ -167,6 +167,9 @@ mod tests {
                 settings.on_hostile_call.is_some(),
                 settings.time_limit.is_some() && settings.cpu_time_limit.is_some() && settings.memory_limit.is_some(),
                 settings.process_limit.is_some() && settings.thread_limit.is_some(),
+                settings.descriptor_limit.is_some() && settings.file_size_limit.is_some(),
+                settings.tmp_size.is_some() && settings.tmp_inodes.is_some(),
+                settings.output_limit.is_some() && settings.on_output_limit.is_some(),
             ];
             assert!(!said.contains(&false), "{name}: {said:?}");
         }

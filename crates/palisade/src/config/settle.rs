@@ -3,7 +3,7 @@
 //! In: what the files and the caller say. Out: [`Settled`]: a policy, a wall, variables, and what to tell the caller. Not here:
 //! how two sources meet (`merge.rs`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use palisade_spec::{
     Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
@@ -37,10 +37,17 @@ pub struct Settled {
     pub workspace: Option<PathBuf>,
     /// Prices to count with.
     pub rates: CostRates,
-    /// How the project's file widens what would hold without it: sentences for people.
+    /// How the project's file, or the environment's profile, widens what would hold without it: sentences for people.
     pub notices: Vec<String>,
     /// Everything that was said, with who said it.
     pub settings: Settings,
+}
+
+/// The environment that holds, and the profile that it names.
+#[derive(Clone, Copy, Debug)]
+struct Within<'a> {
+    name: &'a str,
+    profile: &'a str,
 }
 
 /// Which files count.
@@ -68,35 +75,50 @@ impl Config {
     }
 
     /// As [`Config::settle`], where the environment that holds names this profile. It counts if no source before the one
-    /// that chose the environment, nor that one, has chosen a profile.
+    /// that chose the environment, nor that one, has chosen a profile. What it opens is told.
     ///
     /// # Errors
-    /// As [`Config::settle`].
+    /// As [`Config::settle`]; an environment that takes the wall away.
     pub fn settle_within(&self, caller: &Settings, profile: &str) -> Result<Settled, ConfigError> {
-        self.settle_any(caller, Some(profile))
+        let env = said(&self.merged(caller, None, Scope::All)?.env);
+        self.settle_any(caller, env.as_deref().map(|name| Within { name, profile }))
     }
 
-    fn settle_any(&self, caller: &Settings, profile: Option<&str>) -> Result<Settled, ConfigError> {
+    fn settle_any(&self, caller: &Settings, within: Option<Within<'_>>) -> Result<Settled, ConfigError> {
         merge::check(caller)?;
-        let settings = self.merged(caller, profile, Scope::All)?;
+        let settings = self.merged(caller, within, Scope::All)?;
         let mut policy = policy(&settings);
         let backend = said(&settings.backend).unwrap_or_default();
-        let mut notices = Vec::new();
-        if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
-            let trusted = self.merged(caller, profile, Scope::Trusted)?;
-            let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
-            if backend == Backend::None && said(&trusted.backend) != Some(Backend::None) {
+        let opened = |without: &Settings, directory: Option<&Path>| {
+            if backend == Backend::None && said(&without.backend) != Some(Backend::None) {
+                let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
                 return Err(ConfigError::NoWall { by: by.unwrap_or_default() });
             }
+            Ok(notice::widenings(
+                directory,
+                Side { policy: &policy, backend: said(&settings.backend) },
+                Side { policy: &self::policy(without), backend: said(&without.backend) },
+            ))
+        };
+        let mut notices = Vec::new();
+        if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
             let directory = project.text.path.parent();
             // A file in a home, or above it, would speak of everything that the user has.
             let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
-            notices = notice::widenings(
-                &project.text.name,
-                own,
-                Side { policy: &policy, backend: said(&settings.backend) },
-                Side { policy: &self::policy(&trusted), backend: said(&trusted.backend) },
-            );
+            let told = opened(&self.merged(caller, within, Scope::Trusted)?, own)?;
+            notices.extend(notice::sentence(&project.text.name, &told, "--no-config ignores this file"));
+        }
+        // An environment may come from a stranger as well.
+        if let Some(Within { name, profile }) = within {
+            let told = opened(&self.merged(caller, None, Scope::All)?, None)?;
+            let who = format!("environment {name} (profile {})", profile.escape_debug());
+            notices.extend(notice::sentence(&who, &told, "--profile NAME goes before it"));
+        }
+        if let Some(Said { value: Word(workspace), by: Origin::Shipped(profile) }) = &settings.workspace
+            && self.here.as_ref() != Some(workspace)
+        {
+            let told = [format!("may write {}, where the project's file is", notice::in_one_line(workspace))];
+            notices.extend(notice::sentence(&format!("profile {profile}"), &told, "--workspace DIR names another"));
         }
         self.keep_own_files(&mut policy.files);
         let words = |list: &Option<Said<Vec<Word<String>>>>| {
@@ -118,23 +140,27 @@ impl Config {
         })
     }
 
-    fn merged(&self, caller: &Settings, profile: Option<&str>, scope: Scope) -> Result<Settings, ConfigError> {
+    fn merged(&self, caller: &Settings, within: Option<Within<'_>>, scope: Scope) -> Result<Settings, ConfigError> {
         let mut all = Vec::new();
         let (mut has_profile, mut has_environment) = (false, false);
         let files = self.sources.iter().filter(|source| scope.has(source.text.rank)).map(|source| &source.settings);
         for source in std::iter::once(caller).chain(files) {
             let mut source = source.clone();
-            if let (false, None, Some(env), Some(profile)) = (has_environment, &source.profile, &source.env, profile) {
-                let by = Origin::Environment(env.value.0.clone());
-                source.profile = Some(Said { value: Word(profile.to_owned()), by });
+            if let (false, None, Some(env), Some(within)) = (has_environment, &source.profile, &source.env, within)
+                // Without the project's file it may be another one that holds, of which nothing is known.
+                && env.value.0 == within.name
+            {
+                let by = Origin::Environment(within.name.to_owned());
+                source.profile = Some(Said { value: Word(within.profile.to_owned()), by });
             }
             has_environment |= source.env.is_some();
-            let chosen = source.profile.clone().filter(|_| !has_profile);
-            has_profile |= chosen.is_some();
+            let chosen = source.profile.clone();
             all.push(source);
-            // A profile stands right behind the source that chose it.
+            // A profile stands right behind the source that chose it. Where a nearer one holds, what it takes away stays away.
             if let Some(profile) = chosen {
-                all.extend(self.chain(&profile, scope)?);
+                let is_displaced = std::mem::replace(&mut has_profile, true);
+                let chain = self.chain(&profile, scope)?.into_iter();
+                all.extend(chain.map(|settings| if is_displaced { merge::only_narrowing(settings) } else { settings }));
             }
         }
         Ok(merge::merge(all))

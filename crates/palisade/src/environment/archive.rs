@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_spec::{Below, Environment};
+use palisade_spec::{Below, Environment, Manifest};
 
 use super::{
     MANIFEST, Store,
@@ -50,20 +50,44 @@ impl Store {
 
     /// Makes an environment from an exported one. Every file is compared with the lock before anything is kept.
     ///
+    /// Without its profile it is another environment, with another digest.
+    ///
     /// # Errors
     /// If the name is taken, or the file is not what an export writes.
-    pub fn import(&self, from: &Path, name: &str) -> Result<Environment, EnvironmentError> {
+    pub fn import(&self, from: &Path, name: &str, profile: ForeignProfile) -> Result<Imported, EnvironmentError> {
         self.free(name)?;
         let file = tree::open_file(&from.canonicalize().map_err(EnvironmentError::io("open", from))?)?;
         let draft = Draft::begin(&self.prepare()?, name)?;
         self.free(name)?;
-        unpack(file, &draft.root()).map_err(|problem| match problem {
+        let mut manifest = unpack(file, &draft.root()).map_err(|problem| match problem {
             Problem::Archive(because) => EnvironmentError::Archive { file: from.to_owned(), because },
             Problem::Host(error) => error,
         })?;
-        draft.publish()?;
-        self.open(name)
+        let dropped = manifest.profile.take_if(|_| profile == ForeignProfile::Drop);
+        match dropped {
+            Some(_) => draft.finish(&manifest)?,
+            None => draft.publish()?,
+        }
+        Ok(Imported { environment: self.open(name)?, dropped })
     }
+}
+
+/// What becomes of the profile that an archive names. It may open what its importer keeps closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignProfile {
+    /// It is left out.
+    Drop,
+    /// It holds for programs that run in the environment.
+    Keep,
+}
+
+/// What an import made.
+#[derive(Debug)]
+pub struct Imported {
+    /// The environment.
+    pub environment: Environment,
+    /// The profile that was left out.
+    pub dropped: Option<String>,
 }
 
 fn write(root: &Path, lock: &Lock, file: fs::File, to: &Path) -> Result<(), EnvironmentError> {
@@ -115,7 +139,7 @@ impl From<EnvironmentError> for Problem {
     }
 }
 
-fn unpack(file: impl Read, root: &Path) -> Result<(), Problem> {
+fn unpack(file: impl Read, root: &Path) -> Result<Manifest, Problem> {
     directory(root)?;
     let mut archive = tar::Archive::new(io::BufReader::new(file));
     let mut entries = archive.entries()?;
@@ -159,8 +183,7 @@ fn unpack(file: impl Read, root: &Path) -> Result<(), Problem> {
         return Err(Problem::Archive(format!("`{missing}` is missing")));
     }
     lock.write(&root.join(LOCK))?;
-    whole(root).map_err(|error| Problem::Archive(error.to_string()))?;
-    Ok(())
+    whole(root).map_err(|error| Problem::Archive(error.to_string()))
 }
 
 fn read_lock(entry: impl Read) -> Result<Lock, Problem> {
@@ -262,7 +285,7 @@ mod tests {
         let (place, store, _) = exported();
         let file = place.path().join("forged.tar");
         fs::write(&file, bytes).unwrap();
-        let error = store.import(&file, "b").unwrap_err();
+        let error = store.import(&file, "b", ForeignProfile::Drop).unwrap_err();
         assert!(matches!(error, EnvironmentError::Archive { .. }), "{error}");
         let left: Vec<_> = fs::read_dir(store.directory()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["a"]);
@@ -274,7 +297,7 @@ mod tests {
     #[test]
     fn what_was_exported_is_the_same_after_an_import() {
         let (place, store, bytes) = exported();
-        store.import(&place.path().join("a.tar"), "b").unwrap();
+        store.import(&place.path().join("a.tar"), "b", ForeignProfile::Drop).unwrap();
         assert_eq!(store.lock("a").unwrap(), store.lock("b").unwrap());
         assert_eq!(store.verify("b", None).unwrap().differences, []);
         store.export("b", &place.path().join("b.tar")).unwrap();

@@ -187,10 +187,17 @@ pub(super) fn nonsense(what: &str, because: &str, hint: &str) -> EnvironmentErro
 pub(super) fn whole(root: &Path) -> Result<Manifest, EnvironmentError> {
     let manifest = store::manifest(&root.join(MANIFEST))?;
     let shown = manifest.path.iter().chain(&manifest.programs).chain(manifest.places.values());
-    match shown.into_iter().find(|below| !root.join(below.as_path()).is_dir()) {
+    let real = root.canonicalize().map_err(EnvironmentError::io("open", root))?;
+    // Links were checked by their text; this is where they lead.
+    let is_within = |below: &Below| {
+        root.join(below.as_path())
+            .canonicalize()
+            .is_ok_and(|path| path.is_dir() && path != real && path.starts_with(&real))
+    };
+    match shown.into_iter().find(|below| !is_within(below)) {
         Some(missing) => Err(EnvironmentError::Damaged {
             path: root.join(MANIFEST),
-            because: format!("`{}` is named there and is not a directory", missing.as_str()),
+            because: format!("`{}` is named there and is not a directory in it", missing.as_str()),
         }),
         None => Ok(manifest),
     }

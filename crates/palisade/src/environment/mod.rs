@@ -21,6 +21,7 @@ mod store;
 mod tree;
 
 pub(crate) use activate::{PLACE, activate, fits};
+pub use archive::{ForeignProfile, Imported};
 pub use create::{Internet, Recipe, Scripts};
 pub use error::EnvironmentError;
 pub use lock::{Change, Difference, Lock, Locked, LockedFile, LockedLink};

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     diagnose::nearest,
     language::{Language, SearchPath},
-    resolve::own_languages,
+    resolve::{own_languages, user_directory},
 };
 
 /// Largest manifest, in bytes.
@@ -62,12 +62,7 @@ impl Store {
     /// If none of them is set.
     pub fn new(directory: Option<PathBuf>) -> Result<Self, EnvironmentError> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // Relative ones are to be ignored (XDG Base Directory Specification).
-        let data = || {
-            let home = || variable("HOME").map(|home| home.join(".local/share"));
-            let own = variable("XDG_DATA_HOME").filter(|path| path.is_absolute()).or_else(home);
-            own.filter(|path| path.is_absolute()).map(|data| data.join("palisade/environments"))
-        };
+        let data = || user_directory("XDG_DATA_HOME", ".local/share").map(|data| data.join("palisade/environments"));
         let directory = directory.or_else(|| variable("PALISADE_ENVIRONMENTS")).or_else(data);
         Ok(Self { directory: directory.ok_or(EnvironmentError::NoPlace)? })
     }

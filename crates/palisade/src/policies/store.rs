@@ -47,7 +47,7 @@ impl Origin {
     fn directory(self) -> Option<PathBuf> {
         match self {
             Self::Operator => Some(OPERATOR.into()),
-            Self::User => user_config().filter(|config| config.is_absolute()).map(|config| config.join("policies")),
+            Self::User => user_config().map(|config| config.join("policies")),
             Self::Shipped => None,
         }
     }
