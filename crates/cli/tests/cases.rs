@@ -163,6 +163,81 @@ fn a_program_that_does_not_compile_fails_every_case_and_runs_none() {
     });
 }
 
+/// Prints what it finds of the answers, and writes others over them.
+const CHEAT: &str = "import glob, os\nfor top in ('/work', '@'):\n  for file in glob.glob(top + '/**/*.out', recursive=True):\n    \
+                     print(open(file).read())\n    try: open(file, 'w').write('')\n    except OSError: pass";
+
+#[test]
+fn no_program_reads_or_changes_an_answer() {
+    if !need("python") {
+        return;
+    }
+    everyone(|place| {
+        let home = place.home().canonicalize().unwrap().display().to_string();
+        let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
+        place.file("main.py", CHEAT.replace('@', &home));
+        place.file("linked.out.real", "the answer");
+        cases(place, &[("a", "", "the answer"), ("b", "", "the answer")]);
+        fs::write(place.home().join("cases/c.in"), "").unwrap();
+        std::os::unix::fs::symlink("../linked.out.real", place.home().join("cases/c.out")).unwrap();
+        // Another name, which is not hidden by being in the directory.
+        std::os::unix::fs::symlink("linked.out.real", place.home().join("linked.out")).unwrap();
+        for name in ["", "cases", "cases/a.out", "cases/b.out", "linked.out.real"] {
+            let mode = if name.ends_with("out") || name.ends_with("real") { 0o666 } else { 0o777 };
+            fs::set_permissions(place.home().join(name), open(mode)).unwrap();
+        }
+        let seen = place.output(&mut place.palisade("run --with-dir $DIR/main.py"));
+        assert!(text(&seen).contains("the answer"), "where nothing hides them, they are read: {}", text(&seen));
+        place.file("palisade.toml", "[sandbox]\nfilesystem = 'custom'\nallow_read = ['.']");
+        for words in [
+            "--with-dir",
+            "--no-config --allow-read $DIR",
+            "--no-config --allow-read $DIR/cases",
+            "--no-config --allow-write $DIR --jobs 1",
+            "--no-config --allow-write $DIR/cases --jobs 1",
+            "--no-config --filesystem read-only",
+            "--sandbox=development",
+            "--sandbox=agent --jobs 1",
+            "",
+        ] {
+            let mut command = test(place, &format!("--json {words} --cases cases main.py"));
+            let output = place.output(command.current_dir(place.home()));
+            let json: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{words}: {error}: {}", text(&output)));
+            assert_eq!(
+                verdicts(&json),
+                ["a", "b", "c"].map(|name| format!("{name} wrong-answer")),
+                "{words}: {json:#}"
+            );
+            assert_eq!(fs::read_to_string(place.home().join("cases/b.out")).unwrap(), "the answer", "{words}");
+            assert_eq!(fs::read_to_string(place.home().join("linked.out.real")).unwrap(), "the answer", "{words}");
+        }
+        fs::copy(place.home().join("main.py"), place.home().join("cases/main.py")).unwrap();
+        let output = place.output(&mut test(place, "--with-dir --cases $DIR/cases $DIR/cases/main.py"));
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(125), 0), "{}", text(&output));
+        assert!(text(&output).contains("--with-dir would show the answers"), "{}", text(&output));
+    });
+}
+
+#[test]
+fn no_compiler_reads_an_answer() {
+    if !need("gcc") {
+        return;
+    }
+    everyone(|place| {
+        let home = place.home().canonicalize().unwrap().display().to_string();
+        cases(place, &[("a", "", "7")]);
+        let source = "#include <stdio.h>\nint main(void) { printf(\"%d\", \n#include \"@/cases/a.out\"\n); }";
+        place.file("main.c", source.replace('@', &home));
+        let seen = place.output(&mut place.palisade("run --allow-read $DIR $DIR/main.c"));
+        assert!(text(&seen).contains('7'), "where nothing hides it, it is read: {}", text(&seen));
+        for words in ["--allow-read $DIR", "--with-dir"] {
+            let (json, _) = results(place, &format!("{words} --cases $DIR/cases $DIR/main.c"));
+            assert_eq!(verdicts(&json), ["a compile-error"], "{words}: {json:#}");
+        }
+    });
+}
+
 #[test]
 fn files_pass_when_they_exit_with_0() {
     if !need("python") {

@@ -4,18 +4,19 @@
 //! arguments ─discover→ cases ─pool→ reports ─compare, verdict→ results ─table, json, junit→ people and programs
 //! ```
 //!
-//! Each case has a sandbox of its own; a program with cases is compiled once. Not here: printing (`print.rs`).
+//! Each case has a sandbox of its own, in which no case's files are to be seen; a program with cases is compiled once. Not here: printing (`print.rs`).
 
 mod compare;
 mod discover;
 mod junit;
+mod kept;
 mod pool;
 mod results;
 mod table;
 mod verdict;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::Write,
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd},
@@ -31,7 +32,7 @@ use palisade::{
 
 pub(crate) use self::compare::Compare;
 use self::{
-    discover::Case,
+    kept::{Kept, KeptCase},
     pool::Then,
     results::Results,
     table::Rows,
@@ -132,9 +133,11 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
 /// One program, and cases for it.
 fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     let held = held(args)?;
-    let (name, request) = program_of(args, &held)?;
-    let cases = discover::cases(args.cases.as_deref().unwrap_or(Path::new(".")))?;
-    let work: Vec<_> = cases.into_iter().map(|case| (case.name.clone(), case)).collect();
+    let (name, mut request) = program_of(args, &held)?;
+    let directory = args.cases.as_deref().unwrap_or(Path::new("."));
+    let cases = discover::cases(directory)?;
+    kept::hide(directory, &cases, &mut request)?;
+    let (kept, work) = Kept::of(cases)?;
     let results = match prepare(&request, Some(cancel))? {
         Preparation::Failed(report) => {
             let all = work.iter().map(|(name, _)| Tested::of(name, &report, None)).collect();
@@ -146,7 +149,7 @@ fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
             }
         }
         Preparation::Ready(program) => {
-            let results = run_all(args, &work, |name, case| run(&program, name, case, args.compare, cancel));
+            let results = run_all(args, &work, |name, case| run(&program, name, &kept, case, args.compare, cancel));
             Results { compile: program.compile().map(Used::of), ..results }
         }
     };
@@ -208,9 +211,9 @@ fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Runs one case. Its files are read only now: all of them together may be large.
-fn run(program: &Prepared, name: &str, case: &Case, how: Compare, cancel: BorrowedFd<'_>) -> Done {
-    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    match (read(&case.input), read(&case.expected)) {
+fn run(program: &Prepared, name: &str, kept: &Kept, case: &KeptCase, how: Compare, cancel: BorrowedFd<'_>) -> Done {
+    // The answer before the program runs, so that nothing it does can change that.
+    match (kept.read(&case.input), kept.read(&case.expected)) {
         (Ok(input), Ok(expected)) => {
             let outcome = program.run(Input::Bytes(input), Output::Keep, Some(cancel));
             Done::of(name, outcome, Some((&expected, how)))
