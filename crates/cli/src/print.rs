@@ -383,7 +383,7 @@ pub(crate) fn plan(plan: &Plan) -> i32 {
             line("kept", format!("{} (read)", kept.display()));
         }
         if let Some(outputs) = &job.outputs {
-            line("outputs", format!("{} to {}", outputs.patterns.join(" "), outputs.directory.display()));
+            line("outputs", format!("{} to {}", outputs.asked.patterns.join(" "), outputs.asked.directory.display()));
         }
         for given in &job.given {
             line("given", format!("{} ({} bytes)", given.at.display(), given.size));

@@ -4,12 +4,14 @@
 mod common;
 
 use std::{
-    fs,
-    os::unix::fs::{MetadataExt as _, symlink},
-    path::PathBuf,
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
+    path::{Path, PathBuf},
+    process::Stdio,
 };
 
-use common::{Place, Report, everyone, text};
+use common::{PATIENCE, Place, Report, everyone, finish, read_until, text};
+use palisade_testkit::{ORDINARY_ID, Person, wait_for};
 
 fn out(place: &Place) -> PathBuf {
     place.home().join("out")
@@ -90,7 +92,7 @@ fn nothing_is_written_through_a_link_in_the_caller_s_directory() {
         let elsewhere = place.home().join("elsewhere");
         for directory in [&elsewhere, &out(place)] {
             fs::create_dir(directory).unwrap();
-            std::os::unix::fs::chown(directory, Some(place.seat.uid()), None).unwrap();
+            chown(directory, Some(place.seat.uid()), None).unwrap();
         }
         let victim = place.file("victim", "untouched");
         symlink(&elsewhere, out(place).join("sub")).unwrap();
@@ -182,7 +184,7 @@ fn outputs_come_out_of_an_overlay_and_a_workspace_too() {
     everyone(|place| {
         let work = place.home().join("project");
         fs::create_dir(&work).unwrap();
-        std::os::unix::fs::chown(&work, Some(place.seat.uid()), Some(place.seat.uid())).unwrap();
+        chown(&work, Some(place.seat.uid()), Some(place.seat.uid())).unwrap();
         fs::write(work.join("old"), "old").unwrap();
         let report = place.shell_report("--overlay $DIR/project --output *w --out $DIR/out", "echo new > new");
         assert_eq!(taken(&report), ["new"], "{:#}", report.json);
@@ -233,5 +235,132 @@ fn a_program_finds_no_place_to_write_its_outputs_that_is_not_its_own() {
         assert_eq!(report.stdout(), "drwxr-xr-x\n", "without outputs nothing changes: {:#}", report.json);
         let report = place.shell_report("--output a --out $DIR/out --tmp-size 1M", "head -c 2m /dev/zero > a");
         assert!(fs::metadata(out(place).join("a")).unwrap().len() <= 1 << 20, "{:#}", report.json);
+    });
+}
+
+/// A directory of this person's.
+fn directory(place: &Place, name: &str) -> PathBuf {
+    let path = place.home().join(name);
+    fs::create_dir(&path).unwrap();
+    chown(&path, Some(place.seat.uid()), Some(place.seat.uid())).unwrap();
+    path
+}
+
+#[test]
+fn nothing_is_written_to_a_directory_that_the_program_could_exchange_for_a_link() {
+    everyone(|place| {
+        let victim = directory(place, "victim");
+        let work = directory(place, "w");
+        directory(place, "o");
+        let script = "cd $DIR/w 2>/dev/null || cd /work; echo evil > evil; rmdir out; ln -s $DIR/victim out; ls -l out";
+        let hint = "name a directory outside of what the program may write";
+        for (made, options) in [
+            (true, "--workspace $DIR/w --output evil --out $DIR/w/out"),
+            (false, "--workspace $DIR/w --output evil --out $DIR/w/out"),
+            (true, "--workspace $DIR/w --output evil --out $DIR/w"),
+            (true, "--allow-write $DIR/w --output /tmp/* --out $DIR/w/out"),
+            (false, "--allow-write $DIR/w --allow-read $DIR/o --overlay $DIR/o --overlay-out $DIR/w/out"),
+            (true, "--allow-write $DIR/w --allow-read $DIR/o --overlay $DIR/o --overlay-out $DIR/alias/out"),
+        ] {
+            symlink("w", place.home().join("alias")).unwrap();
+            if made {
+                directory(place, "w/out");
+            }
+            let output = place.output(&mut place.shell(options, script));
+            assert_eq!(fs::read_dir(&victim).unwrap().count(), 0, "{options}: {}", text(&output));
+            assert_eq!(output.status.code(), Some(125), "{options}: {}", text(&output));
+            assert!(text(&output).contains(hint), "{options}: {}", text(&output));
+            assert!(!work.join("evil").exists(), "the program was not started: {options}");
+            let _ = fs::remove_dir(work.join("out"));
+            fs::remove_file(place.home().join("alias")).unwrap();
+        }
+    });
+}
+
+#[test]
+fn outputs_go_to_the_directory_that_was_there_before_the_program_ran() {
+    everyone(|place| {
+        let victim = directory(place, "victim");
+        for (made, arrives) in [(true, true), (false, false)] {
+            if made {
+                directory(place, "out");
+            }
+            let mut command = place.shell("--output new --out $DIR/out", "echo ready; cat > new");
+            let mut child = place.start(command.stdin(Stdio::piped()));
+            read_until(child.stdout.as_mut().unwrap(), "ready");
+            if made {
+                fs::rename(out(place), place.home().join("moved")).unwrap();
+            }
+            symlink(&victim, out(place)).unwrap();
+            drop(child.stdin.take());
+            let output = finish(child);
+            assert_eq!(fs::read_dir(&victim).unwrap().count(), 0, "{}", text(&output));
+            assert_eq!(output.status.code(), Some(if arrives { 0 } else { 125 }), "{}", text(&output));
+            assert_eq!(place.home().join("moved/new").exists(), arrives);
+            fs::remove_file(out(place)).unwrap();
+            let _ = fs::remove_dir_all(place.home().join("moved"));
+        }
+    });
+}
+
+#[test]
+fn root_publishes_no_file_that_its_program_could_not_read() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    let work = place.home().join("w");
+    fs::create_dir_all(work.join("closed")).unwrap();
+    for (name, mode) in [("secret", 0o600), ("closed/inner", 0o644), ("open", 0o644)] {
+        fs::write(work.join(name), "of root").unwrap();
+        fs::set_permissions(work.join(name), Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(work.join("closed"), Permissions::from_mode(0o700)).unwrap();
+    chown(&work, Some(ORDINARY_ID), Some(ORDINARY_ID)).unwrap();
+    for tree in ["--workspace $DIR/w", "--allow-read $DIR/w --overlay $DIR/w"] {
+        let script = "cat secret; mv secret moved; echo own > own; chmod 600 own";
+        let report = place.shell_report(&format!("{tree} --output ** --out $DIR/out"), script);
+        assert_eq!(report.stdout(), "", "{:#}", report.json);
+        assert_eq!(taken(&report), ["open", "own"], "{:#}", report.json);
+        let left = left(&report);
+        assert!(
+            left.len() == 2
+                && left.iter().all(|line| line.contains("closed to the program") || line.contains("Permission denied")),
+            "{left:?}"
+        );
+        let _ = fs::rename(work.join("moved"), work.join("secret"));
+        let _ = fs::remove_file(work.join("own"));
+        fs::remove_dir_all(out(&place)).unwrap();
+    }
+    place.assert_clean();
+}
+
+/// Whether a process is writing a file in this directory, and has begun.
+fn is_writing(pid: u32, directory: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.map(|entry| entry.path()).any(|path| {
+        let is_file = fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0);
+        is_file && fs::read_link(&path).is_ok_and(|file| file.starts_with(directory))
+    })
+}
+
+#[test]
+fn a_palisade_that_is_killed_while_it_copies_leaves_no_part_of_a_file() {
+    everyone(|place| {
+        directory(place, "out");
+        for (options, there) in [("", vec![]), (" --force", vec!["big"])] {
+            for name in &there {
+                fs::write(out(place).join(name), "old").unwrap();
+            }
+            let options =
+                format!("--output big --out $DIR/out --out-file-size 8G --out-size 8G --file-size-limit 8G{options}");
+            let mut child = place.start(&mut place.shell(&options, "truncate -s 6G big; stat -c %s big"));
+            let begun = wait_for(PATIENCE, || is_writing(child.id(), &out(place)));
+            child.kill().unwrap();
+            let output = finish(child);
+            assert!(begun && output.status.code().is_none(), "{}", text(&output));
+            let left: Vec<_> = fs::read_dir(out(place)).unwrap().map(|file| file.unwrap().file_name()).collect();
+            assert_eq!(left, there);
+            assert!(there.is_empty() || fs::read_to_string(out(place).join("big")).unwrap() == "old");
+        }
+        let report = place.shell_report("--output big --out $DIR/out --force", "echo new > big");
+        assert_eq!((report.status, taken(&report)), (0, vec!["big"]), "{:#}", report.json);
     });
 }

@@ -13,12 +13,19 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use palisade_spec::{Change, Changes, Existing, FileKind, Keep, Left, LeftKind, Name};
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fgetxattr, readlinkat, statat};
 
-use crate::{error::StartError, into::Into, outputs::open_beneath};
+use crate::{
+    error::StartError,
+    into::Into,
+    job::{Job, Overlay},
+    outputs::open_beneath,
+    target::Target,
+};
 
 /// Most paths that are listed.
 const LISTED: usize = 100_000;
@@ -28,50 +35,45 @@ const FILES: &str = "files";
 const LIST: &str = "changes.json";
 
 /// What is to become of the changes, if that is possible.
-pub(crate) fn checked(keep: &Keep) -> Result<Keep, StartError> {
-    let Keep::Files(path) = keep else { return Ok(keep.clone()) };
-    let absolute = std::path::absolute(path).map_err(|error| crate::trees::path_error(path, &error))?;
-    let wrong = |because: &str| StartError::Path {
-        path: path.clone(),
-        because: because.to_owned(),
-        hint: "the changes are kept in a directory that is new or empty, in one that exists".to_owned(),
+pub(crate) fn checked(keep: &Keep, job: &Job) -> Result<(Keep, Option<Arc<Target>>), StartError> {
+    let Keep::Files(path) = keep else { return Ok((keep.clone(), None)) };
+    let target = Target::find(path, job)?;
+    let because = match std::fs::read_dir(&target.path).map(Iterator::count) {
+        Ok(0) => None,
+        Ok(_) => Some("it is not empty".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(error.to_string()),
     };
-    match std::fs::read_dir(&absolute) {
-        Ok(entries) => {
-            if entries.count() > 0 {
-                return Err(wrong("it is not empty"));
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !absolute.parent().is_some_and(Path::is_dir) {
-                return Err(wrong("the directory around it does not exist"));
-            }
-        }
-        Err(error) => return Err(wrong(&error.to_string())),
+    match because {
+        None => Ok((Keep::Files(target.path.clone()), Some(Arc::new(target)))),
+        Some(because) => Err(StartError::Path {
+            path: path.clone(),
+            because,
+            hint: "the changes are kept in a directory that is new or empty, in one that exists".to_owned(),
+        }),
     }
-    Ok(Keep::Files(absolute))
 }
 
 /// Lists the changes, and keeps the files if they are to be kept.
-pub(crate) fn take(keep: &Keep, upper: &OwnedFd, lower: &OwnedFd) -> Changes {
+pub(crate) fn take(overlay: &Overlay, upper: &OwnedFd, lower: &OwnedFd) -> Changes {
     let mut walk = Walk { upper, lower, changes: Changes::default(), files: Vec::new() };
     walk.compare();
     let Walk { mut changes, files, .. } = walk;
     for list in [&mut changes.added, &mut changes.modified, &mut changes.deleted] {
         list.sort();
     }
-    if let Keep::Files(directory) = keep {
-        match store(directory, upper, &files, &mut changes) {
-            Ok(()) => changes.kept_in = Some(directory.clone()),
-            Err(because) => leave(&mut changes, directory, &because),
+    if let Some(target) = &overlay.target {
+        match store(target, upper, &files, &mut changes) {
+            Ok(()) => changes.kept_in = Some(target.path.clone()),
+            Err(because) => leave(&mut changes, &target.path, &because),
         }
     }
     changes
 }
 
 /// Writes the files, then the list of everything, which is last: who finds it finds all of them.
-fn store(directory: &Path, upper: &OwnedFd, files: &[Kept], changes: &mut Changes) -> Result<(), String> {
-    let target = Into::directory(directory, Existing::Keep).map_err(|error| error.to_string())?;
+fn store(target: &Target, upper: &OwnedFd, files: &[Kept], changes: &mut Changes) -> Result<(), String> {
+    let target = Into::directory(target, Existing::Keep).map_err(|error| error.to_string())?;
     target.make(Path::new(FILES))?;
     for file in files {
         let to = Path::new(FILES).join(&file.path);

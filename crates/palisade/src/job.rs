@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::{
     language::{BUILD, WORK},
     native::Kind,
+    target::Target,
 };
 
 /// A program and the world it gets.
@@ -44,7 +45,7 @@ pub struct Job {
     /// What becomes of the changes to its overlay, if it has one.
     pub overlay: Option<Overlay>,
     /// Files that are taken from it when it has ended.
-    pub outputs: Option<Outputs>,
+    pub outputs: Option<Collecting>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
     /// The terminal that it gets instead of pipes.
@@ -132,12 +133,26 @@ pub enum Access {
 }
 
 /// A copy-on-write view of a host directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Overlay {
     /// Canonical.
     pub directory: PathBuf,
     /// What becomes of the changes.
     pub changes: Keep,
+    /// Where they are kept, if they are.
+    #[serde(skip)]
+    pub(crate) target: Option<Arc<Target>>,
+}
+
+/// Files that are taken when a program has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Collecting {
+    /// Which, and where to: canonical.
+    #[serde(flatten)]
+    pub asked: Outputs,
+    /// Their directory, held since it was checked.
+    #[serde(skip)]
+    pub(crate) target: Arc<Target>,
 }
 
 /// A file's content, put into the sandbox as a copy.

@@ -31,6 +31,7 @@ mod run;
 mod running;
 mod sandbox;
 mod supervise;
+mod target;
 mod task;
 mod trees;
 
@@ -38,7 +39,7 @@ pub use conflicts::conflicts;
 pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};
 pub use host::Ids;
-pub use job::{Access, Base, Given, Held, Job, Overlay, Shown};
+pub use job::{Access, Base, Collecting, Given, Held, Job, Overlay, Shown};
 pub use native::{Entry, Kind, Launch, Wall};
 pub use overhead::{Measured, Overhead, measure};
 pub use palisade_spec as spec;

@@ -9,16 +9,22 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use globset::{GlobBuilder, GlobMatcher};
 use palisade_spec::{Left, LeftKind, Name, Outputs, Taken};
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::{
+    fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2},
+    process::geteuid,
+};
 
 use crate::{
     error::StartError,
     into::{Into, Written},
-    job::{Access, Job},
+    job::{Access, Collecting, Job},
+    supervise,
+    target::Target,
 };
 
 /// Most files and directories that are looked at.
@@ -41,26 +47,13 @@ struct Pattern {
 }
 
 /// The outputs of a job, if it can have them.
-pub(crate) fn checked(outputs: &Outputs, job: &Job) -> Result<Outputs, StartError> {
-    let directory = std::path::absolute(&outputs.directory)
-        .map_err(|error| crate::trees::path_error(&outputs.directory, &error))?;
-    if !directory.is_dir() {
-        let because = if directory.exists() {
-            "it is no directory".to_owned()
-        } else if directory.parent().is_some_and(Path::is_dir) {
-            String::new()
-        } else {
-            "neither it nor the directory around it exists".to_owned()
-        };
-        if !because.is_empty() {
-            let hint = "outputs are copied into a directory: make it, or name one whose parent exists".to_owned();
-            return Err(StartError::Path { path: outputs.directory.clone(), because, hint });
-        }
-    }
-    let outputs = Outputs { directory, ..outputs.clone() };
+pub(crate) fn checked(outputs: &Outputs, job: &Job) -> Result<Collecting, StartError> {
+    let target = Arc::new(Target::find(&outputs.directory, job)?);
+    let asked = Outputs { directory: target.path.clone(), ..outputs.clone() };
+    let outputs = Collecting { asked, target };
     // The job does not hold them yet, and whether /work is writable depends on them.
     let asks = Job { outputs: Some(outputs.clone()), ..job.clone() };
-    for text in &outputs.patterns {
+    for text in &outputs.asked.patterns {
         pattern(text, &asks)?;
     }
     let places = places(&asks).len();
@@ -80,7 +73,7 @@ pub(crate) fn places(job: &Job) -> Vec<PathBuf> {
     let Some(outputs) = &job.outputs else { return Vec::new() };
     // They were checked with the request.
     let mut places: Vec<PathBuf> =
-        outputs.patterns.iter().filter_map(|text| pattern(text, job).ok()).map(|pattern| pattern.place).collect();
+        outputs.asked.patterns.iter().filter_map(|text| pattern(text, job).ok()).map(|pattern| pattern.place).collect();
     places.sort();
     places.dedup();
     places
@@ -141,13 +134,15 @@ fn writable(job: &Job) -> Vec<PathBuf> {
 }
 
 /// Copies the outputs of a job out of its places, which were opened in the sandbox.
-pub(crate) fn take(job: &Job, places: &[(PathBuf, OwnedFd)]) -> (Vec<Taken>, Vec<Left>) {
-    let mut round = Round { taken: Vec::new(), left: Vec::new(), bytes: 0, omitted: 0, looked_at: 0 };
-    let Some(outputs) = &job.outputs else { return (round.taken, round.left) };
+pub(crate) fn take(job: &Job, from: &supervise::Left) -> (Vec<Taken>, Vec<Left>) {
+    // An ordinary user's programs have its ids, and the kernel says what they can read.
+    let reader = (from.user != geteuid().as_raw()).then_some(from.user);
+    let mut round = Round { reader, taken: Vec::new(), left: Vec::new(), bytes: 0, omitted: 0, looked_at: 0 };
+    let Some(Collecting { asked: outputs, target }) = &job.outputs else { return (round.taken, round.left) };
     let patterns: Vec<Pattern> = outputs.patterns.iter().filter_map(|text| pattern(text, job).ok()).collect();
-    match Into::directory(&outputs.directory, outputs.existing) {
+    match Into::directory(target, outputs.existing) {
         Ok(target) => {
-            for (place, root) in places {
+            for (place, root) in &from.places {
                 let patterns: Vec<&Pattern> = patterns.iter().filter(|pattern| pattern.place == *place).collect();
                 round.walk(root, &patterns, outputs, &target);
             }
@@ -163,6 +158,8 @@ pub(crate) fn take(job: &Job, places: &[(PathBuf, OwnedFd)]) -> (Vec<Taken>, Vec
 }
 
 struct Round {
+    /// The program's user, if this process could read more than that.
+    reader: Option<u32>,
     taken: Vec<Taken>,
     left: Vec<Left>,
     bytes: u64,
@@ -171,6 +168,17 @@ struct Round {
 }
 
 impl Round {
+    /// That a program could have read this by itself: it may have moved what is somebody else's in its own directory.
+    fn is_readable(&self, stat: &Stat) -> Result<(), NotTaken> {
+        let needs = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory { 0o5 } else { 0o4 };
+        match self.reader {
+            Some(user) if stat.st_uid != user && stat.st_mode & needs != needs => {
+                Err("it is another user's, and closed to the program".to_owned().into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn leave(&mut self, path: &Path, why: NotTaken) {
         if self.left.len() < NAMED {
             let path = Name(path.as_os_str().as_bytes().to_vec());
@@ -184,7 +192,11 @@ impl Round {
     fn walk(&mut self, root: &OwnedFd, patterns: &[&Pattern], outputs: &Outputs, target: &Into) {
         let mut waiting = vec![PathBuf::new()];
         while let Some(directory) = waiting.pop() {
-            let open = match open_beneath(root, &directory, OFlags::DIRECTORY) {
+            let open = open_beneath(root, &directory, OFlags::DIRECTORY).and_then(|open| {
+                let stat = fstat(&open).map_err(|error| io::Error::from(error).to_string())?;
+                self.is_readable(&stat).map(|()| open)
+            });
+            let open = match open {
                 Ok(open) => open,
                 Err(error) => {
                     self.leave(&directory, format!("the directory cannot be read: {}", error.because).into());
@@ -236,6 +248,7 @@ impl Round {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(NotTaken::no_file("it is no regular file"));
         }
+        self.is_readable(&stat)?;
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
         let over = |what: &str, limit: String, hint: &str| Err(format!("{what} the limit of {limit} ({hint})").into());
         if size > outputs.file_size.0 {

@@ -151,12 +151,12 @@ const FILES_FAILED: i32 = 125;
 /// The report with what the program left for its caller: outputs, and changes to its overlay.
 fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
     if job.outputs.is_some() {
-        let (taken, not_taken) = outputs::take(job, &left.places);
+        let (taken, not_taken) = outputs::take(job, left);
         (report.outputs, report.outputs_left) = (Some(taken), not_taken);
     }
     let lower = job.shown.iter().find(|shown| shown.access == Access::Overlay).and_then(|shown| shown.held.as_ref());
     if let (Some(overlay), Some(upper), Some(lower)) = (&job.overlay, &left.upper, lower) {
-        report.changes = Some(changes::take(&overlay.changes, upper, &lower.file));
+        report.changes = Some(changes::take(overlay, upper, &lower.file));
     }
     // A program that succeeded, and whose files could not be taken, has not done what its caller wanted.
     let incomplete = report.changes.as_ref().is_some_and(|changes| !changes.incomplete.is_empty());

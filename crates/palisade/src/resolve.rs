@@ -92,7 +92,8 @@ fn exchange(request: &Request, trees: Trees, job: &mut Job) -> Result<(), StartE
         job.directory = directory;
     }
     if let (Some(directory), Some(overlay)) = (trees.overlay, &request.files.overlay) {
-        job.overlay = Some(Overlay { directory, changes: changes::checked(&overlay.changes)? });
+        let (changes, target) = changes::checked(&overlay.changes, job)?;
+        job.overlay = Some(Overlay { directory, changes, target });
     }
     job.outputs = request.files.outputs.as_ref().map(|outputs| outputs::checked(outputs, job)).transpose()?;
     copied::give(&request.files.copied, job)

@@ -102,7 +102,7 @@ pub(super) fn start<'a>(
         times: Times { begun: connection.begun, cloned, ..Times::default() },
         exit: None,
         failed: None,
-        left: Left::default(),
+        left: Left { user: ids.uid, ..Left::default() },
     };
     run.until_ready(&script)?;
     // Off the launch path: the program runs already.

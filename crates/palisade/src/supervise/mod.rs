@@ -121,6 +121,8 @@ struct Run<'a> {
 /// Directories of the sandbox, held for what is in them when the program has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
+    /// The program's user, on the host.
+    pub(crate) user: u32,
     /// `/build`, if the stage has one.
     pub(crate) build: Option<OwnedFd>,
     /// What was written to the overlay, if somebody wants to know.
