@@ -452,11 +452,15 @@ pub(crate) fn handles(job: &Job) -> Vec<Handle> {
     handles
 }
 
-/// Whether the program may make files that run as their owner. On the host, its own are somebody else's where a tree is
-/// mapped.
+/// Whether the program may make files that run as their owner: on the host they would, wherever it can leave one.
 fn set_id(launch: &Launch) -> SetId {
-    let mapped = |entry: &Entry| matches!(entry, Entry::Host { access: Access::Write, owner: Some(_), .. });
-    if launch.tree.iter().any(mapped) { SetId::Refused } else { SetId::Free }
+    let stays = |entry: &Entry| {
+        matches!(
+            entry,
+            Entry::Host { access: Access::Write, .. } | Entry::Layers { upper: Upper::Kept { .. }, .. }
+        )
+    };
+    if launch.tree.iter().any(stays) { SetId::Refused } else { SetId::Free }
 }
 
 pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
