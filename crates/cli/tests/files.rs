@@ -281,24 +281,24 @@ fn root_s_program_is_the_owner_of_its_workspace_and_of_nothing_else() {
 
 #[test]
 fn a_program_makes_no_file_that_runs_as_the_owner_of_its_workspace() {
-    if !need("root") {
-        return;
-    }
-    let Some(place) = Place::new(Person::Root) else { return };
-    for owner in [0, 1234] {
-        let work = elsewhere(&place);
-        fs::set_permissions(work.path(), Permissions::from_mode(0o700)).unwrap();
-        chown(work.path(), Some(owner), Some(owner)).unwrap();
-        let script = "cp /bin/true t && chmod 4755 t; chmod 755 t; cp /bin/true s; chmod g+s s; install -m 6755 t u; \
-                      mkdir -m 2755 d; ls";
-        let report = place.shell_report(&format!("--workspace {}", work.path().display()), script);
-        assert!(report.stdout().contains("t\n"), "{:#}", report.json);
-        for entry in fs::read_dir(work.path()).unwrap() {
-            let meta = entry.unwrap().metadata().unwrap();
-            assert_eq!((meta.mode() & 0o6000, meta.uid()), (0, owner), "{:#}", report.json);
+    everyone(|place| {
+        let owners = if place.person == Person::Root { vec![0, 1234] } else { vec![place.seat.uid()] };
+        for owner in owners {
+            let work = elsewhere(place);
+            fs::set_permissions(work.path(), Permissions::from_mode(0o700)).unwrap();
+            chown(work.path(), Some(owner), Some(owner)).unwrap();
+            let script = "cp /bin/true t && chmod 4755 t; chmod 755 t; cp /bin/true s; chmod g+s s; \
+                          install -m 6755 t u; mkdir -m 2755 d; ls";
+            for option in ["--workspace", "--filesystem read-only --workspace"] {
+                let report = place.shell_report(&format!("{option} {}", work.path().display()), script);
+                assert!(report.stdout().contains("t\n"), "{:#}", report.json);
+                for entry in fs::read_dir(work.path()).unwrap() {
+                    let meta = entry.unwrap().metadata().unwrap();
+                    assert_eq!((meta.mode() & 0o6000, meta.uid()), (0, owner), "{:#}", report.json);
+                }
+            }
         }
-    }
-    place.assert_clean();
+    });
 }
 
 #[test]

@@ -92,6 +92,10 @@ impl Host {
     }
 }
 
+/// Of the places that are left out, those whose content is not to be seen by another name either. The others are merely
+/// covered by the sandbox's own.
+pub(crate) const FOREIGN: [&str; 5] = ["/proc", "/dev", "/sys", "/run", "/tmp"];
+
 /// Whether a path is not shown with the whole of the host's files: it is at a place that the sandbox has of its own, or in
 /// /run, where the sockets of daemons are, which a read-only mount protects from nobody, or in /sys, which is the machine.
 pub(crate) fn is_left_out(path: &Path) -> bool {

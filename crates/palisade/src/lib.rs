@@ -20,6 +20,7 @@ mod into;
 mod job;
 pub mod language;
 mod layers;
+mod mounts;
 mod native;
 mod outputs;
 mod overhead;

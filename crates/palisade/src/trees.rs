@@ -61,13 +61,11 @@ impl Trees {
         if let Some(overlay) = &overlay {
             overlay.check_overlay(&asked)?;
         }
-        let mut hidden = hiding::asked(&policy.hidden)?;
+        let hidden = hiding::asked(&policy.hidden)?;
         // Hiding wins over showing.
         asked.retain(|one| !hidden.iter().any(|hide| one.from.starts_with(hide)));
-        if base == Base::Host {
-            // Everything else is to be read at its own place already.
-            asked.retain(|one| one.access != Access::Read || (is_left_out(&one.from) && one.from != whole));
-        }
+        // What is named is shown even where the program could not reach it at its place among all of the host's files.
+        asked.retain(|one| base == Base::Toolchain || one.access != Access::Read || one.from != whole);
         let overlaid = overlay.as_ref().map(|overlay| overlay.from.clone());
         asked.retain(|one| Some(&one.from) != overlaid.as_ref());
         asked.extend(overlay);
@@ -88,8 +86,7 @@ impl Trees {
         }
         // The source file's directory is shown elsewhere, and no less.
         let all: Vec<Shown> = shown.iter().cloned().chain(source).collect();
-        hiding::add_credentials(&mut hidden, base, &all, &named)?;
-        let hidden = hiding::everywhere(hidden);
+        let hidden = hiding::all(hidden, base, &all, &named)?;
         let directory = request.files.directory.as_deref().map(|path| directory(path, base, &shown)).transpose()?;
         Ok(Self { base, shown, hidden, kept, directory, overlay: overlaid })
     }

@@ -295,10 +295,12 @@ pub enum Stage {
     Namespaces = 0,
     /// The new root is the root.
     Pivoted = 1,
+    /// The old root is gone: until then, a link to `/..` leads onto it.
+    Detached = 2,
 }
 
 /// How many [`Stage`]s there are.
-pub(crate) const STAGES: usize = 2;
+pub(crate) const STAGES: usize = 3;
 
 /// What happens to supplementary groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -148,6 +148,7 @@ fn everything() -> Vec<Op> {
     ops.extend([layer(20), Op::BeginOverlay { slot: Slot(21) }]);
     let add = |path| Op::AddLayer { slot: Slot(21), role: LayerRole::Lower, path: c(path) };
     ops.extend(["/usr/share", "/usr/bin"].map(add));
+    ops.push(Op::KeepTree { slot: Slot(24), tree: std::sync::Arc::new(file()) });
     ops.push(Op::AwaitIds);
     ops.push(Op::SetIds { uid: 1000, gid: 1000, groups: groups() });
     ops.push(Op::EnterRoot { over: c("/tmp"), options: c("mode=0755,size=1m") });
@@ -163,11 +164,14 @@ fn everything() -> Vec<Op> {
     ops.push(Op::CopyFile { from: std::sync::Arc::new(file()), path: c("copy"), mode: 0o444 });
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     ops.push(Op::Mount { kind: c("proc"), at: c("proc"), flags, options: CString::default() });
-    ops.extend(["one", "one/upper", "one/work", "two", "three"].map(directory));
+    ops.extend(["one", "one/upper", "one/work", "one/changes", "one/space", "two", "three"].map(directory));
     let open = |slot, path| Op::OpenLayer { slot: Slot(slot), path: c(path) };
     ops.extend([open(22, "one/upper"), open(23, "one/work")]);
     let upper = Some([Slot(22), Slot(23)]);
     ops.push(Op::MountOverlay { lower: vec![Slot(20)], upper, at: c("two") });
+    for (role, path) in [(LayerRole::Upper, "one/changes"), (LayerRole::Work, "one/space")] {
+        ops.push(Op::AddLayer { slot: Slot(21), role, path: c(path) });
+    }
     ops.push(Op::FinishOverlay { slot: Slot(21), attributes: libc::MOUNT_ATTR_NODEV });
     ops.push(Op::AttachTree { slot: Slot(21), at: c("three") });
     let (kind, options) = (c("devpts"), c("newinstance,ptmxmode=0666"));
@@ -196,6 +200,7 @@ fn everything() -> Vec<Op> {
         ops.push(Op::Landlock(landlock()));
     }
     ops.push(Op::DropPrivileges);
+    ops.push(Op::Await(Stage::Detached));
     ops.push(Op::WorkingDirectory(c("/tmp")));
     ops.push(Op::Mark(1));
     ops
@@ -209,6 +214,7 @@ fn beside() -> Vec<Op> {
         Op::Reached(Stage::Namespaces),
         Op::Await(Stage::Pivoted),
         Op::DetachOldRoot,
+        Op::Reached(Stage::Detached),
     ]
 }
 

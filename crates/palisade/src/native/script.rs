@@ -122,6 +122,8 @@ pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Op
         }
         builder.ops.push(Op::DropPrivileges);
     }
+    // In a tree that others can change, its path may have become a link, and that may lead anywhere but out.
+    builder.ops.push(Op::Await(Stage::Detached));
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
     Ok(Script {
@@ -181,7 +183,7 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
         }
         ops.push(Op::Reached(Stage::Namespaces));
     }
-    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot]);
+    ops.extend([Op::Await(Stage::Pivoted), Op::DetachOldRoot, Op::Reached(Stage::Detached)]);
     Ok(ops)
 }
 
@@ -458,11 +460,12 @@ pub(crate) fn handles(job: &Job) -> Vec<Handle> {
     handles
 }
 
-/// Whether the program may make files that run as their owner. On the host, its own are somebody else's where a tree is
-/// mapped.
+/// Whether the program may make files that run as their owner: on the host they would, wherever it can leave one.
 fn set_id(launch: &Launch) -> SetId {
-    let mapped = |entry: &Entry| matches!(entry, Entry::Host { access: Access::Write, owner: Some(_), .. });
-    if launch.tree.iter().any(mapped) { SetId::Refused } else { SetId::Free }
+    let stays = |entry: &Entry| {
+        matches!(entry, Entry::Host { access: Access::Write, .. } | Entry::Layers { upper: Upper::Kept { .. }, .. })
+    };
+    if launch.tree.iter().any(stays) { SetId::Refused } else { SetId::Free }
 }
 
 pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
