@@ -74,6 +74,16 @@ fn resolved(path: &Path, links: usize) -> PathBuf {
     }
 }
 
+/// The paths by every name that a mount gives them.
+pub(crate) fn everywhere(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    if paths.is_empty() {
+        return paths;
+    }
+    let mounts = Mounts::look();
+    let all: BTreeSet<PathBuf> = paths.iter().flat_map(|path| mounts.names(path)).collect();
+    all.into_iter().collect()
+}
+
 /// Everything that the trees of a program must not show: what was asked for, and by itself credentials, sockets and other
 /// ways to what is left out. To name one of these itself is the way to have it shown.
 pub(crate) fn all(
