@@ -449,3 +449,17 @@ fn a_directory_cannot_feign_a_second_line_of_a_notice_or_a_mistake() {
     let error = Config::load(&places).unwrap_err().to_string();
     assert!(!error.contains("\npalisade: all"), "{error}");
 }
+
+#[test]
+fn under_a_sealed_profile_what_it_leaves_to_a_project_is_told_and_opens_no_limit() {
+    let project = "[sandbox]\nenv = 'web'\noutput_limit = '900G'\non_output_limit = 'kill'\nstrict = false\n\
+                   [sandbox.environment]\nPATH = '/evil'\n";
+    let files = Files::new(project, "[sandbox]\nstrict = true\ncpu_limit = 50\n", "");
+    let settled = files.settle(&named("agent")).unwrap();
+    assert_eq!(
+        (row(&settled, "output_limit"), row(&settled, "on_output_limit")),
+        ("8 MiB (profile agent (shipped))".to_owned(), "cut (profile agent (shipped))".to_owned())
+    );
+    assert!(settled.notices[0].contains("not strict, environment web, sets PATH ("), "{:?}", settled.notices);
+    assert!(!files.settled().notices[0].contains("PATH"), "elsewhere variables are the project's own business");
+}

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, NetworkPolicy, Policy, Strictness};
 
+use super::Settings;
+
 /// A policy and its wall.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Side<'a> {
@@ -58,6 +60,15 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
         told.push("higher limits than your own".to_owned());
     }
     told
+}
+
+/// What a project's file says that no profile closes: the environment and variables.
+pub(super) fn left_open(settings: &Settings) -> Vec<String> {
+    let variables = settings.environment.iter().filter(|(_, said)| said.by.is_project());
+    let names: Vec<String> = variables.map(|(name, _)| name.escape_debug().to_string()).collect();
+    let env = settings.env.iter().filter(|said| said.by.is_project());
+    let env = env.map(|said| format!("environment {}", said.value.0.escape_debug()));
+    env.chain((!names.is_empty()).then(|| format!("sets {}", names.join(" ")))).collect()
 }
 
 /// What `who` opens, and what to do about it. Nothing if nothing is opened.

@@ -24,7 +24,7 @@ const SHIPPED: [(&str, &str); 6] = [
 
 /// Profiles for programs that may be hostile, and for directories that such programs have written in. They mean the same
 /// everywhere: no file can say anything under these names.
-const SEALED: [&str; 2] = ["agent", "judge"];
+pub(super) const SEALED: [&str; 2] = ["agent", "judge"];
 
 /// That a file may define a profile of this name.
 pub(super) fn check_name(name: &str, span: Range<usize>, text: &Arc<Text>) -> Result<(), Malformed> {

@@ -14,6 +14,7 @@ use super::{
     Config, ConfigError, Said, Settings, Word, merge,
     notice::{self, Side},
     origin::{Origin, Rank},
+    profiles::SEALED,
     word::{FilesMode, NetworkMode},
 };
 
@@ -105,7 +106,11 @@ impl Config {
             let directory = project.text.path.parent();
             // A file in a home, or above it, would speak of everything that the user has.
             let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
-            let told = opened(&self.merged(caller, within, Scope::Trusted)?, own)?;
+            let mut told = opened(&self.merged(caller, within, Scope::Trusted)?, own)?;
+            // No profile can say these, and a sealed one is asked for where nothing is trusted.
+            if settings.profile.as_ref().is_some_and(|profile| SEALED.contains(&profile.value.0.as_str())) {
+                told.extend(notice::left_open(&settings));
+            }
             notices.extend(notice::sentence(&project.text.name, &told, "--no-config ignores this file"));
         }
         // An environment may come from a stranger as well.
