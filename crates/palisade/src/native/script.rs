@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     host::Ids,
-    job::{Access, Job},
+    job::{Access, Base, Job},
     language::BUILD,
     outputs,
 };
@@ -122,8 +122,12 @@ pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Op
         }
         builder.ops.push(Op::DropPrivileges);
     }
-    // In a tree that others can change, its path may have become a link, and that may lead anywhere but out.
-    builder.ops.push(Op::Await(Stage::Detached));
+    // In a host tree that others can change, its path may have become a link, and that may lead anywhere but out. Places of
+    // the sandbox's own need no wait, and the kernel takes its time to detach.
+    let job = &launch.job;
+    if job.base == Base::Host || job.shown.iter().any(|shown| job.directory.starts_with(&shown.at)) {
+        builder.ops.push(Op::Await(Stage::Detached));
+    }
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
     Ok(Script {
