@@ -170,7 +170,9 @@ impl Bounds {
                     job.hidden.push(path.clone());
                 }
             }
-            job.kept.extend(bound.policy.files.kept.iter().filter(|path| !job.kept.contains(path)).cloned().collect::<Vec<_>>());
+            job.kept.extend(
+                bound.policy.files.kept.iter().filter(|path| !job.kept.contains(path)).cloned().collect::<Vec<_>>(),
+            );
             let before = Policy { limits: ask_of(&job.limits), ..Policy::default() };
             let after = Policy { limits: before.limits.meet(&bound.policy.limits), ..Policy::default() };
             if matches!(bound.kind, Kind::Ceiling(_)) {

@@ -27,8 +27,8 @@ pub use arguments::output_was_closed;
 pub use mapped::mapped_tree;
 pub use record::{MARKS, Record};
 pub use script::{
-    Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS, Script,
-    Slot, Stage, Stdio,
+    Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS,
+    Script, Slot, Stage, Stdio,
 };
 pub use spawn::{Child, IdMap, spawn};
 pub use trial::Trial;

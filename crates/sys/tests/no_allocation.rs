@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
-    Child, Closed, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit, Script,
-    Slot, Stage, Stdio, Trial, spawn,
+    Child, Closed, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit,
+    Script, Slot, Stage, Stdio, Trial, spawn,
 };
 
 /// How a child that allocates ends.

@@ -42,6 +42,8 @@ use crate::diagnose::Malformed;
 #[derive(Debug)]
 pub struct Config {
     sources: Vec<Source>,
+    /// Where configuration files can be, read or not.
+    places: Vec<PathBuf>,
     /// What the paths of shipped profiles are relative to.
     workspace: PathBuf,
     home: Option<PathBuf>,
@@ -124,7 +126,7 @@ impl Config {
     pub fn load(places: &Places) -> Result<Self, ConfigError> {
         let texts = places.texts()?;
         let workspace = workspace(places, texts.first());
-        let mut config = Self { sources: Vec::new(), workspace, home: places.home.clone() };
+        let mut config = Self { sources: Vec::new(), places: places.all(), workspace, home: places.home.clone() };
         for text in texts {
             config.sources.push(source(text, places.home.as_deref())?);
         }
