@@ -71,11 +71,8 @@ fn readable() -> impl Strategy<Value = PathBuf> {
 }
 
 fn files(read: BoxedStrategy<PathBuf>, write: BoxedStrategy<PathBuf>) -> impl Strategy<Value = FilesPolicy> {
-    (vec(read, 0..4), vec(write, 0..3), vec(real(), 0..2)).prop_map(|(read, write, hidden)| FilesPolicy {
-        read,
-        write,
-        hidden,
-    })
+    let places = (vec(read, 0..4), vec(write, 0..3), vec(real(), 0..2), vec(real(), 0..2));
+    places.prop_map(|(read, write, hidden, kept)| FilesPolicy { read, write, hidden, kept })
 }
 
 prop_compose! {
@@ -140,9 +137,16 @@ fn seen(job: &Job, place: &Path) -> Seen {
     if job.hidden.iter().any(|hidden| place.starts_with(hidden)) {
         return Seen::Hidden;
     }
-    let open = job.shown.iter().filter(|shown| place.starts_with(&shown.from)).map(|shown| match shown.access {
-        Access::Write => Seen::Writable,
-        _ => Seen::Readable,
+    // By every name that it has: of several mounts around a name, the innermost one decides, and of two at one place the later.
+    let names = job.shown.iter().filter_map(|shown| {
+        let rest = place.strip_prefix(&shown.from).ok()?;
+        Some(if rest == Path::new("") { shown.at.clone() } else { shown.at.join(rest) })
+    });
+    let kept = job.kept.iter().any(|kept| place.starts_with(kept));
+    let open = names.map(|name| {
+        let around = job.shown.iter().filter(|shown| name.starts_with(&shown.at));
+        let innermost = around.max_by_key(|shown| shown.at.components().count()).unwrap();
+        if innermost.access == Access::Write && !kept { Seen::Writable } else { Seen::Readable }
     });
     let base = if job.base == Base::Host { Seen::Readable } else { Seen::Hidden };
     open.max().unwrap_or(Seen::Hidden).max(base)
@@ -151,7 +155,11 @@ fn seen(job: &Job, place: &Path) -> Seen {
 /// What was asked for, by where the paths lead.
 fn wanted(files: &FilesPolicy, place: &Path) -> Seen {
     let real = |paths: &[PathBuf]| paths.iter().map(|path| path.canonicalize().unwrap()).collect::<Vec<_>>();
-    FilesPolicy { read: real(&files.read), write: real(&files.write), hidden: real(&files.hidden) }.allows(place)
+    let (read, write) = (real(&files.read), real(&files.write));
+    // A tree named for reading inside of one named for writing is only read.
+    let inside = |path: &&PathBuf| write.iter().any(|tree| path.starts_with(tree)) && !write.contains(path);
+    let kept = read.iter().filter(inside).cloned().chain(real(&files.kept)).collect();
+    FilesPolicy { read, write, hidden: real(&files.hidden), kept }.allows(place)
 }
 
 fn assert_within(job: &Job, bound: &Policy) {
@@ -201,7 +209,7 @@ proptest! {
         let (free, bound) = (&free.launches[0], &bound.launches[0]);
         prop_assert_eq!((&free.job.limits, &free.job.network), (&bound.job.limits, &bound.job.network));
         for place in &places {
-            // Who names a tree for reading and one around it for writing may write there.
+            // Who names a tree for writing and one in it for reading may only read there.
             prop_assert_eq!(seen(&free.job, place), seen(&bound.job, place));
         }
         prop_assert_eq!(&free.clamped, &bound.clamped);

@@ -250,7 +250,28 @@ fn a_project_in_the_home_or_above_is_told_of_what_it_reads() {
 #[test]
 fn a_program_that_may_write_around_a_configuration_file_cannot_write_it() {
     let files = Files::new("[sandbox]\nallow_write = ['.']\n", "", "");
-    assert_eq!(files.settled().policy.files.read, [files.path("project/palisade.toml")]);
+    assert_eq!(files.settled().policy.files.kept, [files.path("project/palisade.toml")]);
+}
+
+#[test]
+fn only_the_caller_can_let_a_configuration_file_be_written_and_only_by_its_own_name() {
+    let files = Files::new("[sandbox]\nallow_write = ['palisade.toml']\n", "[sandbox]\n", "");
+    let (own, mine) = (files.path("project/palisade.toml"), files.path("user/palisade.toml"));
+    assert_eq!(files.settled().policy.files.kept, std::slice::from_ref(&own));
+    let kept = |paths: &[&str], project: Project| {
+        let mut caller = Settings::default();
+        let paths = paths.iter().map(|path| Word(files.path(path))).collect();
+        caller.allow_write = Some(Said::by_caller(paths));
+        let config = Config::load(&Places { project, ..files.places() }).unwrap();
+        config.settle(&caller).unwrap().policy.files.kept
+    };
+    let upwards = || Project::Upwards(files.path("project"));
+    assert_eq!(kept(&["project", "user"], upwards()), [own.clone(), mine.clone()]);
+    assert_eq!(kept(&["project", "user/palisade.toml"], upwards()), std::slice::from_ref(&own));
+    assert_eq!(kept(&["project/palisade.toml"], upwards()), [PathBuf::new(); 0]);
+    // What is not read is kept all the same.
+    assert_eq!(kept(&["user"], Project::Ignored), std::slice::from_ref(&mine));
+    assert_eq!(kept(&["project", "user"], Project::File(own.clone())), [own, mine]);
 }
 
 #[test]

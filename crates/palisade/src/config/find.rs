@@ -65,6 +65,18 @@ impl Places {
         }
     }
 
+    /// Where a file would decide what the next run may do, whether this one reads it or not.
+    pub(super) fn all(&self) -> Vec<PathBuf> {
+        let (named, directory) = match &self.project {
+            Project::Upwards(directory) => (None, Some(directory.clone())),
+            Project::File(file) => (Some(file.clone()), std::env::current_dir().ok()),
+            Project::Ignored => (None, std::env::current_dir().ok()),
+        };
+        let above = directory.iter().flat_map(|directory| directory.ancestors());
+        let found = above.flat_map(|place| NAMES.map(|name| place.join(name)));
+        found.chain(named).chain(self.user.clone()).chain(self.system.clone()).collect()
+    }
+
     /// The files that are there, nearest first.
     pub(super) fn texts(&self) -> Result<Vec<Text>, ConfigError> {
         let (project, user) = match &self.project {

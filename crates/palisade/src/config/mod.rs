@@ -42,6 +42,8 @@ use crate::diagnose::Malformed;
 #[derive(Debug)]
 pub struct Config {
     sources: Vec<Source>,
+    /// Where configuration files can be, read or not.
+    places: Vec<PathBuf>,
     /// What the paths of shipped profiles are relative to.
     workspace: PathBuf,
     /// Where the caller is.
@@ -130,7 +132,7 @@ impl Config {
             Project::Upwards(here) => Some(here.clone()),
             _ => std::env::current_dir().ok(),
         };
-        let mut config = Self { sources: Vec::new(), workspace, here, home: places.home.clone() };
+        let mut config = Self { sources: Vec::new(), places: places.all(), workspace, here, home: places.home.clone() };
         for text in texts {
             config.sources.push(source(text, places.home.as_deref())?);
         }

@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn every_shipped_profile_can_be_read_and_says_nothing_contradictory() {
-        let config = Config { sources: Vec::new(), workspace: "/project".into(), here: None, home: None };
+        let config =
+            Config { sources: Vec::new(), places: Vec::new(), workspace: "/project".into(), here: None, home: None };
         config.check_chains().unwrap();
         for (name, _) in SHIPPED {
             for settings in config.definitions(name, Scope::All).unwrap() {
@@ -156,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_sealed_profile_says_every_key_that_opens_something() {
-        let config = Config { sources: Vec::new(), workspace: "/project".into(), here: None, home: None };
+        let config =
+            Config { sources: Vec::new(), places: Vec::new(), workspace: "/project".into(), here: None, home: None };
         for name in SEALED {
             let settings = config.definitions(name, Scope::All).unwrap().remove(0);
             let said = [

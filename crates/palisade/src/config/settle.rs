@@ -125,7 +125,7 @@ impl Config {
             let told = [format!("may write {}, where the project's file is", notice::in_one_line(workspace))];
             notices.extend(notice::sentence(&format!("profile {profile}"), &told, "--workspace DIR names another"));
         }
-        self.keep_own_files(&mut policy.files);
+        self.keep_own_files(&mut policy.files, caller);
         let words = |list: &Option<Said<Vec<Word<String>>>>| {
             list.iter().flat_map(|said| &said.value).map(|word| word.0.clone()).collect()
         };
@@ -171,18 +171,18 @@ impl Config {
         Ok(merge::merge(all))
     }
 
-    /// A program that may write where a configuration file is could otherwise decide what its next run may do.
-    fn keep_own_files(&self, files: &mut FilesPolicy) {
-        for source in &self.sources {
-            let path = &source.text.path;
-            let real = path.canonicalize();
-            let real = real.as_ref().unwrap_or(path);
-            let is_around =
-                |tree: &PathBuf| tree.canonicalize().is_ok_and(|tree| real.starts_with(&tree) && *real != tree);
-            if files.write.iter().any(is_around) {
-                files.read.push(path.clone());
-            }
+    /// A program that may write where a configuration file is could otherwise decide what its next run may do. Only the
+    /// caller can let it, by the file's own name.
+    fn keep_own_files(&self, files: &mut FilesPolicy, caller: &Settings) {
+        if files.write.is_empty() {
+            return;
         }
+        let real = |path: &PathBuf| path.canonicalize().ok();
+        let named = caller.allow_write.iter().flat_map(|said| &said.value).filter_map(|word| real(&word.0));
+        let (named, write): (Vec<PathBuf>, Vec<PathBuf>) =
+            (named.collect(), files.write.iter().filter_map(real).collect());
+        let own = self.places.iter().filter_map(real).filter(|file| write.iter().any(|tree| file.starts_with(tree)));
+        files.kept.extend(own.filter(|file| !named.contains(file)));
     }
 }
 
