@@ -268,7 +268,7 @@ fn only_the_caller_can_let_a_configuration_file_be_written_and_only_by_its_own_n
     let upwards = || Project::Upwards(files.path("project"));
     assert_eq!(kept(&["project", "user"], upwards()), [own.clone(), mine.clone()]);
     assert_eq!(kept(&["project", "user/palisade.toml"], upwards()), std::slice::from_ref(&own));
-    assert_eq!(kept(&["project/palisade.toml"], upwards()), [PathBuf::new(); 0]);
+    assert_eq!(kept(&["project/palisade.toml"], upwards()), Vec::<PathBuf>::new());
     // What is not read is kept all the same.
     assert_eq!(kept(&["user"], Project::Ignored), std::slice::from_ref(&mine));
     assert_eq!(kept(&["project", "user"], Project::File(own.clone())), [own, mine]);
