@@ -127,6 +127,9 @@ pub enum Entry {
     Pin {
         /// Where.
         at: PathBuf,
+        /// Whether it is known to be there.
+        #[serde(skip)]
+        presence: Presence,
     },
     /// Something in a writable tree that stays in its place and is only read.
     Keep {

@@ -5,8 +5,9 @@
 //! these are (`hiding.rs`, `trees.rs`), the calls (`script.rs`).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::ErrorKind,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
@@ -20,18 +21,64 @@ use crate::job::{Access, Job};
 pub(super) fn entries(tree: &[Entry], job: &Job) -> Vec<Entry> {
     let hides = hides(tree, &job.hidden);
     let keeps = keeps(tree, &job.kept);
+    // What is itself mounted is looked for in what was mounted before.
     let inner = tree.iter().enumerate().filter_map(|(number, entry)| match entry {
-        Entry::Host { at, .. } => Some((number, at.as_path())),
+        Entry::Host { at, .. } => Some((number, at, Presence::Needed)),
         _ => None,
     });
-    let special = hides.iter().chain(&keeps).filter_map(|entry| match entry {
-        Entry::Hide { at, presence: Presence::Needed, .. } | Entry::Keep { at, .. } => Some((tree.len(), at.as_path())),
-        _ => None,
-    });
-    let pins: BTreeSet<PathBuf> =
-        inner.chain(special).flat_map(|(number, at)| between(tree.get(..number).unwrap_or(tree), at)).collect();
-    let pins = pins.into_iter().map(|at| Entry::Pin { at });
+    let hidden = hides.iter().filter(|(_, hide)| hide.there != There::No);
+    let hidden = hidden.map(|(at, hide)| (tree.len(), at, hide.there.presence()));
+    let kept = keeps.iter().map(|at| (tree.len(), at, Presence::Needed));
+    let mut pins: BTreeMap<PathBuf, Presence> = BTreeMap::new();
+    for (number, at, presence) in inner.chain(kept).chain(hidden) {
+        for directory in between(tree.get(..number).unwrap_or(tree), at) {
+            let known = pins.entry(directory).or_insert(presence);
+            if presence == Presence::Needed {
+                *known = presence;
+            }
+        }
+    }
+    let pins = pins.into_iter().map(|(at, presence)| Entry::Pin { at, presence });
+    let keeps = keeps.into_iter().map(|at| Entry::Keep { at });
+    let hides =
+        hides.into_iter().map(|(at, hide)| Entry::Hide { at, presence: hide.there.presence(), closed: hide.closed });
     pins.chain(keeps).chain(hides).collect()
+}
+
+/// How a place is hidden.
+#[derive(Clone, Copy)]
+struct Hide {
+    there: There,
+    closed: Closed,
+}
+
+/// What is known of a path before it is mounted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum There {
+    /// It is there.
+    Yes,
+    /// Nobody can say, or it is a socket, which its daemon may remove at any time.
+    Perhaps,
+    /// It is not.
+    No,
+}
+
+impl There {
+    fn of(path: &Path) -> Self {
+        match fs::symlink_metadata(path) {
+            Ok(meta) if meta.file_type().is_socket() => Self::Perhaps,
+            Ok(_) => Self::Yes,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Self::No,
+            Err(_) => Self::Perhaps,
+        }
+    }
+
+    const fn presence(self) -> Presence {
+        match self {
+            Self::Yes => Presence::Needed,
+            Self::Perhaps | Self::No => Presence::IfThere,
+        }
+    }
 }
 
 /// The directories between a place and the root of the writable tree that it is in.
@@ -41,8 +88,8 @@ fn between(before: &[Entry], place: &Path) -> Vec<PathBuf> {
 }
 
 /// Where hidden paths of the host would be seen, in the trees that show them.
-fn hides(tree: &[Entry], hidden: &[PathBuf]) -> Vec<Entry> {
-    let mut places: Vec<(PathBuf, Presence, Closed)> = Vec::new();
+fn hides(tree: &[Entry], hidden: &[PathBuf]) -> BTreeMap<PathBuf, Hide> {
+    let mut places = BTreeMap::new();
     for (number, entry) in tree.iter().enumerate() {
         let Entry::Host { from, at, .. } = entry else { continue };
         for hide in hidden {
@@ -52,22 +99,20 @@ fn hides(tree: &[Entry], hidden: &[PathBuf]) -> Vec<Entry> {
                 Err(_) if from.starts_with(hide) => at.clone(),
                 Err(_) => continue,
             };
-            let (mut presence, mut closed) = (Presence::IfThere, Closed::Passed);
-            // Something else may be mounted over it, and then nothing is known of what is there.
+            // Of several trees at a place, the one on top says what is there. Of what covers them, nothing is known.
             if let Some((_, seen)) = top(tree, &place).filter(|(top, seen)| is_of(*top, seen, number, at)) {
-                presence = if is_to_stay(hide) { Presence::Needed } else { Presence::IfThere };
-                closed = if writable_at(seen).is_some() { Closed::Refused } else { Closed::Passed };
+                let closed = if writable_at(seen).is_some() { Closed::Refused } else { Closed::Passed };
+                places.insert(place, Hide { there: There::of(hide), closed });
+            } else {
+                places.entry(place).or_insert(Hide { there: There::No, closed: Closed::Passed });
             }
-            places.push((place, presence, closed));
         }
     }
-    places.sort_by(|one, other| one.0.cmp(&other.0));
-    places.dedup_by(|one, other| one.0 == other.0);
-    places.into_iter().map(|(at, presence, closed)| Entry::Hide { at, presence, closed }).collect()
+    places
 }
 
 /// Where writable trees show paths that are only to be read, unless a tree of their own is mounted there.
-fn keeps(tree: &[Entry], kept: &[PathBuf]) -> Vec<Entry> {
+fn keeps(tree: &[Entry], kept: &[PathBuf]) -> BTreeSet<PathBuf> {
     let mut places = BTreeSet::new();
     for (number, entry) in tree.iter().enumerate() {
         let Entry::Host { from, at, access: Access::Write, .. } = entry else { continue };
@@ -79,7 +124,7 @@ fn keeps(tree: &[Entry], kept: &[PathBuf]) -> Vec<Entry> {
             }
         }
     }
-    places.into_iter().map(|at| Entry::Keep { at }).collect()
+    places
 }
 
 /// What a place is in: of several mounts around it, the last.
@@ -106,9 +151,4 @@ fn writable_at(entry: &Entry) -> Option<&Path> {
         Entry::Host { at, access: Access::Write, .. } | Entry::Overlay { at } => Some(at),
         _ => None,
     }
-}
-
-/// Whether it is there, and no socket, which its daemon may remove at any time.
-fn is_to_stay(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| !meta.file_type().is_socket())
 }

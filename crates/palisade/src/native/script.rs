@@ -336,10 +336,14 @@ impl Builder {
                 self.ops.push(Op::OpenLayer { slot: lower, path: at.clone() });
                 self.ops.push(Op::MountOverlay { lower: vec![lower], upper: Some([upper, work]), at });
             }
-            Entry::Pin { at } | Entry::Keep { at } => {
-                let attributes = if matches!(entry, Entry::Keep { .. }) { libc::MOUNT_ATTR_RDONLY } else { 0 };
-                self.ops.push(Op::Pin { path: self.place(at)?, attributes, presence: Presence::Needed });
+            Entry::Pin { at, presence } => {
+                self.ops.push(Op::Pin { path: self.place(at)?, attributes: 0, presence: *presence });
             }
+            Entry::Keep { at } => self.ops.push(Op::Pin {
+                path: self.place(at)?,
+                attributes: libc::MOUNT_ATTR_RDONLY,
+                presence: Presence::Needed,
+            }),
             Entry::Hide { at, presence, closed } => self.ops.push(Op::Hide {
                 path: self.place(at)?,
                 directory: self.place(Path::new(EMPTY))?,
