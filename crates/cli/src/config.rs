@@ -28,8 +28,13 @@ pub(crate) struct Held {
 pub(crate) fn hold(wants: &Wants, excess: Option<Excess>) -> Result<Held, StartError> {
     let config = Config::load(&places(wants))?;
     let (settled, environment) = settle(&config, &said(wants, excess))?;
-    let policies = settled.policies.iter().map(|id| policy::named(id)).collect::<Result<_, _>>()?;
+    let policies = policies(&settled)?;
     Ok(Held { settled, environment, policies })
+}
+
+/// The policies that are named.
+fn policies(settled: &Settled) -> Result<Vec<NamedPolicy>, StartError> {
+    settled.policies.iter().map(|id| policy::named(id)).collect::<Result<_, _>>().map_err(Into::into)
 }
 
 /// The prices to count with, where options say none.
@@ -136,11 +141,15 @@ pub(crate) fn command(what: ConfigCommand) -> i32 {
 fn show(args: &Show) -> i32 {
     let caller = said(&args.wants, args.on_output_limit);
     let config = Config::load(&places(&args.wants)).map_err(StartError::from);
-    let (settled, config) = match config.and_then(|config| Ok((settle(&config, &caller)?.0, config))) {
-        Ok(both) => both,
+    let settled = config.and_then(|config| {
+        let settled = settle(&config, &caller)?.0;
+        let rows = settled.rows_within(&policies(&settled)?)?;
+        Ok((settled, rows, config))
+    });
+    let (settled, rows, config) = match settled {
+        Ok(all) => all,
         Err(error) => return print::start_error(&error, args.json),
     };
-    let rows = settled.rows();
     if !args.json {
         return print::rows(&rows);
     }

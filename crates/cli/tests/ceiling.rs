@@ -84,6 +84,64 @@ fn a_ceiling_lowers_what_was_asked_and_what_nobody_asked_and_says_so() {
     });
 }
 
+/// What `config show WORDS` says of a key below a ceiling: value and origin.
+#[track_caller]
+fn shown(place: &Place, ceiling: &str, words: &str, key: &str) -> (serde_json::Value, String) {
+    let output = place.output(&mut below(place, ceiling, &format!("config show --json {words}")));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = json["values"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["key"] == key).unwrap();
+    (row["value"].clone(), row["from"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_configuration_is_shown_as_a_ceiling_and_policies_leave_it() {
+    everyone(|place| {
+        tree(place);
+        let ceiling = "max_time = '20s'\non_hostile_call = 'kill'\n[network]\noutbound = 'none'\n[maxima]\nmemory = '64M'\n[files]\nread_only = ['$DIR/public']";
+        let options = "--memory-limit 1G --cpu-time-limit 3s --network --filesystem read-only";
+        for (key, value) in [
+            ("memory_limit", "64 MiB"),
+            ("time_limit", "by language, at most 20s; 20s for a command"),
+            ("network", "none"),
+            ("on_hostile_call", "kill"),
+            ("filesystem", "custom"),
+        ] {
+            let (is, by) = shown(place, ceiling, options, key);
+            assert_eq!(is, value, "{key}");
+            assert!(by.starts_with("ceiling /") && by.ends_with("/ceiling.toml"), "{key}: {by}");
+        }
+        let read = serde_json::json!([format!("{}/public", home(place))]);
+        assert_eq!(shown(place, ceiling, options, "allow_read").0, read);
+        let said = ("3s".into(), "command line".to_owned());
+        assert_eq!(shown(place, ceiling, options, "cpu_time_limit"), said);
+        let (is, by) = shown(place, "", "--network --policy no-network", "network");
+        assert_eq!((is, &*by), ("loopback".into(), "policy no-network"));
+        assert_eq!(shown(place, "", "--network", "network"), ("allow-all".into(), "command line".to_owned()));
+        for (ceiling, word) in [("memory = [", "ceiling.toml"), ("mode = 'refuse'\n[maxima]\nmemory = '64M'", "memory")]
+        {
+            let output = place.output(&mut below(place, ceiling, "config show --memory-limit 1G"));
+            assert_refused(&output, &[word]);
+        }
+    });
+}
+
+#[test]
+fn a_ceiling_that_lets_nothing_run_is_said_once_and_no_fault_of_any_file() {
+    everyone(|place| {
+        place.file("a.py", "");
+        place.file("b.py", "");
+        for (ceiling, words) in [
+            ("memory = [", "test $DIR/a.py $DIR/b.py"),
+            ("mode = 'refuse'\n[maxima]\nmemory = '64M'", "test --memory-limit 1G $DIR/a.py $DIR/b.py"),
+        ] {
+            let output = place.output(&mut below(place, ceiling, words));
+            assert_refused(&output, &["ceiling.toml"]);
+            assert_eq!(err(&output).matches("error: ").count(), 1, "{}", text(&output));
+        }
+    });
+}
+
 #[test]
 fn the_lowered_limit_is_the_one_that_holds_and_the_hint_says_whose_it_is() {
     everyone(|place| {

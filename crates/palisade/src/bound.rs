@@ -8,8 +8,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
-    Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NetworkPolicy, OutputExcess, Policy,
-    Request, Seen, Strictness, changes,
+    Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NamedPolicy, NetworkPolicy,
+    OutputExcess, Policy, Request, Seen, Strictness, changes,
 };
 
 use crate::{
@@ -97,6 +97,11 @@ enum Kind {
 impl Bounds {
     /// The ceilings of this host, and the policies that the request asks for.
     pub(crate) fn of(request: &Request) -> Result<Self, PolicyError> {
+        Self::and(&request.policies)
+    }
+
+    /// The ceilings of this host, and these policies.
+    pub(crate) fn and(policies: &[NamedPolicy]) -> Result<Self, PolicyError> {
         let mut all: Vec<Bound> = ceilings()?
             .into_iter()
             .map(|ceiling| Bound {
@@ -105,7 +110,7 @@ impl Bounds {
                 policy: ceiling.policy.policy,
             })
             .collect();
-        all.extend(request.policies.iter().map(|named| Bound {
+        all.extend(policies.iter().map(|named| Bound {
             name: format!("the policy {}", named.id),
             kind: Kind::AskedFor,
             policy: named.policy.clone(),
@@ -150,6 +155,20 @@ impl Bounds {
         }
         policy.files = trees.as_asked(policy.files);
         Ok((policy, clamped))
+    }
+
+    /// As [`Bounds::narrow`], of what nobody asked for too, where nothing is refused and everything is told.
+    pub(crate) fn lower(&self, asked: &Policy) -> (Policy, Vec<Clamp>) {
+        let trees = Asked::of(&asked.files);
+        let mut policy = Policy { files: trees.canonical(&asked.files), ..asked.clone() };
+        let mut lowered = Vec::new();
+        for bound in &self.0 {
+            let before = policy;
+            policy = before.meet(&bound.around());
+            lowered.extend(changes(&before, &policy, &bound.name));
+        }
+        policy.files = trees.as_asked(policy.files);
+        (policy, lowered)
     }
 
     /// Holds a job, whoever put what into it. `policy` is what was narrowed, `clamped` what that took.
@@ -382,7 +401,7 @@ fn asked_only(asked: &LimitsAsk, met: &LimitsAsk) -> LimitsAsk {
     }
 }
 
-fn ask_of(limits: &Limits) -> LimitsAsk {
+pub(crate) fn ask_of(limits: &Limits) -> LimitsAsk {
     LimitsAsk {
         wall_time: Some(limits.wall_time),
         cpu_time: Some(limits.cpu_time),

@@ -123,6 +123,8 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
             hint: "palisade test FILE… runs each file; palisade test PROGRAM --cases DIR compares what one prints",
         }));
     }
+    // What would keep every file from being run is said once.
+    held.settled.check_within(&held.policies)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
     Ok(run_all(args, &work, |name, file| {
         let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, &held);

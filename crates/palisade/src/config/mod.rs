@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Nearest first: the caller (command line), the project's file, the user's, the system's, what is built in. A profile stands
-//! right behind the source that chose it. A system ceiling is no source: it narrows the result (`crate::run`).
+//! right behind the source that chose it. A system ceiling is no source: it narrows the result (`bounded`, `crate::run`).
 
+mod bounded;
 mod file;
 mod find;
 mod merge;

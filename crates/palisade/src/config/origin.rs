@@ -34,6 +34,8 @@ pub enum Origin {
     Shipped(&'static str),
     /// More than one, whose lists add up.
     Several(Vec<Self>),
+    /// A ceiling or a named policy, which left less of what somebody said.
+    Bound(String),
     /// Nobody.
     BuiltIn,
 }
@@ -120,6 +122,7 @@ impl fmt::Display for Origin {
             }
             Self::Shipped(profile) => write!(f, "profile {profile} (shipped)"),
             Self::Several(all) => f.write_str(&all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            Self::Bound(name) => f.write_str(name),
             Self::BuiltIn => f.write_str("built in"),
         }
     }
