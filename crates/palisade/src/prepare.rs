@@ -24,7 +24,7 @@ use crate::{
     host::Host,
     job::{Access, Given, Job},
     language::BUILD,
-    native::Launch,
+    native::{Launch, Network},
     outputs,
     resolve::resolve,
     supervise::{Connection, Finished, Left, Upkeep, now, supervise},
@@ -66,16 +66,18 @@ pub struct Prepared {
 /// # Errors
 /// Everything that is wrong with the request, and every reason why this host cannot hold it.
 pub fn prepare(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Preparation, StartError> {
-    prepare_for(request, Watch { cancel, started: None })
+    prepare_for(request, Watch { cancel, ..Watch::default() })
 }
 
 /// Who watches a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Watch<'a> {
     /// Becomes readable when the run is to stop.
     pub(crate) cancel: Option<BorrowedFd<'a>>,
     /// Told that something runs: the compiler, or the program.
     pub(crate) started: Option<&'a Sender<()>>,
+    /// Told that the program has ended.
+    pub(crate) ended: Option<&'a dyn Fn()>,
 }
 
 /// As [`prepare`].
@@ -117,13 +119,29 @@ impl Prepared {
     /// # Errors
     /// If the program could not be started; whatever it does afterwards is in the report.
     pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-        let report = self.run_since(now(), stdin, output, Watch { cancel, started: None })?;
+        self.run_on(Network::New, now(), stdin, output, Watch { cancel, ..Watch::default() })
+    }
+
+    /// As [`Prepared::run`], in this network namespace.
+    pub(crate) fn run_on(
+        &self,
+        network: Network,
+        begun: u64,
+        stdin: Input,
+        output: Output,
+        watch: Watch<'_>,
+    ) -> Result<Report, StartError> {
+        let report = self.run_since(network, begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile.clone(), ..report })
+    }
+
+    pub(crate) fn launch(&self) -> &Launch {
+        &self.launch
     }
 
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
     pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
-        let report = self.run_since(self.begun, stdin, output, watch)?;
+        let report = self.run_since(Network::New, self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })
     }
 
@@ -133,11 +151,19 @@ impl Prepared {
         self.compile.as_deref()
     }
 
-    fn run_since(&self, begun: u64, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
-        let Watch { cancel, started } = watch;
+    fn run_since(
+        &self,
+        network: Network,
+        begun: u64,
+        stdin: Input,
+        output: Output,
+        watch: Watch<'_>,
+    ) -> Result<Report, StartError> {
+        let Watch { cancel, started, ended } = watch;
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
-        let mut connection = Connection { stdin, output, excess, strictness, cancel, started, begun, upkeep };
+        let mut connection =
+            Connection { stdin, output, excess, strictness, cancel, started, ended, network, begun, upkeep };
         let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         let Found { listed, omitted } = &self.conflicts;
         let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
@@ -184,6 +210,8 @@ fn build(
         strictness,
         cancel: watch.cancel,
         started: watch.started,
+        ended: None,
+        network: Network::New,
         begun,
         upkeep: Upkeep::Done, // the program's own run does it
     };

@@ -57,7 +57,7 @@ pub fn run(request: Request) -> Result<Report, StartError> {
 /// # Errors
 /// As [`run`].
 pub fn run_until(request: Request, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-    run_for(request, Watch { cancel, started: None })
+    run_for(request, Watch { cancel, ..Watch::default() })
 }
 
 /// As [`run_until`].

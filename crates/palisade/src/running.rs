@@ -69,7 +69,8 @@ impl Running {
         let cancel = Arc::new(cancel);
         let (tell, started) = mpsc::channel();
         let of_thread = Arc::clone(&cancel);
-        let supervise = move || run_for(request, Watch { cancel: Some(of_thread.as_fd()), started: Some(&tell) });
+        let supervise =
+            move || run_for(request, Watch { cancel: Some(of_thread.as_fd()), started: Some(&tell), ended: None });
         let thread = thread::Builder::new().name("palisade-run".to_owned()).spawn(supervise);
         let thread = thread.map_err(StartError::io("start a thread"))?;
         let state = match started.recv() {

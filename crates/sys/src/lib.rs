@@ -11,6 +11,7 @@ pub mod cgroup;
 mod child;
 pub mod landlock;
 mod mapped;
+mod network;
 pub mod notify;
 mod overlay;
 mod raw;
@@ -25,6 +26,7 @@ mod trial;
 
 pub use arguments::output_was_closed;
 pub use mapped::mapped_tree;
+pub use network::empty_network;
 pub use record::{MARKS, Record};
 pub use script::{
     Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS,

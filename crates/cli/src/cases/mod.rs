@@ -20,20 +20,20 @@ use std::{
     io::Write,
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd},
-    path::Path,
+    path::{Path, PathBuf},
     thread::available_parallelism,
     time::Instant,
 };
 
 use palisade::{
-    Preparation, Prepared, StartError, prepare, run_until,
+    Lane, Preparation, StartError, prepare, run_until,
     spec::{Clamp, Input, Output, Report, Request, Weakening},
 };
 
 pub(crate) use self::compare::Compare;
 use self::{
     kept::{Kept, KeptCase},
-    pool::Then,
+    pool::{Seat, Then},
     results::Results,
     table::Rows,
     verdict::{Tested, Used, Verdict},
@@ -126,10 +126,11 @@ fn files(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
     // What would keep every file from being run is said once.
     held.settled.check_within(&held.policies)?;
     let work: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), file)).collect();
-    Ok(run_all(args, &work, |name, file| {
+    let run = |(): &mut (), name: &str, file: &&PathBuf, _: &Seat<'_>| {
         let request = request::source(file.to_path_buf(), args.arguments.clone(), &args.wants, &held);
         Done::of(name, run_until(request, Some(cancel)), None)
-    }))
+    };
+    Ok(run_all(args, &work, || (), run))
 }
 
 /// One program, and cases for it.
@@ -151,7 +152,10 @@ fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
             }
         }
         Preparation::Ready(program) => {
-            let results = run_all(args, &work, |name, case| run(&program, name, &kept, case, args.compare, cancel));
+            let run = |lane: &mut Lane<'_>, name: &str, case: &KeptCase, seat: &Seat<'_>| {
+                run(lane, name, &kept, case, args.compare, cancel, seat)
+            };
+            let results = run_all(args, &work, || Lane::new(&program), run);
             Results { compile: program.compile().map(Used::of), ..results }
         }
     };
@@ -213,11 +217,19 @@ fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Runs one case. Its files are read only now: all of them together may be large.
-fn run(program: &Prepared, name: &str, kept: &Kept, case: &KeptCase, how: Compare, cancel: BorrowedFd<'_>) -> Done {
+fn run(
+    lane: &mut Lane<'_>,
+    name: &str,
+    kept: &Kept,
+    case: &KeptCase,
+    how: Compare,
+    cancel: BorrowedFd<'_>,
+    seat: &Seat<'_>,
+) -> Done {
     // The answer before the program runs, so that nothing it does can change that.
     match (kept.read(&case.input), kept.read(&case.expected)) {
         (Ok(input), Ok(expected)) => {
-            let outcome = program.run(Input::Bytes(input), Output::Keep, Some(cancel));
+            let outcome = lane.run(Input::Bytes(input), Output::Keep, Some(cancel), &|| seat.leave());
             Done::of(name, outcome, Some((&expected, how)))
         }
         (Err(because), _) | (_, Err(because)) => Done::failed(Tested::failed(name, because)),
@@ -225,15 +237,20 @@ fn run(program: &Prepared, name: &str, kept: &Kept, case: &KeptCase, how: Compar
 }
 
 /// Runs every case, several at one time.
-fn run_all<C: Sync>(args: &Test, work: &[(String, C)], run: impl Fn(&str, &C) -> Done + Sync) -> Results {
+fn run_all<C: Sync, S>(
+    args: &Test,
+    work: &[(String, C)],
+    state: impl Fn() -> S + Sync,
+    run: impl Fn(&mut S, &str, &C, &Seat<'_>) -> Done + Sync,
+) -> Results {
     let jobs = match args.jobs.and_then(|jobs| NonZeroUsize::new(usize::try_from(jobs).unwrap_or(usize::MAX))) {
         Some(jobs) => jobs,
         None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     let progress = Progress::new(work.len(), if args.quiet { Show::Nothing } else { Show::Progress });
     let mut failed = 0;
-    let task = |(name, case): &(String, C)| {
-        let done = run(name, case);
+    let task = |state: &mut S, (name, case): &(String, C), seat: &Seat<'_>| {
+        let done = run(state, name, case, seat);
         let over = match done.tested.verdict {
             Verdict::Accepted => false,
             Verdict::Cancelled => true,
@@ -241,7 +258,7 @@ fn run_all<C: Sync>(args: &Test, work: &[(String, C)], run: impl Fn(&str, &C) ->
         };
         (done, if over { Then::Stop } else { Then::GoOn })
     };
-    let all = pool::work(work, jobs, task, |done| {
+    let all = pool::work(work, jobs, state, task, |done| {
         failed += usize::from(done.tested.verdict != Verdict::Accepted);
         progress.step(failed);
     });

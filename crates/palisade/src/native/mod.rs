@@ -19,7 +19,7 @@ pub use files::{Entry, Kind};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
 pub(crate) use limits::{HARD, settings, without_cgroup};
-pub(crate) use script::{Handle, Pipes, handles, marks, script};
+pub(crate) use script::{Handle, Network, Pipes, handles, marks, script};
 
 /// Name of the host inside.
 pub(crate) const HOST_NAME: &str = "sandbox";

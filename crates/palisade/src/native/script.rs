@@ -51,9 +51,24 @@ pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 /// Pseudo-terminals that one sandbox can have; all sandboxes together share the host's `kernel.pty.max`.
 const TERMINALS: u32 = 32;
 
+/// Whose network namespace a closed sandbox has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// Its own.
+    New,
+    /// That of the thread which starts it: an empty one, in which nothing else is ([`crate::lane`]).
+    OfThread,
+}
+
 /// The script for `launch` with these ids. It gives the handles of [`handles`] away, then both ends of the terminal if there
 /// is one. A program without pipes has a terminal.
-pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> io::Result<Script> {
+pub(crate) fn script(
+    launch: &Launch,
+    ids: Ids,
+    network: Network,
+    pipes: Option<Pipes>,
+    cgroup: Option<OwnedFd>,
+) -> io::Result<Script> {
     let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
@@ -100,7 +115,7 @@ pub(crate) fn script(launch: &Launch, ids: Ids, pipes: Option<Pipes>, cgroup: Op
     if launch.wall == Wall::Full {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }
-    let namespaces = slow_namespaces(launch);
+    let namespaces = slow_namespaces(launch, network);
     if !namespaces.is_empty() {
         builder.ops.push(Op::Await(Stage::Namespaces));
         builder.ops.extend(namespaces.iter().map(|(slot, ..)| Op::EnterNamespace(*slot)));
@@ -150,12 +165,13 @@ fn quick_namespaces(launch: &Launch) -> Namespaces {
 }
 
 /// Those that take long: the helper makes them, and the first process enters them.
-fn slow_namespaces(launch: &Launch) -> Vec<(Slot, Namespaces, &'static str)> {
+fn slow_namespaces(launch: &Launch, of: Network) -> Vec<(Slot, Namespaces, &'static str)> {
     let ipc = (Slot(HIGHEST.0 - 1), Namespaces::IPC, "/proc/self/ns/ipc");
     let network = (HIGHEST, Namespaces::NETWORK, "/proc/self/ns/net");
     match (launch.wall, &launch.job.network) {
         (Wall::Nothing, _) => Vec::new(),
         (Wall::Full, NetworkPolicy::AllowAll) => vec![ipc],
+        (Wall::Full, NetworkPolicy::None) if of == Network::OfThread => vec![ipc],
         (Wall::Full, _) => vec![ipc, network],
     }
 }

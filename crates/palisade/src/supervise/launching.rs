@@ -50,7 +50,8 @@ pub(super) fn start<'a>(
         None => None,
     };
     let ids = launch.ids.of_next_run();
-    let mut script = native::script(launch, ids, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?;
+    let mut script = native::script(launch, ids, connection.network, pipes, birthplace)
+        .map_err(StartError::io("prepare the sandbox"))?;
     let cloned = now();
     let mut spawned = spawn(&script);
     if let (Err(error), Some(_)) = (&spawned, &script.cgroup)

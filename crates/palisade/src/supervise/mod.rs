@@ -34,11 +34,10 @@ use crate::{
     error::StartError,
     job::Job,
     language::BUILD,
-    native::{Handle, Launch, handles},
+    native::{Handle, Launch, Network, handles},
 };
 
 /// How a launch is connected to its caller.
-#[derive(Debug)]
 pub(crate) struct Connection<'a> {
     pub(crate) stdin: Input,
     pub(crate) output: Output,
@@ -48,6 +47,9 @@ pub(crate) struct Connection<'a> {
     pub(crate) cancel: Option<BorrowedFd<'a>>,
     /// Told that the launch has succeeded.
     pub(crate) started: Option<&'a Sender<()>>,
+    /// Told once that the program has ended, and nothing but its sandbox is left to be ended.
+    pub(crate) ended: Option<&'a dyn Fn()>,
+    pub(crate) network: Network,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
     /// What is done for the host beside this run.
@@ -199,7 +201,7 @@ impl Run<'_> {
             // Nor may Ctrl-C be lost on a program that is gone.
             self.terminal = None;
         }
-        let deadline = now() + u64::try_from(LAST_WORDS.as_nanos()).unwrap_or(u64::MAX);
+        let deadline = now() + nanos(LAST_WORDS);
         loop {
             self.streams.serve()?;
             if self.streams.is_drained() {
@@ -264,6 +266,9 @@ impl Run<'_> {
                 self.exit = Some(status);
                 self.times.exited = at;
                 self.meter.ended(cpu_micros * 1000);
+                if let Some(ended) = self.connection.ended {
+                    ended();
+                }
             }
             Record::Failed { errno, .. } => self.failed = Some(errno),
             Record::Handles(_) | Record::Ready { .. } => {}
@@ -321,7 +326,8 @@ impl Run<'_> {
             return;
         }
         let limits = &self.launch.job.limits;
-        let elapsed = Duration::from_nanos(now().saturating_sub(self.times.started));
+        let since = now().saturating_sub(self.times.started);
+        let elapsed = Duration::from_nanos(since);
         if elapsed >= limits.wall_time {
             let evidence = Evidence {
                 limit: seconds(limits.wall_time),
@@ -330,15 +336,19 @@ impl Run<'_> {
             };
             return self.stop(Stop::Limit(LimitKind::WallTime, evidence));
         }
-        let excess = self
-            .memory_excess()
-            .or_else(|| self.process_excess())
-            .or_else(|| self.thread_excess())
-            .or_else(|| self.cpu_excess())
-            .or_else(|| self.output_excess());
+        let excess = self.output_excess().or_else(|| self.sample(since)).or_else(|| self.cpu_excess(since));
         if let Some(stop) = excess {
             self.stop(stop);
         }
+    }
+
+    /// Reads the counters, if it is time: a program that wakes this up all the time must not make it do nothing else.
+    fn sample(&mut self, since: u64) -> Option<Stop> {
+        if since < self.acts.next_sample {
+            return None;
+        }
+        self.acts.next_sample = since.saturating_add(nanos(SAMPLING));
+        self.memory_excess().or_else(|| self.process_excess()).or_else(|| self.thread_excess())
     }
 
     /// The kernel counts tasks and cannot tell processes from threads, so they are looked at again and again. What can
@@ -394,18 +404,16 @@ impl Run<'_> {
         Some(Stop::Limit(LimitKind::Threads, evidence))
     }
 
-    fn cpu_excess(&mut self) -> Option<Stop> {
+    fn cpu_excess(&mut self, since: u64) -> Option<Stop> {
         let limit = self.launch.job.limits.cpu_time;
-        if now() < self.times.started + self.acts.next_cpu_look {
+        if since < self.acts.next_cpu_look {
             return None;
         }
         let used = Duration::from_nanos(self.meter.cpu_nanos());
         if used < limit {
             // At most every processor works for the program from now on.
-            let earliest = (limit - used) / processors();
-            let since = now().saturating_sub(self.times.started);
-            let pause = u64::try_from(earliest.as_nanos()).unwrap_or(u64::MAX).max(2_000_000);
-            self.acts.next_cpu_look = since.saturating_add(pause);
+            let earliest = nanos((limit - used) / processors());
+            self.acts.next_cpu_look = since.saturating_add(earliest.max(2_000_000));
             return None;
         }
         let from = match self.meter.group() {
@@ -437,10 +445,13 @@ impl Run<'_> {
         }
         let since = now().saturating_sub(self.times.started);
         let limits = &self.launch.job.limits;
-        let wall = u64::try_from(limits.wall_time.as_nanos()).unwrap_or(u64::MAX).saturating_sub(since);
-        let next = wall.min(self.acts.next_cpu_look.saturating_sub(since));
-        Some(Duration::from_nanos(next).min(SAMPLING))
+        let next = nanos(limits.wall_time).min(self.acts.next_sample).min(self.acts.next_cpu_look);
+        Some(Duration::from_nanos(next.saturating_sub(since)))
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds of the monotonic clock, which the child uses as well.

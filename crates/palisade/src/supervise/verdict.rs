@@ -28,13 +28,16 @@ pub(super) struct Acts {
     omitted: u64,
     /// What turned out weaker than planned.
     pub(super) weakened: Vec<Weakening>,
+    /// Nanoseconds after the start at which the counters are read next.
+    pub(super) next_sample: u64,
     /// Nanoseconds after the start before which the CPU limit cannot have been reached.
     pub(super) next_cpu_look: u64,
 }
 
 impl Acts {
     pub(super) fn new() -> Self {
-        Self { calls: Vec::new(), omitted: 0, weakened: Vec::new(), next_cpu_look: 0 }
+        let first = super::nanos(super::SAMPLING);
+        Self { calls: Vec::new(), omitted: 0, weakened: Vec::new(), next_sample: first, next_cpu_look: first }
     }
 
     pub(super) fn note(&mut self, call: &'static str) {
