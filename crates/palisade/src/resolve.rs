@@ -155,6 +155,13 @@ fn source_jobs(
     siblings: Siblings,
     most: u64,
 ) -> Result<Vec<Job>, StartError> {
+    if let Some(work) = &request.work {
+        return Err(StartError::Path {
+            path: work.clone(),
+            because: "it would be /work, and that is where a source file is put".to_owned(),
+            hint: "put the file into that directory and run it by a command, such as `python3 FILE`".to_owned(),
+        });
+    }
     let (content, size) = open_source(file)?;
     let own = own_languages();
     let language = match language {
