@@ -137,6 +137,20 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
 }
 
 #[test]
+fn a_quiet_run_still_tells_of_an_output_that_failed() {
+    everyone(|place| {
+        let options = "--quiet --output * --out $DIR/out";
+        let script = "echo 1 >r; ln -s r link; echo talk >&2";
+        let first = place.output(&mut place.shell(options, script));
+        assert_eq!(String::from_utf8_lossy(&first.stderr), "talk\n", "a link is no output, and no failure");
+        let second = place.output(&mut place.shell(options, script));
+        let said = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(said, "talk\nerror: not taken: r: a file is in its place (--force replaces it)\n");
+        assert_eq!((first.status.code(), second.status.code()), (Some(0), Some(125)));
+    });
+}
+
+#[test]
 fn too_much_is_refused_with_the_limit_and_the_option() {
     everyone(|place| {
         for (options, script, said) in [
