@@ -212,6 +212,9 @@ fn outputs_come_out_of_an_overlay_and_a_workspace_too() {
 fn what_cannot_be_copied_in_or_out_is_refused_before_the_program_starts() {
     everyone(|place| {
         place.file("data", "x");
+        let put =
+            place.report("--file $DIR/data:/etc/resolv.conf --file $DIR/data:/etc/new", "/bin/cat /etc/resolv.conf");
+        assert_eq!(put.stdout(), "x", "without a network there is none of palisade's: {:#}", put.json);
         symlink("data", place.home().join("link")).unwrap();
         let followed = place.report("--file $DIR/link:/work/data", "/bin/cat /work/data");
         assert_eq!(followed.stdout(), "x", "the caller's own link is followed");
@@ -223,6 +226,16 @@ fn what_cannot_be_copied_in_or_out_is_refused_before_the_program_starts() {
             ("--file /dev/zero:/work/x", "it is a device, not a regular file"),
             ("--file $DIR/data:/work/../etc/x", "without `..`"),
             ("--file $DIR/data:/usr/bin/x", "/usr is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc/passwd", "/etc/passwd is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc/alternatives/x", "/etc/alternatives is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc", "cannot be put at /etc: /etc/"),
+            ("--file $DIR/data:/nix/store/x", "/nix/store is the host's or the sandbox's own"),
+            ("--file $DIR/data:/work", "cannot be put at /work: "),
+            ("--file $DIR/data:/tmp", "cannot be put at /tmp: "),
+            ("--file $DIR/data:/build/program", "/build is the host's or the sandbox's own"),
+            ("--file $DIR/data:$DIR", "/hostile is the host's or the sandbox's own"),
+            ("--network=allow-all --file $DIR/data:/etc/resolv.conf", "/etc/resolv.conf is the host's"),
+            ("--network=loopback --file $DIR/data:/etc/ssl/certs/x", "/etc/ssl/certs is the host's"),
             ("--file $DIR/data:/proc/x", "/proc is the host's or the sandbox's own"),
             ("--filesystem read-only --file $DIR/data:/etc/x", "/etc is the host's or the sandbox's own"),
             ("--file $DIR/data:/work/x --file $DIR/data:/work/x", "another file is put at /work/x"),
