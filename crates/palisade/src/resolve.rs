@@ -18,7 +18,7 @@ use crate::{
     bound::{Bounds, Resolved},
     changes, copied, environment,
     error::StartError,
-    job::{Access, Base, Given, Job, Overlay, Shown},
+    job::{Access, Base, Given, Held, Job, Overlay, Shown},
     language::{self, Language, SearchPath, WORK},
     layers, outputs,
     trees::{Trees, is_own, path_error},
@@ -185,7 +185,8 @@ fn source_jobs(
                 });
             }
             source.file_name = name.to_owned();
-            shown.push(Shown { from, at: WORK.into(), access: Access::Read, held: None });
+            let held = Held::open(&from).map_err(|error| path_error(directory, &error))?;
+            shown.push(Shown { from, at: WORK.into(), access: Access::Read, held: Some(Arc::new(held)) });
         }
         (Siblings::Visible, None) => {
             return Err(StartError::Source {

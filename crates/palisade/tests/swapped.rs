@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use palisade::spec::{FilesPolicy, Input, Outcome, Output, Policy, Program, Request};
+use palisade::spec::{FilesPolicy, Input, Outcome, Output, Policy, Program, Request, Siblings};
 use palisade::{Preparation, Prepared, StartError, prepare};
 use palisade_testkit::need;
 use tempfile::TempDir;
@@ -68,6 +68,22 @@ fn another_directory_in_the_place_of_one_that_was_checked_is_not_shown() {
     // Also where the number of the inode could be used again.
     fs::remove_dir_all(&given).unwrap();
     fs::create_dir(&given).unwrap();
+    assert_found_out(&prepared, place.path());
+}
+
+#[test]
+fn another_directory_in_the_place_of_a_source_file_s_is_not_shown() {
+    if !need("userns") || !need("python") {
+        return;
+    }
+    let place = place();
+    let file = place.path().join("given/main.py");
+    fs::write(&file, "print(open('file').read(), end='')").unwrap();
+    fs::copy(&file, place.path().join("secret/main.py")).unwrap();
+    let program = Program::Source { file, language: None, siblings: Siblings::Visible };
+    let Preparation::Ready(prepared) = prepare(&Request::new(program), None).unwrap() else { panic!("not compiled") };
+    assert_eq!(said(&prepared).unwrap(), "given");
+    swap(place.path());
     assert_found_out(&prepared, place.path());
 }
 
