@@ -38,7 +38,8 @@ pub struct Settled {
     pub workspace: Option<PathBuf>,
     /// Prices to count with.
     pub rates: CostRates,
-    /// How the project's file, or the environment's profile, widens what would hold without it: sentences for people.
+    /// What a run says before it starts: how the project's file, or the environment's profile, widens what would hold without
+    /// it, and a workspace that nobody named. Sentences for people.
     pub notices: Vec<String>,
     /// Everything that was said, with who said it.
     pub settings: Settings,
