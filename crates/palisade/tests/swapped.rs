@@ -4,7 +4,10 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        net::UnixListener,
+    },
     path::Path,
 };
 
@@ -125,6 +128,39 @@ fn a_tree_that_is_written_is_the_one_that_was_checked_or_none() {
         Err(_) => assert_found_out(&prepared, place.path()),
     }
     assert_eq!(fs::read_to_string(given.join("file")).unwrap(), "secret");
+}
+
+#[test]
+fn a_hidden_socket_that_becomes_a_link_is_gone() {
+    if !need("userns") {
+        return;
+    }
+    for access in [Access::Read, Access::Write] {
+        let place = place();
+        let root = place.path().canonicalize().unwrap();
+        let socket = root.join("given/socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let mut files = FilesPolicy { hidden: vec![socket.clone()], ..FilesPolicy::default() };
+        match access {
+            Access::Read => files.read.push(root.clone()),
+            Access::Write => files.write.push(root.clone()),
+        }
+        let prepared = prepared(files, format!("cd {}/given; test -S socket && echo shown; cat file", root.display()));
+        assert_eq!(said(&prepared).unwrap(), "given");
+        // Anybody may have a socket anywhere, and put a link in its place when a run is about to begin.
+        fs::remove_file(&socket).unwrap();
+        symlink("file", &socket).unwrap();
+        assert_eq!(said(&prepared).unwrap(), "given");
+        fs::rename(root.join("given"), root.join("moved")).unwrap();
+        symlink("moved", root.join("given")).unwrap();
+        assert_eq!(said(&prepared).unwrap(), "given");
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
 }
 
 #[test]

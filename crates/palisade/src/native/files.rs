@@ -135,6 +135,9 @@ pub enum Entry {
     Keep {
         /// Where.
         at: PathBuf,
+        /// Whether it is known to be there.
+        #[serde(skip)]
+        presence: Presence,
     },
     /// Something that is covered by an empty directory or file.
     Hide {
