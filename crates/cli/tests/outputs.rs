@@ -137,6 +137,29 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
 }
 
 #[test]
+fn what_is_hidden_from_a_program_is_none_of_its_outputs() {
+    everyone(|place| {
+        let work = directory(place, "w");
+        let key = directory(place, "w/keys").join("key");
+        for hidden in [&key, &work.join(".env")] {
+            fs::write(hidden, "secret").unwrap();
+            chown(hidden, Some(place.seat.uid()), None).unwrap();
+        }
+        for option in ["--workspace", "--overlay"] {
+            let seen = place.shell_report(&format!("{option} $DIR/w --output ** --out $DIR/out"), "echo new >new");
+            assert_eq!(taken(&seen), [".env", "keys/key", "new"], "where nothing is hidden: {:#}", seen.json);
+            fs::remove_dir_all(out(place)).unwrap();
+            let options = format!("{option} $DIR/w --hide $DIR/w/.env --hide $DIR/w/keys --output ** --out $DIR/out");
+            let report = place.shell_report(&options, "echo new >new; cat .env keys/key");
+            assert_eq!((report.stdout(), taken(&report)), ("", vec!["new"]), "{:#}", report.json);
+            assert_eq!(left(&report), [".env: no-file: it was to be hidden from the program"]);
+            assert_eq!(fs::read_dir(out(place)).unwrap().count(), 1);
+            fs::remove_dir_all(out(place)).unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_quiet_run_still_tells_of_an_output_that_failed() {
     everyone(|place| {
         let options = "--quiet --output * --out $DIR/out";
