@@ -158,7 +158,7 @@ fn show(args: &Show) -> i32 {
         "schema": "palisade.config/1",
         "files": files,
         "profiles": config.profiles(),
-        "widened_by_project": settled.notices,
+        "notices": settled.notices,
         "values": rows,
     }))
 }

@@ -14,6 +14,7 @@ mod policy;
 mod print;
 mod reference;
 mod request;
+mod spelling;
 mod terminal;
 mod typescript;
 
@@ -26,7 +27,7 @@ use crate::args::{Cli, Command};
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return print::usage(&error),
+        Err(error) => return unparsed(&error),
     };
     if palisade_sys::output_was_closed() {
         return ExitCode::from(u8::try_from(print::no_output()).unwrap_or(125));
@@ -45,6 +46,15 @@ fn main() -> ExitCode {
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))
+}
+
+/// A command line that makes no sense, or a call for help.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let not_text = error.kind() == clap::error::ErrorKind::InvalidUtf8;
+    match not_text.then(|| spelling::refused(&std::env::args_os().collect::<Vec<_>>())).flatten() {
+        Some(refused) => ExitCode::from(u8::try_from(print::refusal(&refused, false)).unwrap_or(125)),
+        None => print::usage(error),
+    }
 }
 
 fn run_command(args: args::Run) -> i32 {

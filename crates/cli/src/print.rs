@@ -15,7 +15,9 @@ use palisade::{
     Base, Plan, StartError,
     config::Row,
     environment::EnvironmentError,
-    spec::{Clamp, FileKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening},
+    spec::{
+        Clamp, FileKind, Left, LeftKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening,
+    },
 };
 
 use crate::request::Refused;
@@ -159,7 +161,11 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
         err(&text(&report.stdout));
         err(&text(&report.stderr));
     }
-    if !quiet {
+    if quiet {
+        for line in lost(report) {
+            err(&format!("error: {line}\n"));
+        }
+    } else {
         weakened(&report.weakened);
         lowered(&report.clamped);
         for line in story(report).into_iter().chain(files(report)) {
@@ -265,35 +271,48 @@ fn story(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Files that the caller wanted and does not get: errors of palisade, which nothing silences.
+fn lost(report: &Report) -> Vec<String> {
+    let incomplete = report.changes.iter().flat_map(|changes| &changes.incomplete);
+    let failed = report.outputs_left.iter().filter(|left| left.kind == LeftKind::Failed);
+    let mut lines: Vec<String> = incomplete.map(not_kept).collect();
+    lines.extend(failed.map(not_taken));
+    lines
+}
+
+fn shown(name: &Name) -> String {
+    one_line(&name.to_string())
+}
+
+fn not_kept(left: &Left) -> String {
+    format!("not compared or kept: {}: {}", shown(&left.path), left.because)
+}
+
+fn not_taken(left: &Left) -> String {
+    format!("not taken: {}: {}", shown(&left.path), left.because)
+}
+
 /// What became of files.
 fn files(report: &Report) -> Vec<String> {
-    let one_line = |name: &Name| name.to_string().replace('\n', "\\n");
     let mut lines = Vec::new();
     if let Some(changes) = &report.changes {
         for (word, list) in [("added", &changes.added), ("modified", &changes.modified), ("deleted", &changes.deleted)]
         {
             lines.extend(list.iter().map(|change| {
                 let slash = if change.kind == FileKind::Directory { "/" } else { "" };
-                format!("{word} {}{slash}", one_line(&change.path))
+                format!("{word} {}{slash}", shown(&change.path))
             }));
         }
         if lines.is_empty() && changes.incomplete.is_empty() {
             lines.push("nothing was changed".to_owned());
         }
-        lines.extend(
-            changes
-                .incomplete
-                .iter()
-                .map(|left| format!("not compared or kept: {}: {}", one_line(&left.path), left.because)),
-        );
+        lines.extend(changes.incomplete.iter().map(not_kept));
         lines.extend(changes.kept_in.iter().map(|directory| format!("the changes are in {}", directory.display())));
     }
     if report.outputs.as_ref().is_some_and(Vec::is_empty) && report.outputs_left.is_empty() {
         lines.push("no file matched --output".to_owned());
     }
-    lines.extend(
-        report.outputs_left.iter().map(|left| format!("not taken: {}: {}", one_line(&left.path), left.because)),
-    );
+    lines.extend(report.outputs_left.iter().map(not_taken));
     lines
 }
 

@@ -63,6 +63,7 @@ fn what_makes_no_sense_is_refused_by_name() {
             ("advise $DIR/a.unknown", 125, ".unknown"),
             ("advise --rate-time -1 a.py", 125, "unexpected argument"),
             ("advise --rate-time=-1 a.py", 125, "`-1` is not a rate"),
+            ("advise --rate-time 1e308 a.py", 125, "`1e308` is not a rate: write a number from 0 to 1e9"),
             ("advise --runs 0 a.py", 125, "0 is not in 1..=10000"),
             ("advise --runs 5 --no-measure a.py", 125, "cannot be used with"),
         ] {

@@ -214,9 +214,9 @@ fn arguments_that_are_no_text_are_refused() {
     everyone(|place| {
         let odd = OsStr::from_bytes(b"\xff\xfe");
         let output = place.output(place.palisade("run -- /bin/echo").arg(odd));
-        assert_refused(&output, &[]);
+        assert_refused(&output, &[r"argument 4 is not UTF-8: `\xff\xfe`", "hint: "]);
         let output = place.output(place.palisade("run").arg(OsStr::from_bytes(b"\xff.py")));
-        assert_refused(&output, &[]);
+        assert_refused(&output, &[r"argument 2 is not UTF-8: `\xff.py`", "hint: "]);
         let output = place.output(place.palisade("run --allow-read").arg(odd).args(["--", "/bin/true"]));
         assert_refused(&output, &["No such file"]);
     });

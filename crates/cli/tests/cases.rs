@@ -4,59 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
 mod common;
+#[path = "common/testing.rs"]
+mod testing;
 
-use std::{
-    fs,
-    process::{Command, Output},
-    time::Duration,
-};
+use std::{fs, process::Output, time::Duration};
 
-use common::{Place, everyone, finish, processes_with, text};
+use common::{Place, everyone, finish, text};
 use palisade_testkit::{need, wait_for};
-use quick_xml::{Reader, events::Event};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-/// Writes `NAME.in` and `NAME.out` for each, into a directory `cases` of the home.
-fn cases(place: &Place, cases: &[(&str, &str, &str)]) {
-    for (name, input, expected) in cases {
-        let path = place.home().join("cases").join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let input = input.replace("$H", &place.hostile.display().to_string());
-        fs::write(path.with_file_name(format!("{}.in", path.file_name().unwrap().display())), input).unwrap();
-        fs::write(path.with_file_name(format!("{}.out", path.file_name().unwrap().display())), expected).unwrap();
-    }
-}
-
-/// `palisade test WORDS`, as this person.
-fn test(place: &Place, words: &str) -> Command {
-    let mut command = place.palisade("test");
-    command.arg("--setenv").arg(format!("PALISADE_TEST={}", place.token()));
-    let expand = |word: &str| {
-        word.replace("$H", &place.hostile.display().to_string()).replace("$DIR", &place.home().display().to_string())
-    };
-    command.args(words.split_whitespace().map(expand));
-    command
-}
-
-/// What `palisade test --json WORDS` printed, and its exit status, which has to be the one it tells.
-#[track_caller]
-fn results(place: &Place, words: &str) -> (Value, i32) {
-    let output = place.output(&mut test(place, &format!("--json {words}")));
-    let json: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
-    let status = output.status.code().unwrap();
-    assert_eq!((json["exit_code"].as_i64(), json["success"].as_bool()), (Some(status.into()), Some(status == 0)));
-    assert_eq!(json["schema"], "palisade.test/1");
-    (json, status)
-}
-
-/// `NAME VERDICT` of each case, in order.
-fn verdicts(json: &Value) -> Vec<String> {
-    let word = |value: &Value| value.as_str().unwrap().to_owned();
-    let all = json["cases"].as_array().unwrap().iter();
-    all.map(|case| format!("{} {}", word(&case["name"]), word(&case["verdict"]))).collect()
-}
+use testing::{cases, elements, results, sleepers, test, verdicts};
 
 fn case<'a>(json: &'a Value, name: &str) -> &'a Value {
     json["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap()
@@ -309,70 +266,6 @@ fn output_is_compared_as_it_is_wanted() {
     });
 }
 
-/// The elements of a document with their text, and that every character in it is one that XML 1.0 has.
-fn elements(document: &str) -> Vec<(String, String)> {
-    assert!(
-        document
-            .chars()
-            .all(|sign| matches!(sign, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)),
-        "{document:?}"
-    );
-    let mut reader = Reader::from_str(document);
-    reader.config_mut().check_end_names = true;
-    let mut all: Vec<(String, String)> = Vec::new();
-    loop {
-        match reader.read_event().unwrap() {
-            Event::Start(start) | Event::Empty(start) => {
-                let mut text = String::new();
-                for attribute in start.attributes() {
-                    let attribute = attribute.unwrap();
-                    let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap();
-                    text.push_str(&format!("{}={value} ", attribute.key.as_ref()));
-                }
-                all.push((start.name().as_ref().to_owned(), text));
-            }
-            Event::Text(text) => all.iter_mut().last().into_iter().for_each(|(_, before)| before.push_str(&text)),
-            Event::GeneralRef(name) => {
-                let sign = quick_xml::escape::resolve_predefined_entity(&name);
-                all.last_mut().unwrap().1.push_str(sign.unwrap_or_else(|| panic!("{name:?}")));
-            }
-            Event::Eof => return all,
-            _ => {}
-        }
-    }
-}
-
-#[test]
-fn junit_is_valid_whatever_a_program_prints() {
-    everyone(|place| {
-        let nasty = "say() { printf '\\001\\033[2J<&>]]>\\r\\377\\357\\277\\277\\n'; }; say; say >&2";
-        cases(place, &[("<&\"'", "echo 1", "1"), ("wrong", nasty, "x"), ("exit", &format!("{nasty}; exit 1"), "x")]);
-        let (_, status) = results(place, "--junit $DIR/junit.xml --cases $DIR/cases -- sh");
-        assert_eq!(status, 1);
-        let document = fs::read_to_string(place.home().join("junit.xml")).unwrap();
-        let elements = elements(&document);
-        let of = |name: &str| {
-            elements.iter().filter(|(tag, _)| tag == name).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
-        };
-        assert_eq!((of("testsuite").len(), of("testcase").len(), of("failure").len()), (1, 3, 2), "{document}");
-        assert!(of("testsuite")[0].contains("tests=3 ") && of("testsuite")[0].contains("failures=2 "), "{document}");
-        assert!(of("testcase")[0].starts_with("name=<&\"' classname=sh "), "{document}");
-        assert!(of("failure")[0].starts_with("type=runtime-error message=exited with 1 "), "{document}");
-        assert!(of("failure")[1].contains("got: \\u{1}\\u{1b}[2J<&>]]>"), "{document}");
-        assert!(of("system-err")[0].contains("\\u{1}\\u{1b}[2J<&>]]>\\r"), "{document}");
-    });
-}
-
-#[test]
-fn a_junit_file_that_cannot_be_written_is_told_of_before_anything_runs() {
-    everyone(|place| {
-        cases(place, &[("a", "", "")]);
-        let output = place.output(&mut test(place, "--junit $DIR/no/such.xml --cases $DIR/cases -- sh"));
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(125), 0), "{}", text(&output));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("no/such.xml"), "{}", text(&output));
-    });
-}
-
 #[test]
 fn cases_that_are_not_whole_are_refused() {
     everyone(|place| {
@@ -400,11 +293,6 @@ fn cases_that_are_not_whole_are_refused() {
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&json["schema"], &json["exit_code"]), (&"palisade.error/1".into(), &125.into()));
     });
-}
-
-fn sleepers(place: &Place) -> usize {
-    let is_sleep = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep");
-    processes_with(&place.token()).iter().filter(|pid| is_sleep(pid)).count()
 }
 
 #[test]

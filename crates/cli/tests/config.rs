@@ -330,6 +330,25 @@ fn what_a_repository_opens_is_said_once_and_quiet_hides_it() {
 }
 
 #[test]
+fn config_show_gives_every_notice_of_a_run_whoever_it_is_about() {
+    let place = place();
+    let (project, inner) = (place.home().join("project"), place.home().join("project/inner"));
+    std::fs::create_dir_all(&inner).unwrap();
+    chown(&project, Some(place.seat.uid()), None).unwrap();
+    std::fs::write(project.join("palisade.toml"), "[sandbox]\nnetwork = 'loopback'\n").unwrap();
+    for (options, about) in
+        [("", "palisade.toml: network loopback ("), ("--sandbox=agent", "profile agent: may write ")]
+    {
+        let run = place.output(palisade(&place, &format!("run {options} -- true")).current_dir(&inner));
+        let shown = place.output(palisade(&place, &format!("config show --json {options}")).current_dir(&inner));
+        let json: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let notices: Vec<&str> = json["notices"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        assert!(notices.len() == 1 && notices[0].contains(about), "{notices:?}");
+        assert!(said(&run).contains(&format!("palisade: {}\n", notices[0])), "{notices:?} is not in {}", text(&run));
+    }
+}
+
+#[test]
 fn a_program_that_may_change_a_project_cannot_change_its_configuration() {
     everyone(|place| {
         place.file("palisade.toml", "[sandbox]\nallow_write = ['.']\n");

@@ -202,6 +202,26 @@ fn a_hidden_path_cannot_be_moved_or_removed_out_of_the_way() {
 }
 
 #[test]
+fn the_directories_above_a_hidden_socket_stay_where_they_are() {
+    everyone(|place| {
+        let tree = elsewhere(place);
+        let root = tree.path().display().to_string();
+        fs::create_dir_all(tree.path().join("a/b")).unwrap();
+        let socket = tree.path().join("a/b/socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
+        for name in ["a", "a/b", "a/b/socket"] {
+            chown(tree.path().join(name), Some(place.seat.uid()), None).unwrap();
+        }
+        // Nobody names it: it is hidden because somebody listens there. The next run would look for it in its old place.
+        let options = format!("--filesystem read-only --allow-write {root}");
+        let script = format!("cd {root}; mv a/b a/c; mv a z; test -S a/b/socket || echo hidden; ls . a");
+        let report = place.shell_report(&options, &script);
+        assert_eq!(report.stdout(), "hidden\n.:\na\n\na:\nb\n", "{:#}", report.json);
+    });
+}
+
+#[test]
 fn a_part_of_the_toolchain_can_be_hidden() {
     everyone(|place| {
         let script = "ls /usr/share/doc | head -c 1 | wc -c; ls -A /usr/share/doc";

@@ -137,6 +137,43 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
 }
 
 #[test]
+fn what_is_hidden_from_a_program_is_none_of_its_outputs() {
+    everyone(|place| {
+        let work = directory(place, "w");
+        let key = directory(place, "w/keys").join("key");
+        for hidden in [&key, &work.join(".env")] {
+            fs::write(hidden, "secret").unwrap();
+            chown(hidden, Some(place.seat.uid()), None).unwrap();
+        }
+        for option in ["--workspace", "--overlay"] {
+            let seen = place.shell_report(&format!("{option} $DIR/w --output ** --out $DIR/out"), "echo new >new");
+            assert_eq!(taken(&seen), [".env", "keys/key", "new"], "where nothing is hidden: {:#}", seen.json);
+            fs::remove_dir_all(out(place)).unwrap();
+            let options = format!("{option} $DIR/w --hide $DIR/w/.env --hide $DIR/w/keys --output ** --out $DIR/out");
+            let report = place.shell_report(&options, "echo new >new; cat .env keys/key");
+            assert_eq!((report.stdout(), taken(&report)), ("", vec!["new"]), "{:#}", report.json);
+            assert_eq!(left(&report), [".env: no-file: it was to be hidden from the program"]);
+            assert_eq!(fs::read_dir(out(place)).unwrap().count(), 1);
+            fs::remove_dir_all(out(place)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_quiet_run_still_tells_of_an_output_that_failed() {
+    everyone(|place| {
+        let options = "--quiet --output * --out $DIR/out";
+        let script = "echo 1 >r; ln -s r link; echo talk >&2";
+        let first = place.output(&mut place.shell(options, script));
+        assert_eq!(String::from_utf8_lossy(&first.stderr), "talk\n", "a link is no output, and no failure");
+        let second = place.output(&mut place.shell(options, script));
+        let said = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(said, "talk\nerror: not taken: r: a file is in its place (--force replaces it)\n");
+        assert_eq!((first.status.code(), second.status.code()), (Some(0), Some(125)));
+    });
+}
+
+#[test]
 fn too_much_is_refused_with_the_limit_and_the_option() {
     everyone(|place| {
         for (options, script, said) in [
@@ -198,6 +235,9 @@ fn outputs_come_out_of_an_overlay_and_a_workspace_too() {
 fn what_cannot_be_copied_in_or_out_is_refused_before_the_program_starts() {
     everyone(|place| {
         place.file("data", "x");
+        let put =
+            place.report("--file $DIR/data:/etc/resolv.conf --file $DIR/data:/etc/new", "/bin/cat /etc/resolv.conf");
+        assert_eq!(put.stdout(), "x", "without a network there is none of palisade's: {:#}", put.json);
         symlink("data", place.home().join("link")).unwrap();
         let followed = place.report("--file $DIR/link:/work/data", "/bin/cat /work/data");
         assert_eq!(followed.stdout(), "x", "the caller's own link is followed");
@@ -209,6 +249,16 @@ fn what_cannot_be_copied_in_or_out_is_refused_before_the_program_starts() {
             ("--file /dev/zero:/work/x", "it is a device, not a regular file"),
             ("--file $DIR/data:/work/../etc/x", "without `..`"),
             ("--file $DIR/data:/usr/bin/x", "/usr is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc/passwd", "/etc/passwd is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc/alternatives/x", "/etc/alternatives is the host's or the sandbox's own"),
+            ("--file $DIR/data:/etc", "cannot be put at /etc: /etc/"),
+            ("--file $DIR/data:/nix/store/x", "/nix/store is the host's or the sandbox's own"),
+            ("--file $DIR/data:/work", "cannot be put at /work: "),
+            ("--file $DIR/data:/tmp", "cannot be put at /tmp: "),
+            ("--file $DIR/data:/build/program", "/build is the host's or the sandbox's own"),
+            ("--file $DIR/data:$DIR", "/hostile is the host's or the sandbox's own"),
+            ("--network=allow-all --file $DIR/data:/etc/resolv.conf", "/etc/resolv.conf is the host's"),
+            ("--network=loopback --file $DIR/data:/etc/ssl/certs/x", "/etc/ssl/certs is the host's"),
             ("--file $DIR/data:/proc/x", "/proc is the host's or the sandbox's own"),
             ("--filesystem read-only --file $DIR/data:/etc/x", "/etc is the host's or the sandbox's own"),
             ("--file $DIR/data:/work/x --file $DIR/data:/work/x", "another file is put at /work/x"),

@@ -8,7 +8,7 @@ mod screen;
 use std::process::{Child, Command, Stdio};
 
 use common::{PATIENCE, Place, everyone, text};
-use palisade_testkit::wait_for;
+use palisade_testkit::{need, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Action, tcflow};
 use screen::Screen;
@@ -216,6 +216,46 @@ fn a_stop_and_a_continuation_make_the_terminal_raw_again() {
         let (status, said) = screen.end_of(&mut child);
         assert_eq!(status.code(), Some(0), "{said}");
         assert!(said.ends_with("got on\r\n"), "{said}");
+    });
+}
+
+/// What a shell with jobs does: the run begins in front, another job takes its place, and sets the terminal for itself. Its
+/// argument is what becomes of a job that sets a terminal behind which it is.
+const JOBS: &str = "import os, signal, subprocess, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+def front():
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, getattr(signal, sys.argv[1]))
+run = subprocess.Popen(sys.argv[2:], preexec_fn=front)
+while termios.tcgetattr(0)[3] & termios.ICANON and run.poll() is None: pass
+os.tcsetpgrp(0, os.getpgrp())
+modes = termios.tcgetattr(0)
+modes[3] = modes[3] & ~termios.ECHO | termios.ICANON
+termios.tcsetattr(0, termios.TCSANOW, modes)
+os.kill(run.pid, signal.SIGTERM)
+_, status = os.waitpid(run.pid, os.WUNTRACED)
+settings = 'kept' if termios.tcgetattr(0)[:6] == modes[:6] else 'changed'
+print(settings, 'stopped' if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status), flush=True)
+os.WIFSTOPPED(status) and run.kill()
+";
+
+#[test]
+fn a_run_that_ends_in_the_background_leaves_the_terminal_to_the_job_in_front() {
+    if !need("python") {
+        return;
+    }
+    everyone(|place| {
+        let jobs = place.file("jobs.py", JOBS);
+        for action in ["SIG_IGN", "SIG_DFL"] {
+            let screen = Screen::new(place);
+            let line = shell(place, "", "exec sleep 70");
+            let mut shell = Command::new("python3");
+            shell.arg(&jobs).arg(action).arg(line.get_program()).args(line.get_args());
+            let mut child = screen.start(place, &shell);
+            let (_, said) = screen.end_of(&mut child);
+            assert!(said.contains("kept 130"), "{action}: {said}");
+        }
     });
 }
 

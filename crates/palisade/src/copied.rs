@@ -4,7 +4,7 @@
 //! (`resolve.rs`), where a copy is made among the other parts of the tree (`native::files`).
 
 use std::{
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -13,6 +13,7 @@ use palisade_spec::{Bytes, Copied};
 use crate::{
     error::StartError,
     job::{Base, Given, Job},
+    native::{ROOMY, filled},
     resolve::open_file,
 };
 
@@ -20,9 +21,6 @@ use crate::{
 const FILE: u64 = 64 << 20;
 /// Most bytes of all files of a run.
 const ALL: u64 = 256 << 20;
-/// Places where there is no room for another file: the sandbox's own, and the host's programs.
-const TAKEN: [&str; 11] =
-    ["/proc", "/dev", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/.empty", "/.hidden", "/.upper"];
 
 /// Gives the files to the job.
 pub(crate) fn give(files: &[Copied], job: &mut Job) -> Result<(), StartError> {
@@ -74,18 +72,10 @@ fn place<'a>(file: &'a Copied, job: &Job) -> Result<&'a Path, StartError> {
             "show a directory with --allow-read, give a copy-on-write view with --overlay, or name its files",
         ));
     }
-    let top = |place: &&&str| at.starts_with(place);
-    let taken = TAKEN.iter().find(top).map(|place| (*place).to_owned());
-    let shown = job.shown.iter().find(|shown| at.starts_with(&shown.at)).map(|shown| shown.at.display().to_string());
-    let host = || {
-        let first: std::path::PathBuf = at.components().take(2).collect();
-        let own = ["/tmp", "/work", "/run"].iter().any(|own| first == Path::new(own));
-        (job.base == Base::Host && !own && first.exists()).then(|| first.display().to_string())
-    };
-    if let Some(taken) = taken.or(shown).or_else(host) {
+    if let Some(taken) = taken(at, job) {
         return Err(wrong(
             file,
-            &format!("it cannot be put at {inside}: {taken} is the host's or the sandbox's own"),
+            &format!("it cannot be put at {inside}: {} is the host's or the sandbox's own", taken.display()),
             "put it below /work or /tmp, or at a new place",
         ));
     }
@@ -97,4 +87,19 @@ fn place<'a>(file: &'a Copied, job: &Job) -> Result<&'a Path, StartError> {
         ));
     }
     Ok(at)
+}
+
+/// What is there already: around the place, or in it.
+fn taken(at: &Path, job: &Job) -> Option<PathBuf> {
+    let is_near = |place: &&Path| at.starts_with(place) || place.starts_with(at);
+    let asked =
+        job.shown.iter().map(|shown| &*shown.at).chain(job.layers.iter().map(|layers| &*layers.at)).find(is_near);
+    let full = asked.or_else(|| filled(job).map(Path::new).find(is_near));
+    let roomy = || ROOMY.into_iter().map(Path::new).find(|place| place.starts_with(at));
+    let host = || {
+        let first: PathBuf = at.components().take(2).collect();
+        let own = ["/tmp", "/work", "/run"].iter().any(|own| first == Path::new(own));
+        (job.base == Base::Host && !own && first.exists()).then_some(first)
+    };
+    full.or_else(roomy).map(Path::to_owned).or_else(host)
 }

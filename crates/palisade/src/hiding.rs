@@ -8,9 +8,15 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
-    os::unix::{ffi::OsStringExt, fs::FileTypeExt},
+    io::ErrorKind,
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{FileTypeExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
+
+use rustix::process::geteuid;
 
 use crate::{
     credentials::{HOST_KEYS, OF_A_HOME, OF_THE_HOST},
@@ -72,6 +78,26 @@ fn resolved(path: &Path, links: usize) -> PathBuf {
         Ok(target) if links > 0 => resolved(&place.join(target), links - 1),
         _ => here,
     }
+}
+
+/// What is there, as [`Path::canonicalize`] says, or may be there in a directory that the caller keeps closed.
+///
+/// A program that has the caller's id and may change that directory can open it. An earlier one may have closed it, so that
+/// nobody sees what is in it while its next run is being planned.
+pub(crate) fn found(path: &Path) -> Option<PathBuf> {
+    match path.canonicalize() {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => closed_by_caller(path).map(|_| nearest(path)),
+        Err(_) => None,
+    }
+}
+
+/// The caller's own directory that keeps the caller from looking at a path.
+pub(crate) fn closed_by_caller(path: &Path) -> Option<PathBuf> {
+    let near = nearest(path);
+    let mut around = near.ancestors().skip(1);
+    let (closed, meta) = around.find_map(|around| Some((around, fs::symlink_metadata(around).ok()?)))?;
+    (meta.uid() == geteuid().as_raw()).then(|| closed.to_owned())
 }
 
 /// The paths by every name that a mount gives them.
@@ -169,7 +195,7 @@ impl View<'_> {
         for home in homes.iter().filter(|home| self.is_near(home)) {
             known.extend(OF_A_HOME.iter().map(|name| home.join(name)));
         }
-        let mut known: Vec<PathBuf> = known.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let mut known: Vec<PathBuf> = known.iter().filter_map(|path| found(path)).collect();
         if self.base == Base::Host || homes.iter().any(|home| self.is_inside(home)) {
             known.extend(sockets());
         }
@@ -212,7 +238,7 @@ fn homes() -> BTreeSet<PathBuf> {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     homes.extend(users.lines().filter_map(|line| line.split(':').nth(5)).map(PathBuf::from));
     homes.extend(fs::read_dir("/home").into_iter().flatten().flatten().map(|entry| entry.path()));
-    homes.into_iter().filter_map(|home| home.canonicalize().ok()).filter(|home| home != Path::new("/")).collect()
+    homes.iter().filter_map(|home| found(home)).filter(|home| home != Path::new("/")).collect()
 }
 
 /// Unix sockets that somebody listens on by a path: a read-only mount keeps nobody from connecting. The kernel tells of
@@ -220,8 +246,8 @@ fn homes() -> BTreeSet<PathBuf> {
 fn sockets() -> Vec<PathBuf> {
     let table = fs::read("/proc/net/unix").unwrap_or_default();
     let all: BTreeSet<PathBuf> = table.split(|byte| *byte == b'\n').filter_map(socket_path).collect();
-    let is_socket = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-    all.into_iter().filter_map(|path| path.canonicalize().ok()).filter(is_socket).collect()
+    let may_be_one = |path: &PathBuf| path.symlink_metadata().map_or(true, |meta| meta.file_type().is_socket());
+    all.iter().filter_map(|path| found(path)).filter(may_be_one).collect()
 }
 
 /// The path of one line of /proc/net/unix (`unix_seq_show` in net/unix/af_unix.c): what follows seven fields and one blank.

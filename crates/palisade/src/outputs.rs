@@ -5,6 +5,7 @@
 //! leaves (`collect.rs`), the changes to an overlay (`changes.rs`).
 
 use std::{
+    collections::HashSet,
     io,
     os::fd::{AsFd, OwnedFd},
     os::unix::ffi::OsStrExt,
@@ -134,17 +135,19 @@ fn writable(job: &Job) -> Vec<PathBuf> {
 }
 
 /// Copies the outputs of a job out of its places, which were opened in the sandbox.
-pub(crate) fn take(job: &Job, from: &supervise::Left) -> (Vec<Taken>, Vec<Left>) {
+///
+/// What covered its `hidden` places there has gone with its mounts: what is in them is no output of the program.
+pub(crate) fn take(job: &Job, hidden: &HashSet<&Path>, from: &supervise::Left) -> (Vec<Taken>, Vec<Left>) {
     // An ordinary user's programs have its ids, and the kernel says what they can read.
     let reader = (from.user != geteuid().as_raw()).then_some(from.user);
-    let mut round = Round { reader, taken: Vec::new(), left: Vec::new(), bytes: 0, omitted: 0, looked_at: 0 };
+    let mut round = Round { hidden, reader, taken: Vec::new(), left: Vec::new(), bytes: 0, omitted: 0, looked_at: 0 };
     let Some(Collecting { asked: outputs, target }) = &job.outputs else { return (round.taken, round.left) };
     let patterns: Vec<Pattern> = outputs.patterns.iter().filter_map(|text| pattern(text, job).ok()).collect();
     match Into::directory(target, outputs.existing) {
         Ok(target) => {
             for (place, root) in &from.places {
                 let patterns: Vec<&Pattern> = patterns.iter().filter(|pattern| pattern.place == *place).collect();
-                round.walk(root, &patterns, outputs, &target);
+                round.walk((place, root), &patterns, outputs, &target);
             }
         }
         Err(error) => round.leave(&outputs.directory, format!("it cannot be written to: {error}").into()),
@@ -157,7 +160,9 @@ pub(crate) fn take(job: &Job, from: &supervise::Left) -> (Vec<Taken>, Vec<Left>)
     (round.taken, round.left)
 }
 
-struct Round {
+struct Round<'a> {
+    /// Places inside that the program could not see.
+    hidden: &'a HashSet<&'a Path>,
     /// The program's user, if this process could read more than that.
     reader: Option<u32>,
     taken: Vec<Taken>,
@@ -167,7 +172,7 @@ struct Round {
     looked_at: u64,
 }
 
-impl Round {
+impl Round<'_> {
     /// That a program could have read this by itself: it may have moved what is somebody else's in its own directory.
     fn is_readable(&self, stat: &Stat) -> Result<(), NotTaken> {
         let needs = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory { 0o5 } else { 0o4 };
@@ -189,7 +194,7 @@ impl Round {
     }
 
     /// Goes through everything below one place.
-    fn walk(&mut self, root: &OwnedFd, patterns: &[&Pattern], outputs: &Outputs, target: &Into) {
+    fn walk(&mut self, (place, root): (&Path, &OwnedFd), patterns: &[&Pattern], outputs: &Outputs, target: &Into) {
         let mut waiting = vec![PathBuf::new()];
         while let Some(directory) = waiting.pop() {
             let open = open_beneath(root, &directory, OFlags::DIRECTORY).and_then(|open| {
@@ -222,11 +227,17 @@ impl Round {
                     return;
                 }
                 let path = directory.join(std::ffi::OsStr::from_bytes(name));
+                let is_hidden = self.hidden.contains(&*place.join(&path));
                 if entry.file_type() == FileType::Directory {
-                    waiting.push(path);
+                    waiting.extend((!is_hidden).then_some(path));
                 } else if let Some(pattern) = patterns.iter().find(|pattern| pattern.matcher.is_match(&path)) {
                     let to = pattern.prefix.join(&path);
-                    if let Err(why) = self.copy(root, &path, &to, outputs, target) {
+                    let taken = if is_hidden {
+                        Err(NotTaken::no_file("it was to be hidden from the program"))
+                    } else {
+                        self.copy(root, &path, &to, outputs, target)
+                    };
+                    if let Err(why) = taken {
                         self.leave(&to, why);
                     }
                 }

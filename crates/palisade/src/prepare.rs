@@ -22,7 +22,7 @@ use crate::{
     conflicts::{self, Found},
     error::StartError,
     host::Host,
-    job::{Access, Given, Job},
+    job::{Access, Given},
     language::BUILD,
     native::{Launch, Network},
     outputs,
@@ -167,7 +167,7 @@ impl Prepared {
         let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         let Found { listed, omitted } = &self.conflicts;
         let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
-        Ok(files_of(&self.launch.job, report, &left))
+        Ok(files_of(&self.launch, report, &left))
     }
 }
 
@@ -175,9 +175,10 @@ impl Prepared {
 const FILES_FAILED: i32 = 125;
 
 /// The report with what the program left for its caller: outputs, and changes to its overlay.
-fn files_of(job: &Job, mut report: Report, left: &Left) -> Report {
+fn files_of(launch: &Launch, mut report: Report, left: &Left) -> Report {
+    let job = &launch.job;
     if job.outputs.is_some() {
-        let (taken, not_taken) = outputs::take(job, left);
+        let (taken, not_taken) = outputs::take(job, &launch.hidden().collect(), left);
         (report.outputs, report.outputs_left) = (Some(taken), not_taken);
     }
     let lower = job.shown.iter().find(|shown| shown.access == Access::Overlay).and_then(|shown| shown.held.as_ref());

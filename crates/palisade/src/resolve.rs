@@ -18,7 +18,7 @@ use crate::{
     bound::{Bounds, Resolved},
     changes, copied, environment,
     error::StartError,
-    job::{Access, Base, Given, Job, Overlay, Shown},
+    job::{Access, Base, Given, Held, Job, Overlay, Shown},
     language::{self, Language, SearchPath, WORK},
     layers, outputs,
     trees::{Trees, is_own, path_error},
@@ -155,6 +155,13 @@ fn source_jobs(
     siblings: Siblings,
     most: u64,
 ) -> Result<Vec<Job>, StartError> {
+    if let Some(work) = &request.work {
+        return Err(StartError::Path {
+            path: work.clone(),
+            because: "it would be /work, and that is where a source file is put".to_owned(),
+            hint: "put the file into that directory and run it by a command, such as `python3 FILE`".to_owned(),
+        });
+    }
     let (content, size) = open_source(file)?;
     let own = own_languages();
     let language = match language {
@@ -178,7 +185,8 @@ fn source_jobs(
                 });
             }
             source.file_name = name.to_owned();
-            shown.push(Shown { from, at: WORK.into(), access: Access::Read, held: None });
+            let held = Held::open(&from).map_err(|error| path_error(directory, &error))?;
+            shown.push(Shown { from, at: WORK.into(), access: Access::Read, held: Some(Arc::new(held)) });
         }
         (Siblings::Visible, None) => {
             return Err(StartError::Source {

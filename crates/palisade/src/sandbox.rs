@@ -54,6 +54,8 @@ impl Sandbox {
     }
 
     /// A host directory that programs see as `/work`, where they start, and may **write on the host**.
+    ///
+    /// For commands: a source file has a `/work` of its own, and is refused together with this.
     pub fn work(mut self, directory: impl Into<PathBuf>) -> Self {
         self.work = Some(directory.into());
         self

@@ -302,6 +302,19 @@ fn a_source_that_does_not_compile_has_a_report_of_its_compiler() {
 }
 
 #[test]
+fn a_work_directory_does_not_cover_a_source_file_it_is_refused_with_one() {
+    as_everybody(|place| {
+        let work = common::open_directory(place.join("workspace"));
+        let file = place.join("main.c");
+        fs::write(&file, "int main(void) { return 0; }").unwrap();
+        let error = Sandbox::new().work(&work).source(&file).output().unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains(&work.display().to_string()) && said.contains("where a source file is put"), "{said}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("run it by a command")), "{:?}", error.hint());
+    });
+}
+
+#[test]
 fn a_workspace_is_the_only_place_that_is_written_on_the_host() {
     as_everybody(|place| {
         let workspace = common::open_directory(place.join("workspace"));

@@ -4,11 +4,14 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        net::UnixListener,
+    },
     path::Path,
 };
 
-use palisade::spec::{FilesPolicy, Input, Outcome, Output, Policy, Program, Request};
+use palisade::spec::{FilesPolicy, Input, Outcome, Output, Policy, Program, Request, Siblings};
 use palisade::{Preparation, Prepared, StartError, prepare};
 use palisade_testkit::need;
 use tempfile::TempDir;
@@ -72,6 +75,22 @@ fn another_directory_in_the_place_of_one_that_was_checked_is_not_shown() {
 }
 
 #[test]
+fn another_directory_in_the_place_of_a_source_file_s_is_not_shown() {
+    if !need("userns") || !need("python") {
+        return;
+    }
+    let place = place();
+    let file = place.path().join("given/main.py");
+    fs::write(&file, "print(open('file').read(), end='')").unwrap();
+    fs::copy(&file, place.path().join("secret/main.py")).unwrap();
+    let program = Program::Source { file, language: None, siblings: Siblings::Visible };
+    let Preparation::Ready(prepared) = prepare(&Request::new(program), None).unwrap() else { panic!("not compiled") };
+    assert_eq!(said(&prepared).unwrap(), "given");
+    swap(place.path());
+    assert_found_out(&prepared, place.path());
+}
+
+#[test]
 fn a_link_in_the_place_of_what_was_checked_is_not_followed() {
     if !need("userns") {
         return;
@@ -109,6 +128,39 @@ fn a_tree_that_is_written_is_the_one_that_was_checked_or_none() {
         Err(_) => assert_found_out(&prepared, place.path()),
     }
     assert_eq!(fs::read_to_string(given.join("file")).unwrap(), "secret");
+}
+
+#[test]
+fn a_hidden_socket_that_becomes_a_link_is_gone() {
+    if !need("userns") {
+        return;
+    }
+    for access in [Access::Read, Access::Write] {
+        let place = place();
+        let root = place.path().canonicalize().unwrap();
+        let socket = root.join("given/socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let mut files = FilesPolicy { hidden: vec![socket.clone()], ..FilesPolicy::default() };
+        match access {
+            Access::Read => files.read.push(root.clone()),
+            Access::Write => files.write.push(root.clone()),
+        }
+        let prepared = prepared(files, format!("cd {}/given; test -S socket && echo shown; cat file", root.display()));
+        assert_eq!(said(&prepared).unwrap(), "given");
+        // Anybody may have a socket anywhere, and put a link in its place when a run is about to begin.
+        fs::remove_file(&socket).unwrap();
+        symlink("file", &socket).unwrap();
+        assert_eq!(said(&prepared).unwrap(), "given");
+        fs::rename(root.join("given"), root.join("moved")).unwrap();
+        symlink("moved", root.join("given")).unwrap();
+        assert_eq!(said(&prepared).unwrap(), "given");
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
 }
 
 #[test]

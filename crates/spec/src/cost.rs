@@ -33,18 +33,21 @@ impl CostRates {
     }
 }
 
-/// Reads one price.
+/// Highest price. With it, no limit that a run can have costs more than a number holds.
+const MOST: f64 = 1e9;
+
+/// Reads one price, of at most a thousand million.
 ///
 /// # Errors
 /// [`RateError`] if the text is no number that a price can be.
 pub fn parse_rate(text: &str) -> Result<f64, RateError> {
     let rate: f64 = text.trim().trim_start_matches('$').parse().map_err(|_| RateError(text.to_owned()))?;
-    if rate.is_finite() && rate >= 0.0 { Ok(rate) } else { Err(RateError(text.to_owned())) }
+    if (0.0..=MOST).contains(&rate) { Ok(rate) } else { Err(RateError(text.to_owned())) }
 }
 
 /// A price that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a rate: write a number from 0 on, such as 0.0001")]
+#[error("`{0}` is not a rate: write a number from 0 to 1e9, such as 0.0001")]
 pub struct RateError(String);
 
 /// An amount of money.
@@ -80,7 +83,10 @@ mod tests {
     fn a_rate_is_a_number_from_zero_on() {
         assert_eq!(parse_rate("$0.002"), Ok(0.002));
         assert_eq!(parse_rate("0"), Ok(0.0));
-        for text in ["", "-1", "NaN", "inf", "1e999", "cheap"] {
+        let dearest = parse_rate("1e9").unwrap();
+        let cost = CostRates { memory: dearest, time: dearest }.of(Bytes(u64::MAX), Duration::MAX);
+        assert!(cost.0.is_finite() && !serde_json::to_value(cost).unwrap().is_null());
+        for text in ["", "-1", "NaN", "inf", "1e999", "1e308", "1.1e9", "cheap"] {
             let error = parse_rate(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}` is not a rate")), "{error}");
         }

@@ -190,7 +190,7 @@ pub struct Left {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeftKind {
-    /// A link, FIFO, socket or device: only regular files are taken.
+    /// A link, FIFO, socket or device, or hidden from the program: only regular files that it could see are taken.
     NoFile,
     /// A limit, a file in the way, or an error.
     Failed,

@@ -23,13 +23,15 @@ pub struct Identity {
     pub inode: u64,
 }
 
-/// Whether the thing a step names has to exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether the thing a step names has to exist; the later, the more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Presence {
-    /// The script fails without it.
-    Needed,
+    /// The step does nothing if it is gone, or a symbolic link is in its place: it was of a kind that no link is.
+    Fleeting,
     /// The step does nothing if the kernel says `ENOENT`.
     IfThere,
+    /// The script fails without it.
+    Needed,
 }
 
 /// What becomes of a step whose place is in a directory that this process cannot enter.

@@ -124,7 +124,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::Bind { source, at, presence } => {
             let flags = libc::MS_BIND;
             match call::mount(source.as_ptr(), at.as_ptr(), std::ptr::null(), flags, std::ptr::null()) {
-                Err(libc::ENOENT) if *presence == Presence::IfThere => Ok(()),
+                Err(libc::ENOENT) if *presence != Presence::Needed => Ok(()),
                 answer => answer,
             }
         }
@@ -274,7 +274,8 @@ fn await_stage(state: &State, stage: Stage) -> Result<(), Errno> {
 /// What is at `path`, or nothing if that is fine.
 fn there(path: *const c_char, presence: Presence, closed: Closed) -> Result<Option<c_int>, Errno> {
     match call::open_without_links(path, libc::O_PATH) {
-        Err(libc::ENOENT | libc::ENOTDIR) if presence == Presence::IfThere => Ok(None),
+        Err(libc::ENOENT | libc::ENOTDIR) if presence != Presence::Needed => Ok(None),
+        Err(libc::ELOOP) if presence == Presence::Fleeting => Ok(None),
         Err(libc::EACCES) if closed == Closed::Passed => Ok(None),
         answer => answer.map(Some),
     }

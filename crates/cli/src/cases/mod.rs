@@ -11,13 +11,12 @@ mod discover;
 mod junit;
 mod kept;
 mod pool;
+mod result_file;
 mod results;
 mod table;
 mod verdict;
 
 use std::{
-    fs::File,
-    io::Write,
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
@@ -34,6 +33,7 @@ pub(crate) use self::compare::Compare;
 use self::{
     kept::{Kept, KeptCase},
     pool::{Seat, Then},
+    result_file::ResultFile,
     results::Results,
     table::Rows,
     verdict::{Tested, Used, Verdict},
@@ -75,7 +75,7 @@ pub(crate) fn test(args: Test) -> i32 {
         Err(error) => return print::failure(&error, None),
     };
     // Before any work is done for nothing.
-    let mut junit = match args.junit.as_deref().map(|path| (path, File::create(path))) {
+    let junit = match args.junit.as_deref().map(|path| (path, ResultFile::find(path))) {
         None => None,
         Some((path, Ok(file))) => Some((path, file)),
         Some((path, Err(error))) => return print::failure(&error, Some(path)),
@@ -87,8 +87,8 @@ pub(crate) fn test(args: Test) -> i32 {
         Err(Failure::Start(error)) => return print::not_tested(&error, args.json),
     };
     let mut failed = 0;
-    if let Some((path, file)) = &mut junit
-        && let Err(error) = junit::document(&results).and_then(|bytes| file.write_all(&bytes))
+    if let Some((path, file)) = junit
+        && let Err(error) = junit::document(&results).and_then(|bytes| file.write(&bytes))
     {
         failed = print::failure(&error, Some(path));
     }

@@ -20,7 +20,10 @@ use super::{
     notice::in_one_line,
     origin::{Rank, Text},
 };
-use crate::resolve::{absolute, user_config};
+use crate::{
+    hiding::closed_by_caller,
+    resolve::{absolute, user_config},
+};
 
 /// Names of a project's file. Only one of them may be there.
 const NAMES: [&str; 2] = ["palisade.toml", "simple.toml"];
@@ -124,8 +127,21 @@ fn present(path: &Path, rank: Rank) -> Result<Option<Text>, ConfigError> {
     let (content, stat) = match opened(path, follow) {
         Ok(opened) => opened,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-        // Nobody can look into this directory, so nothing can be said of a file in it.
-        Err(Errno::ACCESS) if path.symlink_metadata().is_err() => return Ok(None),
+        Err(Errno::ACCESS) if path.symlink_metadata().is_err() => {
+            return match closed_by_caller(path) {
+                // Of somebody else's directory, nothing can be said.
+                None => Ok(None),
+                // What may be in it holds, and a program that was allowed to change the directory may have closed it.
+                Some(closed) => {
+                    let because = format!(
+                        "{} is your own directory, and closed: nobody can tell whether it is there",
+                        closed.display()
+                    );
+                    let hint = format!("chmod u+rx {}; --no-config runs without it", closed.display());
+                    Err(wrong(path, &because, &hint))
+                }
+            };
+        }
         Err(Errno::LOOP) if rank == Rank::Project => {
             let because = "it is a symbolic link, and a project's file must be a file of its own";
             return Err(wrong(path, because, "name the file that it points at with --config FILE, or use --no-config"));

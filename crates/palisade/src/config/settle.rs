@@ -17,6 +17,7 @@ use super::{
     profiles::SEALED,
     word::{FilesMode, NetworkMode},
 };
+use crate::hiding;
 
 /// Ports of `allow_domains` if nobody says any.
 const WEB: [u16; 2] = [80, 443];
@@ -38,7 +39,8 @@ pub struct Settled {
     pub workspace: Option<PathBuf>,
     /// Prices to count with.
     pub rates: CostRates,
-    /// How the project's file, or the environment's profile, widens what would hold without it: sentences for people.
+    /// What a run says before it starts: how the project's file, or the environment's profile, widens what would hold without
+    /// it, and a workspace that nobody named. Sentences for people.
     pub notices: Vec<String>,
     /// Everything that was said, with who said it.
     pub settings: Settings,
@@ -177,7 +179,7 @@ impl Config {
         if files.write.is_empty() {
             return;
         }
-        let real = |path: &PathBuf| path.canonicalize().ok();
+        let real = |path: &PathBuf| hiding::found(path);
         let named = caller.allow_write.iter().flat_map(|said| &said.value).filter_map(|word| real(&word.0));
         let (named, write): (Vec<PathBuf>, Vec<PathBuf>) =
             (named.collect(), files.write.iter().filter_map(real).collect());

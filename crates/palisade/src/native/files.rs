@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::inner;
 use crate::{
-    host::{Host, System, is_left_out},
+    host::{self, Host, System, is_left_out},
     job::{Access, Base, Held, Job, Shown},
 };
 
@@ -135,6 +135,9 @@ pub enum Entry {
     Keep {
         /// Where.
         at: PathBuf,
+        /// Whether it is known to be there.
+        #[serde(skip)]
+        presence: Presence,
     },
     /// Something that is covered by an empty directory or file.
     Hide {
@@ -220,12 +223,7 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
             System::Link { at, target } => Entry::Link { at: at.clone(), target: target.clone() },
         });
     }
-    let network: &[&str] = match &job.network {
-        NetworkPolicy::None => &[],
-        NetworkPolicy::Loopback | NetworkPolicy::Custom(_) => &CERTIFICATES,
-        NetworkPolicy::AllowAll => &[CERTIFICATES.as_slice(), &NAMES].concat(),
-    };
-    for name in network {
+    for name in of_network(&job.network) {
         let Ok(from) = Path::new(name).canonicalize() else { continue };
         match job.base {
             Base::Toolchain => tree.push(read_only(from.clone(), name.into(), Kind::of(&from))),
@@ -329,6 +327,25 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
     }
     tree
 }
+
+/// What programs look for where there is somebody to talk to.
+fn of_network(network: &NetworkPolicy) -> impl Iterator<Item = &'static str> {
+    let (certificates, names) = match network {
+        NetworkPolicy::None => (0, 0),
+        NetworkPolicy::Loopback | NetworkPolicy::Custom(_) => (CERTIFICATES.len(), 0),
+        NetworkPolicy::AllowAll => (CERTIFICATES.len(), NAMES.len()),
+    };
+    CERTIFICATES.into_iter().take(certificates).chain(NAMES.into_iter().take(names))
+}
+
+/// Places of the tree that are filled whatever is shown and given: nothing else can be put there or below.
+pub(crate) fn filled(job: &Job) -> impl Iterator<Item = &'static str> {
+    let own = ["/proc", "/dev", "/sys", "/build", EMPTY, HIDDEN, UPPER];
+    own.into_iter().chain(host::system_paths()).chain(TEXTS.map(|(at, _)| at)).chain(of_network(&job.network))
+}
+
+/// Directories of the tree in which there is room.
+pub(crate) const ROOMY: [&str; 3] = ["/tmp", "/dev/shm", "/work"];
 
 fn stack(layers: &Layers) -> Entry {
     match (&*layers.lower, &layers.upper) {

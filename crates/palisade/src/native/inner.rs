@@ -5,7 +5,7 @@
 //! these are (`hiding.rs`, `trees.rs`), the calls (`script.rs`).
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     io::ErrorKind,
     os::unix::fs::FileTypeExt as _,
@@ -28,18 +28,16 @@ pub(super) fn entries(tree: &[Entry], job: &Job) -> Vec<Entry> {
     });
     let hidden = hides.iter().filter(|(_, hide)| hide.there != There::No);
     let hidden = hidden.map(|(at, hide)| (tree.len(), at, hide.there.presence()));
-    let kept = keeps.iter().map(|at| (tree.len(), at, Presence::Needed));
+    let kept = keeps.iter().map(|(at, presence)| (tree.len(), at, *presence));
     let mut pins: BTreeMap<PathBuf, Presence> = BTreeMap::new();
     for (number, at, presence) in inner.chain(kept).chain(hidden) {
         for directory in between(tree.get(..number).unwrap_or(tree), at) {
             let known = pins.entry(directory).or_insert(presence);
-            if presence == Presence::Needed {
-                *known = presence;
-            }
+            *known = presence.max(*known);
         }
     }
     let pins = pins.into_iter().map(|(at, presence)| Entry::Pin { at, presence });
-    let keeps = keeps.into_iter().map(|at| Entry::Keep { at });
+    let keeps = keeps.into_iter().map(|(at, presence)| Entry::Keep { at, presence });
     let hides =
         hides.into_iter().map(|(at, hide)| Entry::Hide { at, presence: hide.there.presence(), closed: hide.closed });
     pins.chain(keeps).chain(hides).collect()
@@ -57,8 +55,11 @@ struct Hide {
 enum There {
     /// It is there.
     Yes,
-    /// Nobody can say, or it is a socket, which its daemon may remove at any time.
+    /// Nobody can say.
     Perhaps,
+    /// A socket, which whoever made it may remove at any time, and put something else in its place. A link there shows
+    /// nothing of what was to be hidden, no more than if there were nothing.
+    Socket,
     /// It is not.
     No,
 }
@@ -66,7 +67,7 @@ enum There {
 impl There {
     fn of(path: &Path) -> Self {
         match fs::symlink_metadata(path) {
-            Ok(meta) if meta.file_type().is_socket() => Self::Perhaps,
+            Ok(meta) if meta.file_type().is_socket() => Self::Socket,
             Ok(_) => Self::Yes,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Self::No,
             Err(_) => Self::Perhaps,
@@ -77,6 +78,7 @@ impl There {
         match self {
             Self::Yes => Presence::Needed,
             Self::Perhaps | Self::No => Presence::IfThere,
+            Self::Socket => Presence::Fleeting,
         }
     }
 }
@@ -101,7 +103,9 @@ fn hides(tree: &[Entry], hidden: &[PathBuf]) -> BTreeMap<PathBuf, Hide> {
             };
             // Of several trees at a place, the one on top says what is there. Of what covers them, nothing is known.
             if let Some((_, seen)) = top(tree, &place).filter(|(top, seen)| is_of(*top, seen, number, at)) {
-                let closed = if writable_at(seen).is_some() { Closed::Refused } else { Closed::Passed };
+                // By another name the program might open the way to it, also if this one shows it read-only.
+                let is_open = writable_at(seen).is_some() || is_writable(tree, hide);
+                let closed = if is_open { Closed::Refused } else { Closed::Passed };
                 places.insert(place, Hide { there: There::of(hide), closed });
             } else {
                 places.entry(place).or_insert(Hide { there: There::No, closed: Closed::Passed });
@@ -112,15 +116,16 @@ fn hides(tree: &[Entry], hidden: &[PathBuf]) -> BTreeMap<PathBuf, Hide> {
 }
 
 /// Where writable trees show paths that are only to be read, unless a tree of their own is mounted there.
-fn keeps(tree: &[Entry], kept: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut places = BTreeSet::new();
+fn keeps(tree: &[Entry], kept: &[PathBuf]) -> BTreeMap<PathBuf, Presence> {
+    let mut places = BTreeMap::new();
     for (number, entry) in tree.iter().enumerate() {
         let Entry::Host { from, at, access: Access::Write, .. } = entry else { continue };
-        for path in kept.iter().filter(|path| path.symlink_metadata().is_ok()) {
+        for path in kept {
             let Ok(rest) = path.strip_prefix(from) else { continue };
+            let there = There::of(path);
             let place = if rest == Path::new("") { at.clone() } else { at.join(rest) };
-            if top(tree, &place).is_some_and(|(top, _)| top == number) {
-                places.insert(place);
+            if there != There::No && top(tree, &place).is_some_and(|(top, _)| top == number) {
+                places.insert(place, there.presence());
             }
         }
     }
@@ -143,6 +148,11 @@ fn top<'a>(tree: &'a [Entry], place: &Path) -> Option<(usize, &'a Entry)> {
 /// Whether the mount on top is this host tree, or the overlay over it.
 fn is_of(top: usize, seen: &Entry, number: usize, at: &Path) -> bool {
     top == number || matches!(seen, Entry::Overlay { at: over } if over == at)
+}
+
+/// Whether the program may change this path of the host by some name.
+fn is_writable(tree: &[Entry], path: &Path) -> bool {
+    tree.iter().any(|entry| matches!(entry, Entry::Host { from, access: Access::Write, .. } if path.starts_with(from)))
 }
 
 /// Where the mount is, if the program may move things in it.

@@ -1,6 +1,6 @@
 //! What will be done for one job: plain data, printed by `palisade plan`, testable without privileges.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, Clamp, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
 use palisade_sys::{Rlimit, cgroup};
@@ -52,6 +52,13 @@ pub struct Launch {
     pub weakened: Vec<Weakening>,
     /// What is lower than asked for.
     pub clamped: Vec<Clamp>,
+}
+
+impl Launch {
+    /// Places inside that the program cannot see.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
+        self.tree.iter().filter_map(|entry| if let Entry::Hide { at, .. } = entry { Some(at.as_path()) } else { None })
+    }
 }
 
 /// How much of a wall.

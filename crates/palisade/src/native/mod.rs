@@ -16,6 +16,7 @@ mod script;
 mod syscalls;
 
 pub use files::{Entry, Kind};
+pub(crate) use files::{ROOMY, filled};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
 pub(crate) use limits::{HARD, settings, without_cgroup};

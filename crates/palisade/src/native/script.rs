@@ -355,11 +355,10 @@ impl Builder {
             Entry::Pin { at, presence } => {
                 self.ops.push(Op::Pin { path: self.place(at)?, attributes: 0, presence: *presence });
             }
-            Entry::Keep { at } => self.ops.push(Op::Pin {
-                path: self.place(at)?,
-                attributes: libc::MOUNT_ATTR_RDONLY,
-                presence: Presence::Needed,
-            }),
+            Entry::Keep { at, presence } => {
+                let attributes = libc::MOUNT_ATTR_RDONLY;
+                self.ops.push(Op::Pin { path: self.place(at)?, attributes, presence: *presence });
+            }
             Entry::Hide { at, presence, closed } => self.ops.push(Op::Hide {
                 path: self.place(at)?,
                 directory: self.place(Path::new(EMPTY))?,

@@ -66,6 +66,11 @@ fn parts(size: Winsize) -> [u16; 4] {
 
 impl Drop for CallersTerminal {
     fn drop(&mut self) {
+        // Another job has the terminal now, and what is set and typed there is that one's. A terminal that cannot be asked is
+        // not this session's, so there are no jobs.
+        if tcgetpgrp(stdin()).is_ok_and(|group| group != getpgrp()) {
+            return;
+        }
         // A terminal answers to some of what a program prints. What the program did not read must not be typed into the
         // shell that is there next. Failures: the terminal is gone.
         let _ = tcflush(stdin(), QueueSelector::IFlush);
