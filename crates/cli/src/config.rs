@@ -171,6 +171,9 @@ fn check(args: &Check) -> i32 {
     };
     match Config::check(&places) {
         Ok(config) => {
+            for absent in config.absent() {
+                print::warning(&absent);
+            }
             let files: String = config.files().map(|(file, _)| format!("{}: good\n", file.display())).collect();
             print::data(if files.is_empty() { "there is no configuration file here\n" } else { &files })
         }

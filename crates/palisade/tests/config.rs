@@ -1,65 +1,18 @@
 //! Which of several configuration files holds, who is named for it, and what a project's file cannot do unseen.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+#[path = "common/files.rs"]
+mod files;
+
 use std::{fs, path::PathBuf};
 
+use files::{Files, named, row};
 use palisade::{
     config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Settled, Word},
     spec::{Backend, NetworkPolicy},
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
-
-/// A directory with a project, a user's and a system's file.
-struct Files {
-    top: TempDir,
-}
-
-impl Files {
-    fn new(project: &str, user: &str, system: &str) -> Self {
-        let top = tempfile::tempdir().unwrap();
-        for (place, text) in [("project", project), ("user", user), ("system", system)] {
-            fs::create_dir(top.path().join(place)).unwrap();
-            if !text.is_empty() {
-                fs::write(top.path().join(place).join("palisade.toml"), text).unwrap();
-            }
-        }
-        Self { top }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.top.path().join(name)
-    }
-
-    fn places(&self) -> Places {
-        Places {
-            project: Project::Upwards(self.path("project")),
-            user: Some(self.path("user/palisade.toml")),
-            system: Some(self.path("system/palisade.toml")),
-            home: Some(self.path("home")),
-        }
-    }
-
-    fn settle(&self, caller: &Settings) -> Result<Settled, ConfigError> {
-        Config::load(&self.places())?.settle(caller)
-    }
-
-    fn settled(&self) -> Settled {
-        self.settle(&Settings::default()).unwrap()
-    }
-}
-
-/// `KEY = VALUE (ORIGIN)` of one key.
-fn row(settled: &Settled, key: &str) -> String {
-    let row = settled.rows().into_iter().find(|row| row.key == key).unwrap();
-    format!("{} ({})", row.value, row.from)
-}
-
-fn named(profile: &str) -> Settings {
-    let mut caller = Settings::default();
-    caller.profile = Some(Said::by_caller(Word(profile.to_owned())));
-    caller
-}
 
 #[test]
 fn the_caller_goes_before_the_project_the_project_before_the_user_the_user_before_the_system() {
@@ -152,7 +105,7 @@ fn the_shipped_profiles_are_those_of_the_requirement() {
 
 #[test]
 fn paths_are_relative_to_their_file_and_a_tilde_is_the_home() {
-    let files = Files::new("[sandbox]\nallow_read = ['a/./b', '~/c', '~', '/d', '~e']\n", "", "");
+    let files = Files::new("[sandbox]\nallow_read = ['a/./b', '~/c', '~', '/d', './~e']\n", "", "");
     let project = files.path("project");
     assert_eq!(
         Files::new("[sandbox]\nallow_read = ['/usr/../etc']\n", "", "").settled().policy.files.read,
@@ -226,7 +179,7 @@ fn what_a_project_opens_is_told() {
     assert!(told("[sandbox]\ncapabilities = ['CAP_CHOWN']\n", "").contains("capabilities CAP_CHOWN"));
     assert!(told("[sandbox]\nstrict = false\n", "[sandbox]\nstrict = true\n").contains("not strict"));
     assert!(told("[sandbox]\nbackend = 'auto'\n", "[sandbox]\nbackend = 'native'\n").contains("backend auto"));
-    let (higher, lower) = ("[sandbox]\nmemory_limit = '1G'\n", "[sandbox]\nmemory_limit = '1M'\n");
+    let (higher, lower) = ("[sandbox]\nmemory_limit = '1G'\n", "[sandbox]\nmemory_limit = '5M'\n");
     assert!(told(higher, lower).contains("higher limits"));
     assert_eq!(told(lower, higher), "");
     assert!(told("[sandbox]\nallow_write = [\"/x\\n/y\"]\n", "").contains("may write /x\\n/y"), "one line stays one");

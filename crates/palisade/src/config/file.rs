@@ -47,6 +47,8 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    const KEYS: [&str; 2] = ["memory", "time"];
+
     /// The same settings with these prices.
     pub(super) fn within(self, settings: Settings, from: &From) -> Settings {
         Settings { cost_memory: self.memory.said(from), cost_time: self.time.said(from), ..settings }
@@ -158,6 +160,9 @@ macro_rules! keys {
         }
 
         impl Sandbox {
+            /// Its keys.
+            const KEYS: &[&str] = &[$(stringify!($key),)+ "environment", "profile", "profiles"];
+
             /// What `[sandbox]` says outside of its profiles.
             pub(super) fn settings(self, from: &From, base: &Base<'_>) -> Settings {
                 Settings {
@@ -286,6 +291,9 @@ impl Base<'_> {
     fn absolute(&self, path: &Path) -> PathBuf {
         let path: PathBuf = match (path.strip_prefix("~"), self.home) {
             (Ok(rest), Some(home)) => home.join(rest),
+            // Left as it is: `check.rs` says that nobody knows which home is meant.
+            (Ok(_), None) => return path.to_owned(),
+            _ if path.to_string_lossy().starts_with('~') => return path.to_owned(),
             _ => self.directory.join(path),
         }
         .components()
@@ -325,11 +333,35 @@ pub(super) fn parse(text: &Text) -> Result<File, Malformed> {
         // serde's words for what TOML calls otherwise.
         mistake.message = mistake.message.replace("expected a sequence", "expected an array");
         mistake.message = mistake.message.replace("expected a map", "expected a table");
+        if let Some(meant) = misplaced(error.message()) {
+            mistake.instead = Some(meant);
+        }
         if let (None, Some(key)) = (&mistake.instead, key_around(&text.content, mistake.span.start)) {
             mistake.instead = Some(format!("the value of `{key}`"));
         }
         Malformed::new(&text.name, &text.content, vec![mistake])
     })
+}
+
+/// Where a key belongs that is right in another table. In: serde's words for a key that is unknown in this one.
+fn misplaced(message: &str) -> Option<String> {
+    let (key, known) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    let knows = |key: &str| known.contains(&format!("`{key}`"));
+    if key == "profile" && knows("extends") {
+        return Some("a profile stands on another with `extends`".to_owned());
+    }
+    if key == "extends" && knows("profiles") {
+        return Some("`extends` belongs into a profile; outside of one, choose one with `profile`".to_owned());
+    }
+    let is_outside = !knows("network");
+    let table = if is_outside && Sandbox::KEYS.contains(&key) {
+        "sandbox"
+    } else if knows("sandbox") && Cost::KEYS.contains(&key) {
+        "cost"
+    } else {
+        return None;
+    };
+    Some(format!("it belongs into [{table}]"))
 }
 
 /// The key whose value holds this byte, if the text is TOML at all.

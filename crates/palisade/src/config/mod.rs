@@ -9,6 +9,7 @@
 //! right behind the source that chose it. A system ceiling is no source: it narrows the result (`bounded`, `crate::run`).
 
 mod bounded;
+mod check;
 mod file;
 mod find;
 mod merge;
@@ -58,6 +59,13 @@ struct Source {
     text: Arc<Text>,
     settings: Settings,
     profiles: BTreeMap<String, Settings>,
+}
+
+impl Source {
+    /// What it says, and what each profile in it says.
+    fn tables(&self) -> impl Iterator<Item = &Settings> {
+        std::iter::once(&self.settings).chain(self.profiles.values())
+    }
 }
 
 /// Why no configuration could be made.
@@ -144,10 +152,11 @@ impl Config {
     /// As [`Config::load`], and looks at every profile as well, used or not.
     ///
     /// # Errors
-    /// As [`Config::load`]; a profile that extends one which is not there, or itself.
+    /// As [`Config::load`]; a profile that extends one which is not there, or itself; a policy that is not there or wrong.
     pub fn check(places: &Places) -> Result<Self, ConfigError> {
         let config = Self::load(places)?;
         config.check_chains()?;
+        config.check_policies()?;
         Ok(config)
     }
 
@@ -184,11 +193,13 @@ fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
         let (span, name) = (name.span(), name.into_inner());
         profiles::check_name(&name, span, &text)?;
         let settings = profile.settings(&from, &base);
+        check::values(&settings, &text)?;
         merge::check(&settings)?;
         profiles.insert(name, settings);
     }
     let from = From::File(text.clone(), None);
     let settings = cost.within(sandbox.settings(&from, &base), &from);
+    check::values(&settings, &text)?;
     merge::check(&settings)?;
     Ok(Source { text, settings, profiles })
 }
