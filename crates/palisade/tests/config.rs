@@ -8,11 +8,11 @@ use std::{fs, path::PathBuf};
 
 use files::{Files, named, row};
 use palisade::{
-    config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Settled, Word},
+    config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Word},
+    environment::EnvironmentError,
     spec::{Backend, NetworkPolicy},
 };
 use proptest::prelude::*;
-use tempfile::TempDir;
 
 #[test]
 fn the_caller_goes_before_the_project_the_project_before_the_user_the_user_before_the_system() {
@@ -344,16 +344,21 @@ fn prices_come_from_the_nearest_file_that_says_them() {
     }
 }
 
+/// Every environment names this profile.
+fn all(profile: &'static str) -> impl Fn(&str) -> Result<Option<String>, EnvironmentError> {
+    |_| Ok(Some(profile.to_owned()))
+}
+
 #[test]
 fn the_profile_of_an_environment_stands_behind_the_source_that_chose_it() {
     let files = Files::new("[sandbox]\nenv = 'numbers'\ntime_limit = '2s'\n", "[sandbox]\nprofile = 'testing'\n", "");
-    let settled = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "judge").unwrap();
+    let settled = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &all("judge")).unwrap();
     assert_eq!(row(&settled, "profile"), "judge (environment numbers)");
     assert!(row(&settled, "time_limit").starts_with("2s ("), "the project's own keys go first");
     assert_eq!(row(&settled, "memory_limit"), "256 MiB (profile judge (shipped))");
-    let settled = Config::load(&files.places()).unwrap().settle_within(&named("testing"), "judge").unwrap();
+    let settled = Config::load(&files.places()).unwrap().settle_within(&named("testing"), &all("judge")).unwrap();
     assert_eq!(row(&settled, "memory_limit"), "500 MiB (profile testing (shipped))", "the caller chose one before");
-    let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "jugde").unwrap_err();
+    let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &all("jugde")).unwrap_err();
     assert!(error.hint().unwrap().contains("did you mean `judge`?"), "{error:?}");
 }
 
@@ -363,7 +368,9 @@ fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_
     let user = format!("[sandbox]\nenv = 'dev'\nnetwork = 'none'\nfilesystem = 'none'\n{raw}");
     let files = Files::new("", &user, "");
     let within = |files: &Files, caller: &Settings, profile: &str| {
-        Config::load(&files.places()).unwrap().settle_within(caller, profile)
+        Config::load(&files.places())
+            .unwrap()
+            .settle_within(caller, &|name| Ok((name != "mine").then(|| profile.to_owned())))
     };
     assert_eq!(
         within(&files, &Settings::default(), "development").unwrap().notices,
@@ -381,7 +388,7 @@ fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_
     caller.backend = Some(Said::by_caller(Word(Backend::None)));
     within(&files, &caller, "raw").unwrap();
     // The project chooses another environment than the user has: its profile is not the user's.
-    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'dev'\n", "");
+    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'mine'\n", "");
     let notices = within(&files, &Settings::default(), "development").unwrap().notices;
     assert!(notices[0].contains("palisade.toml: ") && notices[0].contains("network allow-all"), "{notices:?}");
 }

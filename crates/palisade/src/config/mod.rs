@@ -34,11 +34,11 @@ pub use self::{
     file::{Settings, schema},
     find::{Places, Project},
     origin::{Origin, Rank, Said},
-    settle::Settled,
+    settle::{ProfileOf, Settled},
     show::Row,
     word::{Count, FilesMode, Form, Holds, NetworkMode, Percent, Value, Word, Worded, count, percent},
 };
-use crate::diagnose::Malformed;
+use crate::{diagnose::Malformed, environment::EnvironmentError};
 
 /// What all configuration files say.
 #[derive(Debug)]
@@ -103,6 +103,9 @@ pub enum ConfigError {
         /// What may help.
         hint: String,
     },
+    /// An environment that somebody has chosen cannot be opened.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// A project's file, or an environment, wants programs to run without a wall.
     #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
     NoWall {
@@ -117,6 +120,7 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed(_) => None,
+            Self::Environment(error) => error.hint(),
             Self::File { hint, .. } | Self::Profile { hint, .. } | Self::Contradiction { hint, .. } => {
                 Some(hint.clone())
             }

@@ -3,7 +3,10 @@
 //! In: what the files and the caller say. Out: [`Settled`]: a policy, a wall, variables, and what to tell the caller. Not here:
 //! how two sources meet (`merge.rs`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use palisade_spec::{
     Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
@@ -17,6 +20,7 @@ use super::{
     profiles::SEALED,
     word::{FilesMode, NetworkMode},
 };
+use crate::environment::EnvironmentError;
 
 /// Ports of `allow_domains` if nobody says any.
 const WEB: [u16; 2] = [80, 443];
@@ -44,12 +48,8 @@ pub struct Settled {
     pub settings: Settings,
 }
 
-/// The environment that holds, and the profile that it names.
-#[derive(Clone, Copy, Debug)]
-struct Within<'a> {
-    name: &'a str,
-    profile: &'a str,
-}
+/// What names the profile of an environment, if that has one.
+pub type ProfileOf<'a> = &'a dyn Fn(&str) -> Result<Option<String>, EnvironmentError>;
 
 /// Which files count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,22 +72,19 @@ impl Config {
     /// # Errors
     /// A profile that does not exist, options that contradict each other, a project's file that takes the wall away.
     pub fn settle(&self, caller: &Settings) -> Result<Settled, ConfigError> {
-        self.settle_any(caller, None)
+        self.settle_within(caller, &|_| Ok(None))
     }
 
-    /// As [`Config::settle`], where the environment that holds names this profile. It counts if no source before the one
-    /// that chose the environment, nor that one, has chosen a profile. What it opens is told.
+    /// As [`Config::settle`], where environments name profiles. That of the environment that holds counts if no source before
+    /// the one that chose the environment, nor that one, has chosen a profile. What it opens is told. What the profiles of
+    /// other environments hide and bound that somebody has chosen holds all the same: nobody can take it away by choosing
+    /// another environment.
     ///
     /// # Errors
-    /// As [`Config::settle`]; an environment that takes the wall away.
-    pub fn settle_within(&self, caller: &Settings, profile: &str) -> Result<Settled, ConfigError> {
-        let env = said(&self.merged(caller, None, Scope::All)?.env);
-        self.settle_any(caller, env.as_deref().map(|name| Within { name, profile }))
-    }
-
-    fn settle_any(&self, caller: &Settings, within: Option<Within<'_>>) -> Result<Settled, ConfigError> {
+    /// As [`Config::settle`]; an environment that takes the wall away, or that cannot be asked for its profile.
+    pub fn settle_within(&self, caller: &Settings, profile_of: ProfileOf<'_>) -> Result<Settled, ConfigError> {
         merge::check(caller)?;
-        let settings = self.merged(caller, within, Scope::All)?;
+        let settings = self.merged(caller, profile_of, Scope::All)?;
         let mut policy = policy(&settings);
         let backend = said(&settings.backend).unwrap_or_default();
         let opened = |without: &Settings, directory: Option<&Path>| {
@@ -106,7 +103,7 @@ impl Config {
             let directory = project.text.path.parent();
             // A file in a home, or above it, would speak of everything that the user has.
             let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
-            let mut told = opened(&self.merged(caller, within, Scope::Trusted)?, own)?;
+            let mut told = opened(&self.merged(caller, profile_of, Scope::Trusted)?, own)?;
             // No profile can say these, and a sealed one is asked for where nothing is trusted.
             if settings.profile.as_ref().is_some_and(|profile| SEALED.contains(&profile.value.0.as_str())) {
                 told.extend(notice::left_open(&settings));
@@ -114,8 +111,10 @@ impl Config {
             notices.extend(notice::sentence(&project.text.name, &told, "--no-config ignores this file"));
         }
         // An environment may come from a stranger as well.
-        if let Some(Within { name, profile }) = within {
-            let told = opened(&self.merged(caller, None, Scope::All)?, None)?;
+        if let Some(Word(name)) = settings.env.as_ref().map(|said| &said.value)
+            && let Some(profile) = profile_of(name)?
+        {
+            let told = opened(&self.merged(caller, &|_| Ok(None), Scope::All)?, None)?;
             let who = format!("environment {name} (profile {})", profile.escape_debug());
             notices.extend(notice::sentence(&who, &told, "--profile NAME goes before it"));
         }
@@ -145,18 +144,19 @@ impl Config {
         })
     }
 
-    fn merged(&self, caller: &Settings, within: Option<Within<'_>>, scope: Scope) -> Result<Settings, ConfigError> {
+    fn merged(&self, caller: &Settings, profile_of: ProfileOf<'_>, scope: Scope) -> Result<Settings, ConfigError> {
         let mut all = Vec::new();
         let (mut has_profile, mut has_environment) = (false, false);
+        // Profiles of environments that do not count themselves.
+        let mut displaced = Vec::new();
         let files = self.sources.iter().filter(|source| scope.has(source.text.rank)).map(|source| &source.settings);
         for source in std::iter::once(caller).chain(files) {
             let mut source = source.clone();
-            if let (false, None, Some(env), Some(within)) = (has_environment, &source.profile, &source.env, within)
-                // Without the project's file it may be another one that holds, of which nothing is known.
-                && env.value.0 == within.name
-            {
-                let by = Origin::Environment(within.name.to_owned());
-                source.profile = Some(Said { value: Word(within.profile.to_owned()), by });
+            let named = of_environment(&source, profile_of)?;
+            if !has_environment && source.profile.is_none() {
+                source.profile = named;
+            } else {
+                displaced.extend(named);
             }
             has_environment |= source.env.is_some();
             let chosen = source.profile.clone();
@@ -164,8 +164,24 @@ impl Config {
             // A profile stands right behind the source that chose it. Where a nearer one holds, what it takes away stays away.
             if let Some(profile) = chosen {
                 let is_displaced = std::mem::replace(&mut has_profile, true);
-                let chain = self.chain(&profile, scope)?.into_iter();
-                all.extend(chain.map(|settings| if is_displaced { merge::only_narrowing(settings) } else { settings }));
+                for settings in self.chain(&profile, scope)? {
+                    displaced.extend(of_environment(&settings, profile_of)?);
+                    all.push(if is_displaced { merge::only_narrowing(settings) } else { settings });
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        while let Some(profile) = displaced.pop() {
+            if seen.insert(profile.value.0.clone()) {
+                let chain = match self.chain(&profile, scope) {
+                    // One that nobody defines hides nothing.
+                    Err(ConfigError::Profile { .. }) => continue,
+                    chain => chain?,
+                };
+                for settings in chain {
+                    displaced.extend(of_environment(&settings, profile_of)?);
+                    all.push(merge::only_narrowing(settings));
+                }
             }
         }
         Ok(merge::merge(all))
@@ -184,6 +200,13 @@ impl Config {
         let own = self.places.iter().filter_map(real).filter(|file| write.iter().any(|tree| file.starts_with(tree)));
         files.kept.extend(own.filter(|file| !named.contains(file)));
     }
+}
+
+/// The profile of the environment that these settings choose.
+fn of_environment(settings: &Settings, profile_of: ProfileOf<'_>) -> Result<Option<Said<Word<String>>>, ConfigError> {
+    let Some(Word(name)) = settings.env.as_ref().map(|said| &said.value) else { return Ok(None) };
+    let by = Origin::Environment(name.clone());
+    Ok(profile_of(name)?.map(|profile| Said { value: Word(profile), by }))
 }
 
 /// The value of a key, if anybody said one.
