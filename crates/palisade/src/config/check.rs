@@ -37,6 +37,7 @@ pub(super) fn values(settings: &Settings, text: &Text) -> Result<(), Malformed> 
         all.extend(at(by, error, "the name of an environment: `palisade env list` shows them"));
     }
     limits(settings, &mut all);
+    settings.languages.values().for_each(|language| limits(language, &mut all));
     for said in [&settings.allow_read, &settings.allow_write, &settings.hidden].into_iter().flatten() {
         all.extend(said.value.iter().filter_map(|path| without_home(&path.0, &said.by)));
     }

@@ -12,6 +12,7 @@ mod bounded;
 mod check;
 mod file;
 mod find;
+mod languages;
 mod merge;
 mod notice;
 mod origin;
@@ -188,6 +189,7 @@ fn workspace(places: &Places, nearest: Option<&Text>) -> PathBuf {
 
 fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
     let file::File { mut sandbox, cost } = file::parse(&text)?;
+    languages::check_names(&sandbox, &text)?;
     let text = Arc::new(text);
     let directory = text.path.parent().unwrap_or(Path::new("/")).to_owned();
     let base = Base { directory: &directory, home };

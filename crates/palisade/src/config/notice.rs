@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, NetworkPolicy, Policy, Strictness};
+use palisade_spec::{Backend, LimitsAsk, NetworkPolicy, Policy, Strictness};
 
 use super::Settings;
 
@@ -13,6 +13,8 @@ use super::Settings;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Side<'a> {
     pub(super) policy: &'a Policy,
+    /// Of all programs, then of those in single languages, the same on both sides.
+    pub(super) limits: &'a [LimitsAsk],
     /// As somebody said.
     pub(super) backend: Option<Backend>,
 }
@@ -24,6 +26,7 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
     if without.backend.is_some_and(|backend| Some(backend) != with.backend) {
         told.push(format!("backend {}", with.backend.unwrap_or_default()));
     }
+    let are_higher = with.limits.iter().zip(without.limits).any(|(with, without)| with.meet(without) != *with);
     let (with, without) = (with.policy, without.policy);
     if with.network.meet(&without.network) != with.network {
         told.push(match &with.network {
@@ -56,7 +59,7 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
     if with.strictness == Strictness::ReportWeakened && without.strictness == Strictness::RefuseWeakened {
         told.push("not strict".to_owned());
     }
-    if with.limits.meet(&without.limits) != with.limits {
+    if are_higher {
         told.push("higher limits than your own".to_owned());
     }
     told

@@ -4,7 +4,7 @@
 //! how two sources meet (`merge.rs`).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,9 @@ use palisade_spec::{
 };
 
 use super::{
-    Config, ConfigError, Said, Settings, Word, merge,
+    Config, ConfigError, Said, Settings, Word,
+    languages::Merged,
+    merge,
     notice::{self, Side},
     origin::{Origin, Rank},
     profiles::SEALED,
@@ -46,6 +48,8 @@ pub struct Settled {
     pub notices: Vec<String>,
     /// Everything that was said, with who said it.
     pub settings: Settings,
+    /// The same, with the limits of programs in single languages.
+    pub languages: BTreeMap<String, Settings>,
 }
 
 /// What names the profile of an environment, if that has one.
@@ -84,18 +88,26 @@ impl Config {
     /// As [`Config::settle`]; an environment that takes the wall away, or that cannot be asked for its profile.
     pub fn settle_within(&self, caller: &Settings, profile_of: ProfileOf<'_>) -> Result<Settled, ConfigError> {
         merge::check(caller)?;
-        let settings = self.merged(caller, profile_of, Scope::All)?;
-        let mut policy = policy(&settings);
+        let merged = self.merged(caller, profile_of, Scope::All)?;
+        let settings = &merged.settings;
+        let mut policy = policy(settings);
         let backend = said(&settings.backend).unwrap_or_default();
-        let opened = |without: &Settings, directory: Option<&Path>| {
-            if backend == Backend::None && said(&without.backend) != Some(Backend::None) {
+        let opened = |without: &Merged, directory: Option<&Path>| {
+            let without_backend = said(&without.settings.backend);
+            if backend == Backend::None && without_backend != Some(Backend::None) {
                 let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
                 return Err(ConfigError::NoWall { by: by.unwrap_or_default() });
             }
+            // A language of which only one of them says something has the limits of all programs in the other.
+            let names = || merged.languages.keys().chain(without.languages.keys());
             Ok(notice::widenings(
                 directory,
-                Side { policy: &policy, backend: said(&settings.backend) },
-                Side { policy: &self::policy(without), backend: said(&without.backend) },
+                Side { policy: &policy, limits: &merged.limits(names()), backend: said(&settings.backend) },
+                Side {
+                    policy: &self::policy(&without.settings),
+                    limits: &without.limits(names()),
+                    backend: without_backend,
+                },
             ))
         };
         let mut notices = Vec::new();
@@ -106,7 +118,7 @@ impl Config {
             let mut told = opened(&self.merged(caller, profile_of, Scope::Trusted)?, own)?;
             // No profile can say these, and a sealed one is asked for where nothing is trusted.
             if settings.profile.as_ref().is_some_and(|profile| SEALED.contains(&profile.value.0.as_str())) {
-                told.extend(notice::left_open(&settings));
+                told.extend(notice::left_open(settings));
             }
             notices.extend(notice::sentence(&project.text.name, &told, "--no-config ignores this file"));
         }
@@ -140,11 +152,12 @@ impl Config {
                 time: said(&settings.cost_time).unwrap_or(CostRates::default().time),
             },
             notices,
-            settings,
+            settings: merged.settings,
+            languages: merged.languages,
         })
     }
 
-    fn merged(&self, caller: &Settings, profile_of: ProfileOf<'_>, scope: Scope) -> Result<Settings, ConfigError> {
+    fn merged(&self, caller: &Settings, profile_of: ProfileOf<'_>, scope: Scope) -> Result<Merged, ConfigError> {
         let mut all = Vec::new();
         let (mut has_profile, mut has_environment) = (false, false);
         // Profiles of environments that do not count themselves.
@@ -184,7 +197,7 @@ impl Config {
                 }
             }
         }
-        Ok(merge::merge(all))
+        Ok(Merged::of(all))
     }
 
     /// A program that may write where a configuration file is could otherwise decide what its next run may do. Only the
@@ -236,19 +249,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
             Some(NetworkMode::AllowAll) => NetworkPolicy::AllowAll,
             Some(NetworkMode::None) | None => NetworkPolicy::None,
         },
-        limits: LimitsAsk {
-            wall_time: said(&settings.time_limit),
-            cpu_time: said(&settings.cpu_time_limit),
-            memory: said(&settings.memory_limit),
-            processes: said(&settings.process_limit).map(|count| count.0),
-            threads: said(&settings.thread_limit).map(|count| count.0),
-            descriptors: said(&settings.descriptor_limit).map(|count| count.0),
-            file_size: said(&settings.file_size_limit),
-            tmp_size: said(&settings.tmp_size),
-            tmp_inodes: said(&settings.tmp_inodes).map(|count| count.0),
-            output: said(&settings.output_limit),
-            cpu_percent: said(&settings.cpu_limit).map(|percent| percent.0),
-        },
+        limits: limits(settings),
         capabilities: settings
             .capabilities
             .iter()
@@ -260,6 +261,23 @@ pub(super) fn policy(settings: &Settings) -> Policy {
             Some(true) => Strictness::RefuseWeakened,
             Some(false) | None => Strictness::ReportWeakened,
         },
+    }
+}
+
+/// The limits that somebody said.
+pub(super) fn limits(settings: &Settings) -> LimitsAsk {
+    LimitsAsk {
+        wall_time: said(&settings.time_limit),
+        cpu_time: said(&settings.cpu_time_limit),
+        memory: said(&settings.memory_limit),
+        processes: said(&settings.process_limit).map(|count| count.0),
+        threads: said(&settings.thread_limit).map(|count| count.0),
+        descriptors: said(&settings.descriptor_limit).map(|count| count.0),
+        file_size: said(&settings.file_size_limit),
+        tmp_size: said(&settings.tmp_size),
+        tmp_inodes: said(&settings.tmp_inodes).map(|count| count.0),
+        output: said(&settings.output_limit),
+        cpu_percent: said(&settings.cpu_limit).map(|percent| percent.0),
     }
 }
 
