@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use common::{Place, text};
 use palisade_testkit::Person;
@@ -57,4 +57,73 @@ fn a_repository_cannot_show_what_the_users_environment_hides_by_choosing_another
         let output = said(place, "run -- cat $DIR/secret");
         assert!(!output.contains("the secret") && output.contains("No such file"), "{more}: {output}");
     }
+}
+
+#[test]
+fn what_a_repository_calls_a_policy_is_not_shown_if_it_is_a_file_elsewhere() {
+    let place = &Place::new(Person::Ordinary).unwrap();
+    let secret = "TOKEN = the-secret\n";
+    file(place, "secret", secret);
+    file(place, "repository/own.toml", secret);
+    symlink("../secret", place.home().join("repository/link.toml")).unwrap();
+    let policy = |name: &str| {
+        file(place, "repository/palisade.toml", &format!("[sandbox]\npolicy = [{name:?}]\n"));
+        [said(place, "run -- true"), said(place, "config check"), said(place, "plan -- true")]
+    };
+    // A file of its own is shown where it is wrong: else nothing could be shown at all.
+    assert!(policy("own.toml")[0].contains("TOKEN = the-secret"), "{:?}", policy("own.toml"));
+    for name in ["link.toml", "../secret", "~/secret", "./link.toml"] {
+        for output in policy(name) {
+            assert!(!output.contains("the-secret") && output.contains("its text is not shown"), "{name}: {output}");
+        }
+    }
+    // A good one elsewhere is one.
+    file(place, "secret", "id = \"secret\"\nmax_time = \"9s\"\n");
+    assert!(policy("link.toml")[0].contains("exit status: 0"), "{:?}", policy("link.toml"));
+}
+
+#[test]
+fn a_repository_cannot_feign_a_second_message() {
+    let place = &Place::new(Person::Ordinary).unwrap();
+    for line in [
+        r#"policy = ["x\nerror: all is lost"]"#,
+        r#"policy = ["./x\nerror: all is lost"]"#,
+        r#"env = "x\nerror: all is lost""#,
+        r#"profile = "x\nerror: all is lost""#,
+        r#"allow_read = ["x\nerror: all is lost"]"#,
+        r#"workspace = "x\nerror: all is lost""#,
+        r#"environment = { "x=\nerror: all is lost" = "1" }"#,
+        r#"languages = { "x\nerror: all is lost" = {} }"#,
+    ] {
+        file(place, "repository/palisade.toml", &format!("[sandbox]\n{line}\n"));
+        for words in ["config check", "run -- true", "config show"] {
+            let output = said(place, words);
+            assert!(!output.contains("\nerror: all is lost"), "{words}: {line}: {output}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_may_change_the_home_cannot_change_what_its_next_run_may_do() {
+    let place = &Place::new(Person::Root).unwrap();
+    environment(place, "mine", "");
+    file(place, "repository/note", "");
+    for name in ["own/palisade/palisade.toml", "own/palisade/languages/x.toml", "own/palisade/policies/p.toml"] {
+        file(place, name, "");
+    }
+    let home = place.home().display().to_string();
+    file(place, "outside.txt", "");
+    let script = format!(
+        "cd {home}; for d in own/palisade own/palisade/languages own/palisade/policies data/palisade/environments/mine; do \
+         echo x >>$d/new.toml; for f in $d/*.toml; do echo x >>$f; done; mv $d $d.old; done; echo x >>outside.txt"
+    );
+    file(place, "attack.sh", &script);
+    let output = said(place, "run --allow-write $DIR -- sh $DIR/attack.sh");
+    let written = |name: &str| !fs::read_to_string(place.home().join(name)).unwrap().is_empty();
+    assert!(written("outside.txt"), "the home itself can be written: {output}");
+    let empty = ["own/palisade/palisade.toml", "own/palisade/languages/x.toml", "own/palisade/policies/p.toml"];
+    assert!(!empty.into_iter().any(written), "{output}");
+    let manifest = fs::read_to_string(place.home().join("data/palisade/environments/mine/environment.toml")).unwrap();
+    assert!(!manifest.contains('x'), "{manifest}");
+    assert!(!place.home().join("own/palisade/languages/new.toml").exists(), "{output}");
 }

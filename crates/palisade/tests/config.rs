@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use files::{Files, named, row};
 use palisade::{
-    config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Word},
+    config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Settled, Word},
     environment::EnvironmentError,
     spec::{Backend, NetworkPolicy},
 };
@@ -275,6 +275,7 @@ fn table() -> impl Strategy<Value = String> {
             "network = 'none'\n",
             "network = 'loopback'\n",
             "network = 'allow-all'\n",
+            "network = 'custom'\n",
             "allow_domains = ['a.org']\n",
         ]),
         line(&[
@@ -289,12 +290,25 @@ fn table() -> impl Strategy<Value = String> {
         line(&["", "capabilities = ['CAP_CHOWN']\n", "capabilities = []\n"]),
         line(&["", "memory_limit = '5M'\n", "memory_limit = '9M'\n"]),
         line(&["", "hidden = ['/usr/lib']\n"]),
-        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n", "profile = '@'\n"]),
+        line(&[
+            "",
+            "profile = 'development'\n",
+            "profile = 'testing'\n",
+            "profile = 'judge'\n",
+            "profile = 'production'\n",
+            "profile = '@'\n",
+        ]),
         line(&["", "hidden = ['/@']\n"]),
         line(&["", "policy = ['@']\n"]),
+        line(&[
+            "",
+            "[sandbox.languages.python]\nmemory_limit = '5M'\n",
+            "[sandbox.languages.python]\nmemory_limit = '9M'\n",
+        ]),
+        line(&["", "env = 'mine'\n", "env = 'other'\n"]),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| {
-            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j, k, l)| {
+            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}{l}{k}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
         })
 }
 
@@ -304,12 +318,16 @@ proptest! {
     #[test]
     fn a_project_that_opens_anything_which_the_user_has_not_opened_is_told(project in table(), user in table()) {
         let files = Files::new(&project.replace("@", "theirs"), &user.replace("@", "mine"), "");
-        let with = files.settled();
+        let profile_of = |name: &str| Ok(Some(if name == "mine" { "mine" } else { "testing" }.to_owned()));
+        let settled = || Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &profile_of).unwrap();
+        let with = settled();
         fs::remove_file(files.path("project/palisade.toml")).unwrap();
-        let without = files.settled();
+        let without = settled();
         prop_assert!(without.policies.iter().all(|id| with.policies.contains(id)), "{:?}", with.policies);
         prop_assert!(without.policy.files.hidden.iter().all(|path| with.policy.files.hidden.contains(path)));
         if with.notices.is_empty() {
+            let limits = |settled: &Settled| settled.policy_of("a.py".as_ref(), None).limits;
+            prop_assert_eq!(limits(&with).meet(&limits(&without)), limits(&with));
             let (with, without) = (with.policy, without.policy);
             prop_assert_eq!(with.network.meet(&without.network), with.network);
             let known = without.files.normal();

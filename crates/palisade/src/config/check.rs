@@ -10,7 +10,8 @@ use palisade_spec::Bytes;
 
 use super::{
     Config, ConfigError, Said, Settings, Word, Worded,
-    origin::{Origin, Text},
+    notice::in_one_line,
+    origin::{Origin, Rank, Text},
     word::Count,
 };
 use crate::{
@@ -43,8 +44,12 @@ pub(super) fn values(settings: &Settings, text: &Text) -> Result<(), Malformed> 
     }
     all.extend(settings.workspace.iter().filter_map(|said| without_home(&said.value.0, &said.by)));
     if let Some(said) = &settings.policy {
-        let files = said.value.iter().filter(|word| is_file_name(&word.0));
-        all.extend(files.filter_map(|word| without_home(Path::new(&word.0), &said.by)));
+        for path in said.value.iter().filter(|word| is_file_name(&word.0)).map(|word| Path::new(&word.0)) {
+            all.extend(without_home(path, &said.by));
+            all.extend(no_policy(path, text).and_then(|message| {
+                at(&said.by, message, format!("palisade policy check {} shows it", in_one_line(path)))
+            }));
+        }
     }
     if all.is_empty() { Ok(()) } else { Err(Malformed::new(&text.name, &text.content, all)) }
 }
@@ -89,6 +94,17 @@ fn without_home(path: &Path, by: &Origin) -> Option<Mistake> {
         return at(by, "nobody knows what `~` is: HOME is not set to an absolute path", "write the whole path");
     }
     first.starts_with('~').then(|| at(by, not_expanded(path), OTHERS_HOME)).flatten()
+}
+
+/// Why a file outside of the project's directory is no policy. A repository could point at any file of its user's, and what
+/// is said of a malformed one shows a line of it: in the log of a build, to everybody.
+fn no_policy(path: &Path, text: &Text) -> Option<String> {
+    let own = text.path.parent()?.canonicalize().ok()?;
+    let is_outside = text.rank == Rank::Project && path.canonicalize().is_ok_and(|real| !real.starts_with(&own));
+    let is_malformed = || matches!(PolicyFile::open(path), Err(PolicyError::Malformed(_)));
+    let message =
+        || format!("{} is no policy, and outside of the project's directory: its text is not shown", in_one_line(path));
+    (is_outside && is_malformed()).then(message)
 }
 
 /// What to write instead of `~somebody/x`.
@@ -152,7 +168,7 @@ impl Config {
             let listed = lists.flat_map(|(key, said)| said.value.iter().map(move |path| (key, path, &said.by)));
             for (key, Word(path), by) in listed.chain(workspace) {
                 if let Err(error) = path.metadata() {
-                    all.push(format!("{by}: {key}: {}: {}", super::notice::in_one_line(path), error.kind()));
+                    all.push(format!("{by}: {key}: {}: {}", in_one_line(path), error.kind()));
                 }
             }
         }

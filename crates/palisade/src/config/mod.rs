@@ -27,6 +27,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::notice::in_one_line;
 use self::{
     file::{Base, From},
     origin::Text,
@@ -77,7 +78,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// A file cannot be used.
-    #[error("{}: {because}", file.display())]
+    #[error("{}: {because}", in_one_line(file))]
     File {
         /// Which.
         file: PathBuf,
@@ -87,7 +88,7 @@ pub enum ConfigError {
         hint: String,
     },
     /// Nobody defines this profile.
-    #[error("there is no profile `{name}`")]
+    #[error("there is no profile `{}`", name.escape_debug())]
     Profile {
         /// As asked for.
         name: String,

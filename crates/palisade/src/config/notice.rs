@@ -85,7 +85,7 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// A path that cannot feign a second message.
-pub(super) fn in_one_line(path: &Path) -> String {
+pub(crate) fn in_one_line(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
 }
