@@ -7,7 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use common::{Place, text};
-use palisade_testkit::Person;
+use palisade_testkit::{Person, need};
 
 /// What `palisade WORDS` says in the directory `repository`, whose user has a configuration and environments.
 fn said(place: &Place, words: &str) -> String {
@@ -126,4 +126,37 @@ fn a_program_that_may_change_the_home_cannot_change_what_its_next_run_may_do() {
     let manifest = fs::read_to_string(place.home().join("data/palisade/environments/mine/environment.toml")).unwrap();
     assert!(!manifest.contains('x'), "{manifest}");
     assert!(!place.home().join("own/palisade/languages/new.toml").exists(), "{output}");
+}
+
+#[test]
+fn a_limit_of_a_language_is_below_the_ceiling() {
+    if !need("python") {
+        return;
+    }
+    let place = &Place::new(Person::Ordinary).unwrap();
+    let ask = "[sandbox.languages.python]\nmemory_limit = \"9G\"\nprocess_limit = 900\n";
+    file(place, "repository/palisade.toml", ask);
+    file(place, "repository/a.py", "print('ran')\n");
+    let ceiling = place.home().join("c.toml");
+    let under = |mode: &str, words: &str| {
+        file(place, "c.toml", &format!("mode = \"{mode}\"\n[maxima]\nmemory = \"64M\"\n"));
+        let mut command = place.palisade(words);
+        command.current_dir(place.home().join("repository")).env("PALISADE_CEILING", &ceiling);
+        text(&place.output(command.env("XDG_CONFIG_HOME", place.home().join("own"))))
+    };
+    assert!(said(place, "plan a.py").contains("9 GiB memory, 900 processes"), "{}", said(place, "plan a.py"));
+    let plan = under("clamp", "plan a.py");
+    assert!(plan.contains("64 MiB memory, 900 processes") && !plan.contains("9 GiB memory"), "{plan}");
+    let run = under("clamp", "run a.py");
+    assert!(run.contains("lowered: memory 9 GiB to 64 MiB") && run.contains("stdout: ran"), "{run}");
+    let show = under("clamp", "config show");
+    let row = show.lines().find(|line| line.contains("languages.python.memory_limit")).unwrap();
+    assert!(row.contains("64 MiB") && row.contains("ceiling "), "{row}");
+    for words in ["run a.py", "plan a.py", "run --language py a.py", "config show"] {
+        let refused = under("refuse", words);
+        assert!(
+            refused.contains("memory: asked 9 GiB, allowed 64 MiB") && !refused.contains("ran"),
+            "{words}: {refused}"
+        );
+    }
 }

@@ -126,3 +126,17 @@ fn an_environment_that_is_broken_lets_nothing_run_though_another_displaces_it() 
     let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &broken).unwrap_err();
     assert!(matches!(error, ConfigError::Environment(EnvironmentError::NoPlace)), "{error}");
 }
+
+#[test]
+fn name_servers_of_a_project_are_told_though_no_destination_is_added() {
+    let user = "[sandbox]\nallow_domains = ['a.org']\ndns = ['192.0.2.1', '192.0.2.2']\n";
+    let told = |dns: &str, user: &str| {
+        let files = Files::new(&format!("[sandbox]\n{dns}\n"), user, "");
+        files.settle(&named("production")).unwrap().notices.join("\n")
+    };
+    assert!(told("dns = ['198.51.100.6']", user).contains("name servers 198.51.100.6"));
+    assert!(told("dns = ['192.0.2.1', '198.51.100.6']", user).contains("name servers 192.0.2.1, 198.51.100.6"));
+    assert!(told("dns = ['198.51.100.6']", "[sandbox]\nallow_domains = ['a.org']\n").contains("name servers"));
+    assert_eq!(told("dns = ['192.0.2.2']", user), "", "one that the user has said");
+    assert_eq!(told("dns = []", user), "", "none at all");
+}

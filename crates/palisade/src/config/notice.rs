@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, LimitsAsk, NetworkPolicy, Policy, Strictness};
 
-use super::Settings;
+use super::{Settings, word::Holds as _};
 
 /// A policy and its wall.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,13 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
         told.push("higher limits than your own".to_owned());
     }
     told
+}
+
+/// Name servers that somebody else has not said. They narrow nothing: whoever answers decides where an allowed name leads.
+pub(super) fn other_servers(with: &Settings, without: &Settings) -> Option<String> {
+    let said = with.dns.as_ref().filter(|said| !said.value.is_empty())?;
+    let is_other = without.dns.as_ref().is_none_or(|known| !said.value.iter().all(|one| known.value.contains(one)));
+    is_other.then(|| format!("name servers {}", said.value.shown()))
 }
 
 /// What a project's file says that no profile closes: the environment and variables.

@@ -100,7 +100,7 @@ impl Config {
             }
             // A language of which only one of them says something has the limits of all programs in the other.
             let names = || merged.languages.keys().chain(without.languages.keys());
-            Ok(notice::widenings(
+            let mut told = notice::widenings(
                 directory,
                 Side { policy: &policy, limits: &merged.limits(names()), backend: said(&settings.backend) },
                 Side {
@@ -108,7 +108,9 @@ impl Config {
                     limits: &without.limits(names()),
                     backend: without_backend,
                 },
-            ))
+            );
+            told.extend(notice::other_servers(settings, &without.settings));
+            Ok(told)
         };
         let mut notices = Vec::new();
         if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
