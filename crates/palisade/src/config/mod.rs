@@ -107,13 +107,19 @@ pub enum ConfigError {
     },
     /// An environment that somebody has chosen cannot be opened.
     #[error(transparent)]
-    Environment(#[from] EnvironmentError),
+    Environment(Box<EnvironmentError>),
     /// A project's file, or an environment, wants programs to run without a wall.
     #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
     NoWall {
         /// Where it says so.
         by: String,
     },
+}
+
+impl std::convert::From<EnvironmentError> for ConfigError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(Box::new(error))
+    }
 }
 
 impl ConfigError {
