@@ -2,12 +2,12 @@
 //!
 //! Not here: what the files can say and which of them wins (`palisade::config`).
 
-use std::path::Path;
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use palisade::{
     StartError,
     config::{Config, Count, FilesMode, NetworkMode, Percent, Places, Project, Said, Settings, Settled, Word},
-    environment::Store,
+    environment::{EnvironmentError, Store},
     spec::{CostRates, Environment, HostileCalls, NamedPolicy, OutputExcess},
 };
 
@@ -47,12 +47,24 @@ pub(crate) fn rates(memory: Option<f64>, time: Option<f64>) -> Result<CostRates,
 
 /// An environment may name a profile, and which environment it is has to be settled before.
 fn settle(config: &Config, caller: &Settings) -> Result<(Settled, Option<Environment>), StartError> {
-    let settled = config.settle(caller)?;
+    let opened: RefCell<BTreeMap<String, Environment>> = RefCell::default();
+    let settled = config.settle_within(caller, &|name| {
+        if let Some(environment) = opened.borrow().get(name) {
+            return Ok(environment.manifest.profile.clone());
+        }
+        let environment = match Store::new(None)?.open(name) {
+            // It hides nothing. If it is the one that holds, it is opened once more.
+            Err(EnvironmentError::Unknown { .. }) => return Ok(None),
+            environment => environment?,
+        };
+        let profile = environment.manifest.profile.clone();
+        opened.borrow_mut().insert(name.to_owned(), environment);
+        Ok(profile)
+    })?;
     let Some(name) = &settled.env else { return Ok((settled, None)) };
-    let environment = Store::new(None)?.open(name)?;
-    let settled = match &environment.manifest.profile {
-        Some(profile) => config.settle_within(caller, profile)?,
-        None => settled,
+    let environment = match opened.borrow_mut().remove(name) {
+        Some(environment) => environment,
+        None => Store::new(None)?.open(name)?,
     };
     Ok((settled, Some(environment)))
 }
@@ -171,6 +183,9 @@ fn check(args: &Check) -> i32 {
     };
     match Config::check(&places) {
         Ok(config) => {
+            for absent in config.absent() {
+                print::warning(&absent);
+            }
             let files: String = config.files().map(|(file, _)| format!("{}: good\n", file.display())).collect();
             print::data(if files.is_empty() { "there is no configuration file here\n" } else { &files })
         }

@@ -65,7 +65,9 @@ pub(crate) fn command(name: String, arguments: Vec<String>, wants: &Wants, held:
 /// A source file with what its program gets. No input, output kept.
 pub(crate) fn source(file: PathBuf, arguments: Vec<String>, wants: &Wants, held: &Held) -> Request {
     let siblings = if wants.with_dir { Siblings::Visible } else { Siblings::Hidden };
-    with(Program::Source { file, language: wants.language.clone(), siblings }, arguments, wants, held)
+    let policy = held.settled.policy_of(&file, wants.language.as_deref());
+    let program = Program::Source { file, language: wants.language.clone(), siblings };
+    Request { policy, ..with(program, arguments, wants, held) }
 }
 
 fn with(program: Program, arguments: Vec<String>, wants: &Wants, held: &Held) -> Request {

@@ -9,7 +9,10 @@ use serde::Serialize;
 use palisade_spec::Clamp;
 
 use crate::{
-    config::ConfigError, diagnose::Malformed, environment::EnvironmentError, language::LanguageError,
+    config::{ConfigError, in_one_line},
+    diagnose::Malformed,
+    environment::EnvironmentError,
+    language::LanguageError,
     policies::PolicyError,
 };
 
@@ -56,7 +59,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The source file cannot be used.
-    #[error("{}: {because}", file.display())]
+    #[error("{}: {because}", in_one_line(file))]
     Source {
         /// Which.
         file: PathBuf,
@@ -66,7 +69,7 @@ pub enum StartError {
         hint: String,
     },
     /// A path of the policy cannot be given.
-    #[error("cannot give {} to the program: {because}", path.display())]
+    #[error("cannot give {} to the program: {because}", in_one_line(path))]
     Path {
         /// Which.
         path: PathBuf,

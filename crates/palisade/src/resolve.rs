@@ -366,16 +366,19 @@ fn check_words(request: &Request) -> Result<(), StartError> {
         }
     }
     for (name, value) in &request.environment {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(bad(
-                "a variable",
-                name,
-                "its name must not be empty or contain `=`, and no part a NUL byte",
-                "--setenv NAME=VALUE",
-            ));
+        if !is_variable(name, value) {
+            return Err(bad("a variable", name, BAD_VARIABLE, "--setenv NAME=VALUE"));
         }
     }
     Ok(())
+}
+
+/// What [`is_variable`] wants.
+pub(crate) const BAD_VARIABLE: &str = "its name must not be empty or contain `=`, and no part a NUL byte";
+
+/// Whether a program can get this variable.
+pub(crate) fn is_variable(name: &str, value: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
 }
 
 fn check_limits(limits: &Limits) -> Result<(), StartError> {

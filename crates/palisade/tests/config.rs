@@ -1,65 +1,18 @@
 //! Which of several configuration files holds, who is named for it, and what a project's file cannot do unseen.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+#[path = "common/files.rs"]
+mod files;
+
 use std::{fs, path::PathBuf};
 
+use files::{Files, named, row};
 use palisade::{
     config::{Config, ConfigError, FilesMode, NetworkMode, Places, Project, Said, Settings, Settled, Word},
+    environment::EnvironmentError,
     spec::{Backend, NetworkPolicy},
 };
 use proptest::prelude::*;
-use tempfile::TempDir;
-
-/// A directory with a project, a user's and a system's file.
-struct Files {
-    top: TempDir,
-}
-
-impl Files {
-    fn new(project: &str, user: &str, system: &str) -> Self {
-        let top = tempfile::tempdir().unwrap();
-        for (place, text) in [("project", project), ("user", user), ("system", system)] {
-            fs::create_dir(top.path().join(place)).unwrap();
-            if !text.is_empty() {
-                fs::write(top.path().join(place).join("palisade.toml"), text).unwrap();
-            }
-        }
-        Self { top }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.top.path().join(name)
-    }
-
-    fn places(&self) -> Places {
-        Places {
-            project: Project::Upwards(self.path("project")),
-            user: Some(self.path("user/palisade.toml")),
-            system: Some(self.path("system/palisade.toml")),
-            home: Some(self.path("home")),
-        }
-    }
-
-    fn settle(&self, caller: &Settings) -> Result<Settled, ConfigError> {
-        Config::load(&self.places())?.settle(caller)
-    }
-
-    fn settled(&self) -> Settled {
-        self.settle(&Settings::default()).unwrap()
-    }
-}
-
-/// `KEY = VALUE (ORIGIN)` of one key.
-fn row(settled: &Settled, key: &str) -> String {
-    let row = settled.rows().into_iter().find(|row| row.key == key).unwrap();
-    format!("{} ({})", row.value, row.from)
-}
-
-fn named(profile: &str) -> Settings {
-    let mut caller = Settings::default();
-    caller.profile = Some(Said::by_caller(Word(profile.to_owned())));
-    caller
-}
 
 #[test]
 fn the_caller_goes_before_the_project_the_project_before_the_user_the_user_before_the_system() {
@@ -152,7 +105,7 @@ fn the_shipped_profiles_are_those_of_the_requirement() {
 
 #[test]
 fn paths_are_relative_to_their_file_and_a_tilde_is_the_home() {
-    let files = Files::new("[sandbox]\nallow_read = ['a/./b', '~/c', '~', '/d', '~e']\n", "", "");
+    let files = Files::new("[sandbox]\nallow_read = ['a/./b', '~/c', '~', '/d', './~e']\n", "", "");
     let project = files.path("project");
     assert_eq!(
         Files::new("[sandbox]\nallow_read = ['/usr/../etc']\n", "", "").settled().policy.files.read,
@@ -226,7 +179,7 @@ fn what_a_project_opens_is_told() {
     assert!(told("[sandbox]\ncapabilities = ['CAP_CHOWN']\n", "").contains("capabilities CAP_CHOWN"));
     assert!(told("[sandbox]\nstrict = false\n", "[sandbox]\nstrict = true\n").contains("not strict"));
     assert!(told("[sandbox]\nbackend = 'auto'\n", "[sandbox]\nbackend = 'native'\n").contains("backend auto"));
-    let (higher, lower) = ("[sandbox]\nmemory_limit = '1G'\n", "[sandbox]\nmemory_limit = '1M'\n");
+    let (higher, lower) = ("[sandbox]\nmemory_limit = '1G'\n", "[sandbox]\nmemory_limit = '5M'\n");
     assert!(told(higher, lower).contains("higher limits"));
     assert_eq!(told(lower, higher), "");
     assert!(told("[sandbox]\nallow_write = [\"/x\\n/y\"]\n", "").contains("may write /x\\n/y"), "one line stays one");
@@ -322,6 +275,7 @@ fn table() -> impl Strategy<Value = String> {
             "network = 'none'\n",
             "network = 'loopback'\n",
             "network = 'allow-all'\n",
+            "network = 'custom'\n",
             "allow_domains = ['a.org']\n",
         ]),
         line(&[
@@ -336,12 +290,25 @@ fn table() -> impl Strategy<Value = String> {
         line(&["", "capabilities = ['CAP_CHOWN']\n", "capabilities = []\n"]),
         line(&["", "memory_limit = '5M'\n", "memory_limit = '9M'\n"]),
         line(&["", "hidden = ['/usr/lib']\n"]),
-        line(&["", "profile = 'development'\n", "profile = 'testing'\n", "profile = 'judge'\n", "profile = '@'\n"]),
+        line(&[
+            "",
+            "profile = 'development'\n",
+            "profile = 'testing'\n",
+            "profile = 'judge'\n",
+            "profile = 'production'\n",
+            "profile = '@'\n",
+        ]),
         line(&["", "hidden = ['/@']\n"]),
         line(&["", "policy = ['@']\n"]),
+        line(&[
+            "",
+            "[sandbox.languages.python]\nmemory_limit = '5M'\n",
+            "[sandbox.languages.python]\nmemory_limit = '9M'\n",
+        ]),
+        line(&["", "env = 'mine'\n", "env = 'other'\n"]),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| {
-            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j, k, l)| {
+            format!("[sandbox]\n{a}{b}{c}{d}{e}{f}{g}{h}{l}{k}[sandbox.profiles.@]\nextends = 'testing'\n{i}{j}")
         })
 }
 
@@ -351,12 +318,16 @@ proptest! {
     #[test]
     fn a_project_that_opens_anything_which_the_user_has_not_opened_is_told(project in table(), user in table()) {
         let files = Files::new(&project.replace("@", "theirs"), &user.replace("@", "mine"), "");
-        let with = files.settled();
+        let profile_of = |name: &str| Ok(Some(if name == "mine" { "mine" } else { "testing" }.to_owned()));
+        let settled = || Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &profile_of).unwrap();
+        let with = settled();
         fs::remove_file(files.path("project/palisade.toml")).unwrap();
-        let without = files.settled();
+        let without = settled();
         prop_assert!(without.policies.iter().all(|id| with.policies.contains(id)), "{:?}", with.policies);
         prop_assert!(without.policy.files.hidden.iter().all(|path| with.policy.files.hidden.contains(path)));
         if with.notices.is_empty() {
+            let limits = |settled: &Settled| settled.policy_of("a.py".as_ref(), None).limits;
+            prop_assert_eq!(limits(&with).meet(&limits(&without)), limits(&with));
             let (with, without) = (with.policy, without.policy);
             prop_assert_eq!(with.network.meet(&without.network), with.network);
             let known = without.files.normal();
@@ -391,16 +362,21 @@ fn prices_come_from_the_nearest_file_that_says_them() {
     }
 }
 
+/// Every environment names this profile.
+fn all(profile: &'static str) -> impl Fn(&str) -> Result<Option<String>, EnvironmentError> {
+    |_| Ok(Some(profile.to_owned()))
+}
+
 #[test]
 fn the_profile_of_an_environment_stands_behind_the_source_that_chose_it() {
     let files = Files::new("[sandbox]\nenv = 'numbers'\ntime_limit = '2s'\n", "[sandbox]\nprofile = 'testing'\n", "");
-    let settled = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "judge").unwrap();
+    let settled = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &all("judge")).unwrap();
     assert_eq!(row(&settled, "profile"), "judge (environment numbers)");
     assert!(row(&settled, "time_limit").starts_with("2s ("), "the project's own keys go first");
     assert_eq!(row(&settled, "memory_limit"), "256 MiB (profile judge (shipped))");
-    let settled = Config::load(&files.places()).unwrap().settle_within(&named("testing"), "judge").unwrap();
+    let settled = Config::load(&files.places()).unwrap().settle_within(&named("testing"), &all("judge")).unwrap();
     assert_eq!(row(&settled, "memory_limit"), "500 MiB (profile testing (shipped))", "the caller chose one before");
-    let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), "jugde").unwrap_err();
+    let error = Config::load(&files.places()).unwrap().settle_within(&Settings::default(), &all("jugde")).unwrap_err();
     assert!(error.hint().unwrap().contains("did you mean `judge`?"), "{error:?}");
 }
 
@@ -410,7 +386,9 @@ fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_
     let user = format!("[sandbox]\nenv = 'dev'\nnetwork = 'none'\nfilesystem = 'none'\n{raw}");
     let files = Files::new("", &user, "");
     let within = |files: &Files, caller: &Settings, profile: &str| {
-        Config::load(&files.places()).unwrap().settle_within(caller, profile)
+        Config::load(&files.places())
+            .unwrap()
+            .settle_within(caller, &|name| Ok((name != "mine").then(|| profile.to_owned())))
     };
     assert_eq!(
         within(&files, &Settings::default(), "development").unwrap().notices,
@@ -428,7 +406,7 @@ fn what_the_profile_of_an_environment_opens_is_told_and_it_cannot_take_the_wall_
     caller.backend = Some(Said::by_caller(Word(Backend::None)));
     within(&files, &caller, "raw").unwrap();
     // The project chooses another environment than the user has: its profile is not the user's.
-    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'dev'\n", "");
+    let files = Files::new("[sandbox]\nenv = 'other'\n", "[sandbox]\nenv = 'mine'\n", "");
     let notices = within(&files, &Settings::default(), "development").unwrap().notices;
     assert!(notices[0].contains("palisade.toml: ") && notices[0].contains("network allow-all"), "{notices:?}");
 }

@@ -10,6 +10,7 @@ mod files;
 mod layers;
 mod limits;
 mod policy;
+mod quota;
 mod report;
 mod request;
 mod signal;
@@ -26,6 +27,7 @@ pub use policy::{
     Capabilities, CapabilityError, DestinationError, Destinations, Dns, Endpoint, FilesPolicy, Host, HostileCalls,
     NamedPolicy, NetworkPolicy, OutputExcess, Policy, Ports, Seen, Strictness, changes,
 };
+pub use quota::Quota;
 pub use report::{
     Clamp, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Stage, Stream, Violation,
     ViolationKind, Weakening,

@@ -111,9 +111,6 @@ impl LimitsAsk {
     /// The lower of each. What one side leaves open, the other decides.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        fn lower<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
-            a.zip(b).map(|(a, b)| a.min(b)).or(a).or(b)
-        }
         Self {
             wall_time: lower(self.wall_time, other.wall_time),
             cpu_time: lower(self.cpu_time, other.cpu_time),
@@ -152,16 +149,21 @@ impl LimitsAsk {
     }
 }
 
+/// The lower of two, where `None` is open.
+pub(crate) fn lower<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
+    a.zip(b).map(|(a, b)| a.min(b)).or(a).or(b)
+}
+
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// As it is read: `2s`, `1m 30s`.
-fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     duration.map(|duration| humantime::format_duration(duration).to_string()).serialize(serializer)
 }
 
-fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     crate::parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
 }

@@ -7,6 +7,7 @@ use palisade_spec::{Clamp, LimitsAsk, NamedPolicy, Policy};
 
 use super::{
     Row, Settled, Value, Worded,
+    languages::row_key,
     origin::Origin,
     word::{Count, Percent},
 };
@@ -33,12 +34,24 @@ impl Settled {
             return Ok(rows);
         }
         bounds.narrow(&self.policy)?;
+        for name in self.languages.keys() {
+            let policy = self.policy_in(name);
+            bounds.narrow(&policy)?;
+            let (left, lowered) = bounds.lower(&policy);
+            for clamp in &lowered {
+                for (key, value) in self.lowered(&left, clamp) {
+                    let key = row_key(name, key);
+                    if let Some(row) = rows.iter_mut().find(|row| row.key == key) {
+                        *row = Row { key, value, from: by(clamp) };
+                    }
+                }
+            }
+        }
         let (left, lowered) = bounds.lower(&self.policy);
         for clamp in &lowered {
-            let by = || Origin::Bound(clamp.because.trim_start_matches("the ").to_owned());
             for (key, value) in self.lowered(&left, clamp) {
                 if let Some(row) = rows.iter_mut().find(|row| row.key == key) {
-                    *row = Row { key: key.to_owned(), value, from: by() };
+                    *row = Row { key: key.to_owned(), value, from: by(clamp) };
                 }
             }
         }
@@ -105,6 +118,11 @@ impl Settled {
         }
         (shown(key, &usual) != Some(command.clone())).then_some(command)
     }
+}
+
+/// Who lowers it.
+fn by(clamp: &Clamp) -> Origin {
+    Origin::Bound(clamp.because.trim_start_matches("the ").to_owned())
 }
 
 fn shown(key: &str, limits: &LimitsAsk) -> Option<Value> {

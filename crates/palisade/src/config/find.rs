@@ -21,6 +21,7 @@ use super::{
     origin::{Rank, Text},
 };
 use crate::{
+    environment::Store,
     hiding::closed_by_caller,
     resolve::{absolute, user_config},
 };
@@ -77,7 +78,10 @@ impl Places {
         };
         let above = directory.iter().flat_map(|directory| directory.ancestors());
         let found = above.flat_map(|place| NAMES.map(|name| place.join(name)));
-        found.chain(named).chain(self.user.clone()).chain(self.system.clone()).collect()
+        // Beside the user's and the operator's files are languages and named policies, and the ceiling.
+        let trusted = self.user.iter().chain(&self.system);
+        let beside = trusted.clone().filter_map(|file| file.parent()).map(Path::to_owned);
+        found.chain(named).chain(trusted.cloned()).chain(beside).chain(environments()).collect()
     }
 
     /// The files that are there, nearest first.
@@ -90,6 +94,11 @@ impl Places {
         let one = |path: &Option<PathBuf>, rank| path.as_deref().map_or(Ok(None), |path| present(path, rank));
         Ok([project, one(user, Rank::User)?, one(&self.system, Rank::System)?].into_iter().flatten().collect())
     }
+}
+
+/// Where environments are kept: what is in them decides too.
+fn environments() -> Option<PathBuf> {
+    Store::new(None).ok().map(|store| store.directory().to_owned())
 }
 
 /// The nearest project file in `directory` or above.
@@ -178,7 +187,7 @@ fn check_owner(path: &Path, stat: &Stat, rank: Rank) -> Result<(), ConfigError> 
     let shared_group = stat.st_mode & 0o020 != 0 && ![0, getegid().as_raw()].contains(&stat.st_gid);
     if stat.st_mode & 0o002 != 0 || shared_group {
         let because = format!("others can write it (mode {:04o})", stat.st_mode & 0o7777);
-        let hint = format!("chmod go-w {}; or {remedy}", path.display());
+        let hint = format!("chmod go-w {}; or {remedy}", in_one_line(path));
         return Err(wrong(path, &because, &hint));
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! Several sources to one.
 //!
 //! In: what each source says, nearest first. Out: what holds. The rule: the nearest source that says a key decides it whole. A
-//! mode (`network`, `filesystem`) that a source says drops the lists of that mode in farther sources; lists without a mode mean
-//! `custom`. The workspace belongs to the files and means no mode. `hidden` and `policy` only ever narrow, so they add up; every variable is a key of its own. Not here: which
-//! sources there are (`settle.rs`, `profiles.rs`).
+//! mode (`network`, `filesystem`) that a source says drops modes and lists of farther sources; only `custom` without any list
+//! leaves the lists to them, up to the next that says a mode with lists or another mode. Lists without a mode mean `custom`.
+//! The workspace belongs to the files and means no mode. `hidden` and `policy` only ever narrow, so they add up; every variable
+//! is a key of its own. Not here: which sources there are (`settle.rs`, `profiles.rs`).
 
 use super::{
     ConfigError, Said, Settings, Word, Worded,
@@ -23,8 +24,10 @@ pub(super) fn merge(sources: impl IntoIterator<Item = Settings>) -> Settings {
         if files_are_closed {
             source = without_files(source);
         }
-        network_is_closed |= source.network.is_some();
-        files_are_closed |= source.filesystem.is_some();
+        // `custom` asks for lists: where they are not beside it, they are those of a farther source.
+        network_is_closed |= says_all(&source.network, NetworkMode::Custom, network_lists(&source).next());
+        let shown = file_lists(&source).chain(workspace(&source)).next();
+        files_are_closed |= says_all(&source.filesystem, FilesMode::Custom, shown);
         imply(&mut source);
         let (hidden, policy) =
             (added(sum.hidden.take(), source.hidden.take()), added(sum.policy.take(), source.policy.take()));
@@ -32,6 +35,11 @@ pub(super) fn merge(sources: impl IntoIterator<Item = Settings>) -> Settings {
         (sum.hidden, sum.policy) = (hidden, policy);
     }
     sum
+}
+
+/// Whether a mode and its lists are complete, so that nothing farther counts.
+fn says_all<T: PartialEq>(mode: &Option<Said<Word<T>>>, custom: T, list: Option<(&str, &Origin)>) -> bool {
+    mode.as_ref().is_some_and(|mode| mode.value.0 != custom || list.is_some())
 }
 
 /// Of what a source says, that which can only narrow.
@@ -75,6 +83,10 @@ fn file_lists(source: &Settings) -> impl Iterator<Item = (&'static str, &Origin)
     .filter_map(|(key, by)| Some((key, by?)))
 }
 
+fn workspace(source: &Settings) -> Option<(&'static str, &Origin)> {
+    source.workspace.as_ref().map(|said| ("workspace", &said.by))
+}
+
 fn added<T: PartialEq>(nearer: Option<Said<Vec<T>>>, farther: Option<Said<Vec<T>>>) -> Option<Said<Vec<T>>> {
     let (mut nearer, farther) = match (nearer, farther) {
         (Some(nearer), Some(farther)) => (nearer, farther),
@@ -100,8 +112,7 @@ pub(super) fn check(source: &Settings) -> Result<(), ConfigError> {
         list.map_or(Ok(()), |list| Err(contradiction("network", mode, list)))?;
     }
     if let Some(mode) = source.filesystem.as_ref().filter(|mode| mode.value.0 == FilesMode::None) {
-        let workspace = source.workspace.as_ref().map(|said| ("workspace", &said.by));
-        let shown = file_lists(source).next().or(workspace);
+        let shown = file_lists(source).next().or(workspace(source));
         shown.map_or(Ok(()), |shown| Err(contradiction("filesystem", mode, shown)))?;
     }
     Ok(())
@@ -194,7 +205,10 @@ mod tests {
                 let count = all.iter().position(says).map_or(all.len(), |at| at + 1);
                 all[..count].to_vec()
             };
-            let net = asked(&|source| source.network.is_some());
+            let net = asked(&|source| match source.network.as_ref().map(|said| said.value.0) {
+                Some(NetworkMode::Custom) => source.allow_domains.is_some() || source.dns.is_some(),
+                mode => mode.is_some(),
+            });
             prop_assert_eq!(one.allow_domains.map(|said| said.value), nearest(&net, |source| &source.allow_domains));
             prop_assert_eq!(one.dns.map(|said| said.value), nearest(&net, |source| &source.dns));
             let mode = net.iter().find_map(|source| match (&source.network, &source.allow_domains, &source.dns) {
@@ -203,7 +217,10 @@ mod tests {
                 (None, _, _) => Some(NetworkMode::Custom),
             });
             prop_assert_eq!(one.network.map(|said| said.value.0), mode);
-            let files = asked(&|source| source.filesystem.is_some());
+            let files = asked(&|source| match source.filesystem.as_ref().map(|said| said.value.0) {
+                Some(FilesMode::Custom) => source.allow_read.is_some() || source.allow_write.is_some(),
+                mode => mode.is_some(),
+            });
             prop_assert_eq!(one.allow_read.map(|said| said.value), nearest(&files, |source| &source.allow_read));
             prop_assert_eq!(one.allow_write.map(|said| said.value), nearest(&files, |source| &source.allow_write));
         }

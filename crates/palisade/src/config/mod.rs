@@ -9,8 +9,10 @@
 //! right behind the source that chose it. A system ceiling is no source: it narrows the result (`bounded`, `crate::run`).
 
 mod bounded;
+mod check;
 mod file;
 mod find;
+mod languages;
 mod merge;
 mod notice;
 mod origin;
@@ -25,6 +27,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::notice::in_one_line;
 use self::{
     file::{Base, From},
     origin::Text,
@@ -33,11 +36,11 @@ pub use self::{
     file::{Settings, schema},
     find::{Places, Project},
     origin::{Origin, Rank, Said},
-    settle::Settled,
+    settle::{ProfileOf, Settled},
     show::Row,
     word::{Count, FilesMode, Form, Holds, NetworkMode, Percent, Value, Word, Worded, count, percent},
 };
-use crate::diagnose::Malformed;
+use crate::{diagnose::Malformed, environment::EnvironmentError};
 
 /// What all configuration files say.
 #[derive(Debug)]
@@ -60,6 +63,13 @@ struct Source {
     profiles: BTreeMap<String, Settings>,
 }
 
+impl Source {
+    /// What it says, and what each profile in it says.
+    fn tables(&self) -> impl Iterator<Item = &Settings> {
+        std::iter::once(&self.settings).chain(self.profiles.values())
+    }
+}
+
 /// Why no configuration could be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -68,7 +78,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// A file cannot be used.
-    #[error("{}: {because}", file.display())]
+    #[error("{}: {because}", in_one_line(file))]
     File {
         /// Which.
         file: PathBuf,
@@ -78,7 +88,7 @@ pub enum ConfigError {
         hint: String,
     },
     /// Nobody defines this profile.
-    #[error("there is no profile `{name}`")]
+    #[error("there is no profile `{}`", name.escape_debug())]
     Profile {
         /// As asked for.
         name: String,
@@ -95,6 +105,9 @@ pub enum ConfigError {
         /// What may help.
         hint: String,
     },
+    /// An environment that somebody has chosen cannot be opened.
+    #[error(transparent)]
+    Environment(Box<EnvironmentError>),
     /// A project's file, or an environment, wants programs to run without a wall.
     #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
     NoWall {
@@ -103,12 +116,19 @@ pub enum ConfigError {
     },
 }
 
+impl std::convert::From<EnvironmentError> for ConfigError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(Box::new(error))
+    }
+}
+
 impl ConfigError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed(_) => None,
+            Self::Environment(error) => error.hint(),
             Self::File { hint, .. } | Self::Profile { hint, .. } | Self::Contradiction { hint, .. } => {
                 Some(hint.clone())
             }
@@ -144,10 +164,11 @@ impl Config {
     /// As [`Config::load`], and looks at every profile as well, used or not.
     ///
     /// # Errors
-    /// As [`Config::load`]; a profile that extends one which is not there, or itself.
+    /// As [`Config::load`]; a profile that extends one which is not there, or itself; a policy that is not there or wrong.
     pub fn check(places: &Places) -> Result<Self, ConfigError> {
         let config = Self::load(places)?;
         config.check_chains()?;
+        config.check_policies()?;
         Ok(config)
     }
 
@@ -175,6 +196,7 @@ fn workspace(places: &Places, nearest: Option<&Text>) -> PathBuf {
 
 fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
     let file::File { mut sandbox, cost } = file::parse(&text)?;
+    languages::check_names(&sandbox, &text)?;
     let text = Arc::new(text);
     let directory = text.path.parent().unwrap_or(Path::new("/")).to_owned();
     let base = Base { directory: &directory, home };
@@ -184,11 +206,13 @@ fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
         let (span, name) = (name.span(), name.into_inner());
         profiles::check_name(&name, span, &text)?;
         let settings = profile.settings(&from, &base);
+        check::values(&settings, &text)?;
         merge::check(&settings)?;
         profiles.insert(name, settings);
     }
     let from = From::File(text.clone(), None);
     let settings = cost.within(sandbox.settings(&from, &base), &from);
+    check::values(&settings, &text)?;
     merge::check(&settings)?;
     Ok(Source { text, settings, profiles })
 }

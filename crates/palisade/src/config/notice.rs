@@ -5,14 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, NetworkPolicy, Policy, Strictness};
+use palisade_spec::{Backend, LimitsAsk, NetworkPolicy, Policy, Strictness};
 
-use super::Settings;
+use super::{Settings, word::Holds as _};
 
 /// A policy and its wall.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Side<'a> {
     pub(super) policy: &'a Policy,
+    /// Of all programs, then of those in single languages, the same on both sides.
+    pub(super) limits: &'a [LimitsAsk],
     /// As somebody said.
     pub(super) backend: Option<Backend>,
 }
@@ -24,6 +26,7 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
     if without.backend.is_some_and(|backend| Some(backend) != with.backend) {
         told.push(format!("backend {}", with.backend.unwrap_or_default()));
     }
+    let are_higher = with.limits.iter().zip(without.limits).any(|(with, without)| with.meet(without) != *with);
     let (with, without) = (with.policy, without.policy);
     if with.network.meet(&without.network) != with.network {
         told.push(match &with.network {
@@ -56,10 +59,17 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
     if with.strictness == Strictness::ReportWeakened && without.strictness == Strictness::RefuseWeakened {
         told.push("not strict".to_owned());
     }
-    if with.limits.meet(&without.limits) != with.limits {
+    if are_higher {
         told.push("higher limits than your own".to_owned());
     }
     told
+}
+
+/// Name servers that somebody else has not said. They narrow nothing: whoever answers decides where an allowed name leads.
+pub(super) fn other_servers(with: &Settings, without: &Settings) -> Option<String> {
+    let said = with.dns.as_ref().filter(|said| !said.value.is_empty())?;
+    let is_other = without.dns.as_ref().is_none_or(|known| !said.value.iter().all(|one| known.value.contains(one)));
+    is_other.then(|| format!("name servers {}", said.value.shown()))
 }
 
 /// What a project's file says that no profile closes: the environment and variables.
@@ -82,7 +92,7 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// A path that cannot feign a second message.
-pub(super) fn in_one_line(path: &Path) -> String {
+pub(crate) fn in_one_line(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
 }

@@ -88,7 +88,7 @@ impl Config {
         let hint = format!("{}there are: {}", near.unwrap_or_default(), known.join(", "));
         match by {
             Origin::File(spot) => {
-                let mistake = Mistake::new(spot.span.clone(), format!("there is no profile `{name}`"));
+                let mistake = Mistake::new(spot.span.clone(), format!("there is no profile `{}`", name.escape_debug()));
                 ConfigError::Malformed(spot.malformed(Mistake { instead: Some(hint), ..mistake }))
             }
             _ => ConfigError::Profile { name, hint },

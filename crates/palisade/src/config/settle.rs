@@ -3,7 +3,10 @@
 //! In: what the files and the caller say. Out: [`Settled`]: a policy, a wall, variables, and what to tell the caller. Not here:
 //! how two sources meet (`merge.rs`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use palisade_spec::{
     Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
@@ -11,13 +14,15 @@ use palisade_spec::{
 };
 
 use super::{
-    Config, ConfigError, Said, Settings, Word, merge,
+    Config, ConfigError, Said, Settings, Word,
+    languages::Merged,
+    merge,
     notice::{self, Side},
     origin::{Origin, Rank},
     profiles::SEALED,
     word::{FilesMode, NetworkMode},
 };
-use crate::hiding;
+use crate::{environment::EnvironmentError, hiding};
 
 /// Ports of `allow_domains` if nobody says any.
 const WEB: [u16; 2] = [80, 443];
@@ -44,14 +49,12 @@ pub struct Settled {
     pub notices: Vec<String>,
     /// Everything that was said, with who said it.
     pub settings: Settings,
+    /// The same, with the limits of programs in single languages.
+    pub languages: BTreeMap<String, Settings>,
 }
 
-/// The environment that holds, and the profile that it names.
-#[derive(Clone, Copy, Debug)]
-struct Within<'a> {
-    name: &'a str,
-    profile: &'a str,
-}
+/// What names the profile of an environment, if that has one.
+pub type ProfileOf<'a> = &'a dyn Fn(&str) -> Result<Option<String>, EnvironmentError>;
 
 /// Which files count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,50 +77,59 @@ impl Config {
     /// # Errors
     /// A profile that does not exist, options that contradict each other, a project's file that takes the wall away.
     pub fn settle(&self, caller: &Settings) -> Result<Settled, ConfigError> {
-        self.settle_any(caller, None)
+        self.settle_within(caller, &|_| Ok(None))
     }
 
-    /// As [`Config::settle`], where the environment that holds names this profile. It counts if no source before the one
-    /// that chose the environment, nor that one, has chosen a profile. What it opens is told.
+    /// As [`Config::settle`], where environments name profiles. That of the environment that holds counts if no source before
+    /// the one that chose the environment, nor that one, has chosen a profile. What it opens is told. What the profiles of
+    /// other environments hide and bound that somebody has chosen holds all the same: nobody can take it away by choosing
+    /// another environment.
     ///
     /// # Errors
-    /// As [`Config::settle`]; an environment that takes the wall away.
-    pub fn settle_within(&self, caller: &Settings, profile: &str) -> Result<Settled, ConfigError> {
-        let env = said(&self.merged(caller, None, Scope::All)?.env);
-        self.settle_any(caller, env.as_deref().map(|name| Within { name, profile }))
-    }
-
-    fn settle_any(&self, caller: &Settings, within: Option<Within<'_>>) -> Result<Settled, ConfigError> {
+    /// As [`Config::settle`]; an environment that takes the wall away, or that cannot be asked for its profile.
+    pub fn settle_within(&self, caller: &Settings, profile_of: ProfileOf<'_>) -> Result<Settled, ConfigError> {
         merge::check(caller)?;
-        let settings = self.merged(caller, within, Scope::All)?;
-        let mut policy = policy(&settings);
+        let merged = self.merged(caller, profile_of, Scope::All)?;
+        let settings = &merged.settings;
+        let mut policy = policy(settings);
         let backend = said(&settings.backend).unwrap_or_default();
-        let opened = |without: &Settings, directory: Option<&Path>| {
-            if backend == Backend::None && said(&without.backend) != Some(Backend::None) {
+        let opened = |without: &Merged, directory: Option<&Path>| {
+            let without_backend = said(&without.settings.backend);
+            if backend == Backend::None && without_backend != Some(Backend::None) {
                 let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
                 return Err(ConfigError::NoWall { by: by.unwrap_or_default() });
             }
-            Ok(notice::widenings(
+            // A language of which only one of them says something has the limits of all programs in the other.
+            let names = || merged.languages.keys().chain(without.languages.keys());
+            let mut told = notice::widenings(
                 directory,
-                Side { policy: &policy, backend: said(&settings.backend) },
-                Side { policy: &self::policy(without), backend: said(&without.backend) },
-            ))
+                Side { policy: &policy, limits: &merged.limits(names()), backend: said(&settings.backend) },
+                Side {
+                    policy: &self::policy(&without.settings),
+                    limits: &without.limits(names()),
+                    backend: without_backend,
+                },
+            );
+            told.extend(notice::other_servers(settings, &without.settings));
+            Ok(told)
         };
         let mut notices = Vec::new();
         if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
             let directory = project.text.path.parent();
             // A file in a home, or above it, would speak of everything that the user has.
             let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
-            let mut told = opened(&self.merged(caller, within, Scope::Trusted)?, own)?;
+            let mut told = opened(&self.merged(caller, profile_of, Scope::Trusted)?, own)?;
             // No profile can say these, and a sealed one is asked for where nothing is trusted.
             if settings.profile.as_ref().is_some_and(|profile| SEALED.contains(&profile.value.0.as_str())) {
-                told.extend(notice::left_open(&settings));
+                told.extend(notice::left_open(settings));
             }
             notices.extend(notice::sentence(&project.text.name, &told, "--no-config ignores this file"));
         }
         // An environment may come from a stranger as well.
-        if let Some(Within { name, profile }) = within {
-            let told = opened(&self.merged(caller, None, Scope::All)?, None)?;
+        if let Some(Word(name)) = settings.env.as_ref().map(|said| &said.value)
+            && let Some(profile) = profile_of(name)?
+        {
+            let told = opened(&self.merged(caller, &|_| Ok(None), Scope::All)?, None)?;
             let who = format!("environment {name} (profile {})", profile.escape_debug());
             notices.extend(notice::sentence(&who, &told, "--profile NAME goes before it"));
         }
@@ -143,22 +155,24 @@ impl Config {
                 time: said(&settings.cost_time).unwrap_or(CostRates::default().time),
             },
             notices,
-            settings,
+            settings: merged.settings,
+            languages: merged.languages,
         })
     }
 
-    fn merged(&self, caller: &Settings, within: Option<Within<'_>>, scope: Scope) -> Result<Settings, ConfigError> {
+    fn merged(&self, caller: &Settings, profile_of: ProfileOf<'_>, scope: Scope) -> Result<Merged, ConfigError> {
         let mut all = Vec::new();
         let (mut has_profile, mut has_environment) = (false, false);
+        // Profiles of environments that do not count themselves.
+        let mut displaced = Vec::new();
         let files = self.sources.iter().filter(|source| scope.has(source.text.rank)).map(|source| &source.settings);
         for source in std::iter::once(caller).chain(files) {
             let mut source = source.clone();
-            if let (false, None, Some(env), Some(within)) = (has_environment, &source.profile, &source.env, within)
-                // Without the project's file it may be another one that holds, of which nothing is known.
-                && env.value.0 == within.name
-            {
-                let by = Origin::Environment(within.name.to_owned());
-                source.profile = Some(Said { value: Word(within.profile.to_owned()), by });
+            let named = of_environment(&source, profile_of)?;
+            if !has_environment && source.profile.is_none() {
+                source.profile = named;
+            } else {
+                displaced.extend(named);
             }
             has_environment |= source.env.is_some();
             let chosen = source.profile.clone();
@@ -166,11 +180,27 @@ impl Config {
             // A profile stands right behind the source that chose it. Where a nearer one holds, what it takes away stays away.
             if let Some(profile) = chosen {
                 let is_displaced = std::mem::replace(&mut has_profile, true);
-                let chain = self.chain(&profile, scope)?.into_iter();
-                all.extend(chain.map(|settings| if is_displaced { merge::only_narrowing(settings) } else { settings }));
+                for settings in self.chain(&profile, scope)? {
+                    displaced.extend(of_environment(&settings, profile_of)?);
+                    all.push(if is_displaced { merge::only_narrowing(settings) } else { settings });
+                }
             }
         }
-        Ok(merge::merge(all))
+        let mut seen = BTreeSet::new();
+        while let Some(profile) = displaced.pop() {
+            if seen.insert(profile.value.0.clone()) {
+                let chain = match self.chain(&profile, scope) {
+                    // One that nobody defines hides nothing.
+                    Err(ConfigError::Profile { .. }) => continue,
+                    chain => chain?,
+                };
+                for settings in chain {
+                    displaced.extend(of_environment(&settings, profile_of)?);
+                    all.push(merge::only_narrowing(settings));
+                }
+            }
+        }
+        Ok(Merged::of(all))
     }
 
     /// A program that may write where a configuration file is could otherwise decide what its next run may do. Only the
@@ -186,6 +216,13 @@ impl Config {
         let own = self.places.iter().filter_map(real).filter(|file| write.iter().any(|tree| file.starts_with(tree)));
         files.kept.extend(own.filter(|file| !named.contains(file)));
     }
+}
+
+/// The profile of the environment that these settings choose.
+fn of_environment(settings: &Settings, profile_of: ProfileOf<'_>) -> Result<Option<Said<Word<String>>>, ConfigError> {
+    let Some(Word(name)) = settings.env.as_ref().map(|said| &said.value) else { return Ok(None) };
+    let by = Origin::Environment(name.clone());
+    Ok(profile_of(name)?.map(|profile| Said { value: Word(profile), by }))
 }
 
 /// The value of a key, if anybody said one.
@@ -215,19 +252,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
             Some(NetworkMode::AllowAll) => NetworkPolicy::AllowAll,
             Some(NetworkMode::None) | None => NetworkPolicy::None,
         },
-        limits: LimitsAsk {
-            wall_time: said(&settings.time_limit),
-            cpu_time: said(&settings.cpu_time_limit),
-            memory: said(&settings.memory_limit),
-            processes: said(&settings.process_limit).map(|count| count.0),
-            threads: said(&settings.thread_limit).map(|count| count.0),
-            descriptors: said(&settings.descriptor_limit).map(|count| count.0),
-            file_size: said(&settings.file_size_limit),
-            tmp_size: said(&settings.tmp_size),
-            tmp_inodes: said(&settings.tmp_inodes).map(|count| count.0),
-            output: said(&settings.output_limit),
-            cpu_percent: said(&settings.cpu_limit).map(|percent| percent.0),
-        },
+        limits: limits(settings),
         capabilities: settings
             .capabilities
             .iter()
@@ -239,6 +264,23 @@ pub(super) fn policy(settings: &Settings) -> Policy {
             Some(true) => Strictness::RefuseWeakened,
             Some(false) | None => Strictness::ReportWeakened,
         },
+    }
+}
+
+/// The limits that somebody said.
+pub(super) fn limits(settings: &Settings) -> LimitsAsk {
+    LimitsAsk {
+        wall_time: said(&settings.time_limit),
+        cpu_time: said(&settings.cpu_time_limit),
+        memory: said(&settings.memory_limit),
+        processes: said(&settings.process_limit).map(|count| count.0),
+        threads: said(&settings.thread_limit).map(|count| count.0),
+        descriptors: said(&settings.descriptor_limit).map(|count| count.0),
+        file_size: said(&settings.file_size_limit),
+        tmp_size: said(&settings.tmp_size),
+        tmp_inodes: said(&settings.tmp_inodes).map(|count| count.0),
+        output: said(&settings.output_limit),
+        cpu_percent: said(&settings.cpu_limit).map(|percent| percent.0),
     }
 }
 

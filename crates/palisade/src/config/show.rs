@@ -37,6 +37,7 @@ impl Settled {
             };
             rows.push(Row { key: key.to_owned(), value, from });
         }
+        rows.extend(self.language_rows());
         for (name, said) in &self.settings.environment {
             let value = Value::Text(said.value.0.clone());
             rows.push(Row { key: format!("environment.{name}"), value, from: said.by.clone() });

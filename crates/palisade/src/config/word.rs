@@ -15,6 +15,8 @@ use serde::{
     de::{Error, Visitor},
 };
 
+use super::check::{OTHERS_HOME, not_expanded};
+
 /// A value with how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<T>(pub T);
@@ -176,7 +178,7 @@ pub enum FilesMode {
 }
 
 /// A number of things, not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(pub u32);
 
 /// Percent of one processor.
@@ -290,6 +292,9 @@ fn zero() -> String {
 fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
         return Err(format!("`{}` is not a path", text.escape_debug()));
+    }
+    if text.starts_with('~') && !text.trim_end_matches('/').eq("~") && !text.starts_with("~/") {
+        return Err(format!("{}: {OTHERS_HOME}", not_expanded(text.as_ref())));
     }
     Ok(text.into())
 }

@@ -25,6 +25,7 @@ pub use archive::{ForeignProfile, Imported};
 pub use create::{Internet, Recipe, Scripts};
 pub use error::EnvironmentError;
 pub use lock::{Change, Difference, Lock, Locked, LockedFile, LockedLink};
+pub(crate) use name::check as check_name;
 pub use store::{Listed, Store, Verification};
 
 /// Name of the manifest in an environment.

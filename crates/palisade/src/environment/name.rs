@@ -9,7 +9,7 @@ const LONGEST: usize = 64;
 ///
 /// # Errors
 /// [`EnvironmentError::Name`] says why not.
-pub(super) fn check(name: &str) -> Result<(), EnvironmentError> {
+pub(crate) fn check(name: &str) -> Result<(), EnvironmentError> {
     let odd = |sign: char| !(sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_' | '.'));
     let because = if name.is_empty() {
         "it is empty"

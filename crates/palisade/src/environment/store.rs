@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Names of the directories that are environments, in order.
-    fn names(&self) -> Result<Vec<String>, EnvironmentError> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, EnvironmentError> {
         let entries = match fs::read_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(EnvironmentError::io("read", &self.directory))?,

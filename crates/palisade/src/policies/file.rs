@@ -13,7 +13,10 @@ use palisade_spec::NamedPolicy;
 use rustix::fs::{FileType, Mode as FileMode, OFlags, Stat, fstat, open};
 
 use super::read::{Draft, Mode, is_id, read};
-use crate::diagnose::{Malformed, Mistake};
+use crate::{
+    config::in_one_line,
+    diagnose::{Malformed, Mistake},
+};
 
 /// Largest policy file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -23,7 +26,7 @@ const LARGEST: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum PolicyError {
     /// No store has it.
-    #[error("there is no policy `{id}` (there are: {})", known.join(", "))]
+    #[error("there is no policy `{}` (there are: {})", id.escape_debug(), known.join(", "))]
     Unknown {
         /// As asked.
         id: String,
@@ -33,7 +36,7 @@ pub enum PolicyError {
         near: Option<String>,
     },
     /// It is there and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", in_one_line(path))]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -185,7 +188,7 @@ impl PolicyFile {
         let operator_s = path.starts_with("/etc/palisade");
         let (owner, home) = if operator_s { (Owner::Operator, Home::OfUser) } else { (Owner::Anybody, Home::OfCaller) };
         let text = text_of(path, owner)?.ok_or_else(missing)?;
-        let file = path.display().to_string();
+        let file = in_one_line(path);
         let called = path.file_name().is_some_and(|name| name == "ceiling.toml");
         let (draft, _) = read(&text, &|| home.find());
         if called || draft.mode.is_some() {
