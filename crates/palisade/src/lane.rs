@@ -6,16 +6,16 @@
 //! socket is left. What differs from a namespace of its own: none of its users has any rights over it. Not here:
 //! running (`prepare.rs`).
 
-use std::{marker::PhantomData, os::fd::BorrowedFd};
+use std::{cell::RefCell, marker::PhantomData, os::fd::BorrowedFd};
 
 use palisade_spec::{Input, NetworkPolicy, Output, Report};
-use palisade_sys::empty_network;
+use palisade_sys::{Script, empty_network};
 
 use crate::{
     error::StartError,
     native::{Network, Wall},
     prepare::{Prepared, Watch},
-    supervise::now,
+    supervise::{Turn, now},
 };
 
 /// Runs of one [`Prepared`] program on one thread, one after the other: cheaper than as many by [`Prepared::run`].
@@ -26,6 +26,8 @@ use crate::{
 pub struct Lane<'a> {
     prepared: &'a Prepared,
     network: Network,
+    /// Made by the first run. It says the same for each of them.
+    script: RefCell<Option<Script>>,
     /// Bound to its thread.
     of_thread: PhantomData<*const ()>,
 }
@@ -39,7 +41,7 @@ impl<'a> Lane<'a> {
         // Without the right to, as an ordinary user: each run makes its own, as ever.
         let entered = closed && empty_network().is_ok();
         let network = if entered { Network::OfThread } else { Network::New };
-        Self { prepared, network, of_thread: PhantomData }
+        Self { prepared, network, script: RefCell::default(), of_thread: PhantomData }
     }
 
     /// As [`Prepared::run`]. `ended` is called as soon as the program has ended, while its sandbox is still being torn
@@ -55,6 +57,7 @@ impl<'a> Lane<'a> {
         ended: &dyn Fn(),
     ) -> Result<Report, StartError> {
         let watch = Watch { cancel, ended: Some(ended), ..Watch::default() };
-        self.prepared.run_on(self.network, now(), stdin, output, watch)
+        let turn = Turn { network: self.network, script: Some(&self.script) };
+        self.prepared.run_on(turn, now(), stdin, output, watch)
     }
 }

@@ -24,10 +24,10 @@ use crate::{
     host::Host,
     job::{Access, Given},
     language::BUILD,
-    native::{Launch, Network},
+    native::Launch,
     outputs,
     resolve::resolve,
-    supervise::{Connection, Finished, Left, Upkeep, now, supervise},
+    supervise::{Connection, Finished, Left, Turn, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -119,19 +119,19 @@ impl Prepared {
     /// # Errors
     /// If the program could not be started; whatever it does afterwards is in the report.
     pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-        self.run_on(Network::New, now(), stdin, output, Watch { cancel, ..Watch::default() })
+        self.run_on(Turn::default(), now(), stdin, output, Watch { cancel, ..Watch::default() })
     }
 
-    /// As [`Prepared::run`], in this network namespace.
+    /// As [`Prepared::run`], in its turn.
     pub(crate) fn run_on(
         &self,
-        network: Network,
+        turn: Turn<'_>,
         begun: u64,
         stdin: Input,
         output: Output,
         watch: Watch<'_>,
     ) -> Result<Report, StartError> {
-        let report = self.run_since(network, begun, stdin, output, watch)?;
+        let report = self.run_since(turn, begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile.clone(), ..report })
     }
 
@@ -141,7 +141,7 @@ impl Prepared {
 
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
     pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
-        let report = self.run_since(Network::New, self.begun, stdin, output, watch)?;
+        let report = self.run_since(Turn::default(), self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })
     }
 
@@ -153,7 +153,7 @@ impl Prepared {
 
     fn run_since(
         &self,
-        network: Network,
+        turn: Turn<'_>,
         begun: u64,
         stdin: Input,
         output: Output,
@@ -163,7 +163,7 @@ impl Prepared {
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
         let mut connection =
-            Connection { stdin, output, excess, strictness, cancel, started, ended, network, begun, upkeep };
+            Connection { stdin, output, excess, strictness, cancel, started, ended, turn, begun, upkeep };
         let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         let Found { listed, omitted } = &self.conflicts;
         let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
@@ -212,7 +212,7 @@ fn build(
         cancel: watch.cancel,
         started: watch.started,
         ended: None,
-        network: Network::New,
+        turn: Turn::default(),
         begun,
         upkeep: Upkeep::Done, // the program's own run does it
     };

@@ -209,6 +209,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let stdio = match &program.stdio {
         Stdio::Given(fds) => fds.each_ref().map(AsRawFd::as_raw_fd),
         Stdio::Terminal(slot) => [terminal::control(kept(state, slot.0)?)?; 3],
+        Stdio::Later => return Err(libc::EBADF),
     };
     // First out of the way of 0, 1 and 2, in case they are among them.
     let mut high = [0; 3];

@@ -423,6 +423,8 @@ pub enum Stdio {
     Given([OwnedFd; 3]),
     /// All three to the terminal that [`Op::OpenTerminal`] has opened. It controls the program's session.
     Terminal(Slot),
+    /// Not said yet: the script is kept for another run. A program is not started like that, `EBADF`.
+    Later,
 }
 
 /// Whether a filter has somebody who answers its notifications.

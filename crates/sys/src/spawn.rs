@@ -132,7 +132,7 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
 fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
     let stdio = script.program.iter().filter_map(|program| match &program.stdio {
         Stdio::Given(fds) => Some(fds.iter().map(AsRawFd::as_raw_fd)),
-        Stdio::Terminal(_) => None,
+        Stdio::Terminal(_) | Stdio::Later => None,
     });
     let copied = script.ops.iter().filter_map(|op| match op {
         Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),

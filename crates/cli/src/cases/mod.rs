@@ -153,7 +153,13 @@ fn program(args: &Test, cancel: BorrowedFd<'_>) -> Result<Results, Failure> {
         }
         Preparation::Ready(program) => {
             let run = |lane: &mut Lane<'_>, name: &str, case: &KeptCase, seat: &Seat<'_>| {
-                run(lane, name, &kept, case, args.compare, cancel, seat)
+                // Whether the next one is to be begun is not known before the verdict, if one failure ends all.
+                let ended = || {
+                    if !args.fail_fast {
+                        seat.leave()
+                    }
+                };
+                run(lane, name, &kept, case, args.compare, cancel, &ended)
             };
             let results = run_all(args, &work, || Lane::new(&program), run);
             Results { compile: program.compile().map(Used::of), ..results }
@@ -224,12 +230,12 @@ fn run(
     case: &KeptCase,
     how: Compare,
     cancel: BorrowedFd<'_>,
-    seat: &Seat<'_>,
+    ended: &dyn Fn(),
 ) -> Done {
     // The answer before the program runs, so that nothing it does can change that.
     match (kept.read(&case.input), kept.read(&case.expected)) {
         (Ok(input), Ok(expected)) => {
-            let outcome = lane.run(Input::Bytes(input), Output::Keep, Some(cancel), &|| seat.leave());
+            let outcome = lane.run(Input::Bytes(input), Output::Keep, Some(cancel), ended);
             Done::of(name, outcome, Some((&expected, how)))
         }
         (Err(because), _) | (_, Err(because)) => Done::failed(Tested::failed(name, because)),

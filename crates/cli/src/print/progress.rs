@@ -13,37 +13,40 @@ pub(crate) enum Show {
     Nothing,
 }
 
-/// A bar that goes away when dropped.
+/// A bar that goes away when dropped, or nothing.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
     pub(crate) fn new(count: usize, show: Show) -> Self {
-        let target = match show {
-            Show::Progress => ProgressDrawTarget::stderr(),
-            Show::Nothing => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-        if !bar.is_hidden() {
-            let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}{msg} {elapsed}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            // So that a long case does not look like a standstill.
-            bar.enable_steady_tick(Duration::from_millis(250));
+        if show == Show::Nothing {
+            return Self(None);
         }
-        Self(bar)
+        let bar = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::stderr());
+        if bar.is_hidden() {
+            return Self(None); // no terminal
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}{msg} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // So that a long case does not look like a standstill.
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(Some(bar))
     }
 
     /// One more is done; `failed` are not accepted so far.
     pub(crate) fn step(&self, failed: usize) {
+        let Some(bar) = &self.0 else { return };
         if failed > 0 {
-            self.0.set_message(format!(", {failed} failed"));
+            bar.set_message(format!(", {failed} failed"));
         }
-        self.0.inc(1);
+        bar.inc(1);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }

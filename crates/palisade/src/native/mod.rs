@@ -20,7 +20,7 @@ pub(crate) use files::{ROOMY, filled};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
 pub(crate) use limits::{HARD, settings, without_cgroup};
-pub(crate) use script::{Handle, Network, Pipes, handles, marks, script};
+pub(crate) use script::{Handle, Network, Pipes, handles, marks, of_every_run, of_this_run, script};
 
 /// Name of the host inside.
 pub(crate) const HOST_NAME: &str = "sandbox";

@@ -11,7 +11,7 @@ use std::{
 
 use palisade_spec::{Keep, NetworkPolicy, Upper};
 use palisade_sys::{
-    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio,
+    Listener, Namespaces, Op, Presence, Program, Script, Slot, Stage, Stdio, cgroup,
     landlock::{Rules, Tcp, access},
 };
 
@@ -52,9 +52,10 @@ pub(crate) struct Pipes(pub(crate) [OwnedFd; 3]);
 const TERMINALS: u32 = 32;
 
 /// Whose network namespace a closed sandbox has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Network {
     /// Its own.
+    #[default]
     New,
     /// That of the thread which starts it: an empty one, in which nothing else is ([`crate::lane`]).
     OfThread,
@@ -122,7 +123,7 @@ pub(crate) fn script(
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
-    if launch.cgroup.is_some() && cgroup.is_none() {
+    if matches!(launch.cgroup, Some(cgroup::Place::V1 { .. })) {
         builder.ops.push(Op::JoinCgroups);
     }
     if launch.wall == Wall::Full {
@@ -152,6 +153,23 @@ pub(crate) fn script(
         aside: aside(launch, &namespaces)?,
         program: Some(program(launch, pipes)?),
     })
+}
+
+/// What of a script holds for every run of its launch; `None` if a step of it is for one run alone.
+pub(crate) fn of_every_run(mut script: Script) -> Option<Script> {
+    let program = script.program.as_mut()?;
+    program.stdio = Stdio::Later;
+    script.cgroup = None;
+    let of_one_run = |op: &Op| matches!(op, Op::KeepTree { .. } | Op::OpenTerminal { .. });
+    (!script.ops.iter().any(of_one_run)).then_some(script)
+}
+
+/// The other way round. As with [`script`], but the ids were those of another run: no step that is kept has them.
+pub(crate) fn of_this_run(mut script: Script, pipes: Option<Pipes>, cgroup: Option<OwnedFd>) -> Script {
+    if let (Some(program), Some(pipes)) = (&mut script.program, pipes) {
+        program.stdio = Stdio::Given(pipes.0);
+    }
+    Script { cgroup, ..script }
 }
 
 /// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.

@@ -1,6 +1,6 @@
 //! From a launch to a running program: pipes, cgroup, clone, id maps, and the child's first words.
 
-use std::{io, os::fd::AsFd, time::Duration};
+use std::{cell::RefCell, io, os::fd::AsFd, time::Duration};
 
 use palisade_spec::{Input, Strictness, Weakening};
 use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
@@ -50,8 +50,11 @@ pub(super) fn start<'a>(
         None => None,
     };
     let ids = launch.ids.of_next_run();
-    let mut script = native::script(launch, ids, connection.network, pipes, birthplace)
-        .map_err(StartError::io("prepare the sandbox"))?;
+    let mut script = match connection.turn.script.and_then(RefCell::take) {
+        Some(script) => native::of_this_run(script, pipes, birthplace),
+        None => native::script(launch, ids, connection.turn.network, pipes, birthplace)
+            .map_err(StartError::io("prepare the sandbox"))?,
+    };
     let cloned = now();
     let mut spawned = spawn(&script);
     if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
@@ -106,6 +109,10 @@ pub(super) fn start<'a>(
         left: Left { user: ids.uid, ..Left::default() },
     };
     run.until_ready(&script)?;
+    match connection.turn.script {
+        Some(kept) => drop(kept.replace(native::of_every_run(script))),
+        None => drop(script), // and with it the program's ends of its streams
+    }
     // Off the launch path: the program runs already.
     if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();

@@ -11,6 +11,7 @@ mod terminal;
 mod verdict;
 
 use std::{
+    cell::RefCell,
     io,
     os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
@@ -20,7 +21,7 @@ use std::{
 
 use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
 use palisade_sys::{
-    Child, MARKS, Record,
+    Child, MARKS, Record, Script,
     notify::{Answer, Call, Listener},
 };
 use rustix::{
@@ -49,11 +50,19 @@ pub(crate) struct Connection<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// Told once that the program has ended, and nothing but its sandbox is left to be ended.
     pub(crate) ended: Option<&'a dyn Fn()>,
-    pub(crate) network: Network,
+    pub(crate) turn: Turn<'a>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
     /// What is done for the host beside this run.
     pub(crate) upkeep: Upkeep,
+}
+
+/// What a run has from those before it ([`crate::Lane`]).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Turn<'a> {
+    pub(crate) network: Network,
+    /// Where its script may be found, and is kept.
+    pub(crate) script: Option<&'a RefCell<Option<Script>>>,
 }
 
 /// Whether a run looks for what a palisade that was killed has left.
