@@ -248,6 +248,45 @@ fn after_a_failure_nothing_is_begun_if_that_is_wanted() {
     });
 }
 
+/// Takes a name that all of a network namespace share, leaves a process that holds it, and tells whether it is at home.
+const SQUATTER: &str = r#"
+import os, socket, sys, time
+name = socket.socket(socket.AF_UNIX)
+try:
+    name.bind("\0a-name-for-all")
+    name.listen()
+except OSError as error:
+    sys.exit(f"the name is taken: {error}")
+if os.readlink("/proc/self/ns/net") == input():
+    sys.exit("this is the host's network namespace")
+if open("/proc/net/dev").read().count(":") != 1:
+    sys.exit("there are interfaces")
+if os.fork() == 0:
+    os.setsid()
+    for stream in range(3):
+        os.close(stream)
+    time.sleep(1000)
+"#;
+
+#[test]
+fn no_case_meets_what_another_left_in_the_network() {
+    if !need("python") {
+        return;
+    }
+    let hosts = fs::read_link("/proc/self/ns/net").unwrap();
+    everyone(|place| {
+        place.file("squatter.py", SQUATTER);
+        let names: Vec<String> = (0..24).map(|number| number.to_string()).collect();
+        let all: Vec<_> = names.iter().map(|name| (name.as_str(), hosts.to_str().unwrap(), "")).collect();
+        cases(place, &all);
+        for jobs in [1, 3] {
+            let (json, status) = results(place, &format!("--jobs {jobs} --cases $DIR/cases $DIR/squatter.py"));
+            assert_eq!(status, 0, "{json:#}");
+            assert_eq!(json["cases"].as_array().unwrap().len(), 24);
+        }
+    });
+}
+
 #[test]
 fn output_is_compared_as_it_is_wanted() {
     everyone(|place| {
