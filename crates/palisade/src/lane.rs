@@ -22,6 +22,25 @@ use crate::{
 ///
 /// Each has a sandbox of its own as there, with one exception. If this process is root and the program has no network, they
 /// use one empty network namespace in turn.
+///
+/// ```
+/// use palisade::{Lane, Preparation, prepare, spec::{Input, Output, Program, Request}};
+///
+/// let request = Request::new(Program::Command("cat".to_owned()));
+/// let Preparation::Ready(program) = prepare(&request, None)? else { unreachable!("nothing is compiled") };
+/// std::thread::scope(|scope| {
+///     let lane = scope.spawn(|| {
+///         let mut lane = Lane::new(&program);
+///         for input in ["1\n", "2\n"] {
+///             let report = lane.run(Input::Bytes(input.into()), Output::Keep, None, &|| ())?;
+///             assert_eq!(report.stdout.kept, input.as_bytes());
+///         }
+///         Ok::<(), palisade::StartError>(())
+///     });
+///     lane.join().expect("it does not panic")
+/// })?;
+/// # Ok::<(), palisade::StartError>(())
+/// ```
 #[derive(Debug)]
 pub struct Lane<'a> {
     prepared: &'a Prepared,
