@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Look for what a policy blocks in source files, and run nothing
+    Check(crate::check::Args),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
     /// Make and keep environments: packages, search paths and variables for programs

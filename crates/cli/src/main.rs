@@ -6,6 +6,7 @@
 mod advise;
 mod args;
 mod cases;
+mod check;
 mod config;
 mod doctor;
 mod environment;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Check(args) => check::command(&args),
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),

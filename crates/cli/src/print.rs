@@ -127,6 +127,17 @@ pub(crate) fn rows(rows: &[Row]) -> i32 {
     out(&legible(&lines.collect::<String>()))
 }
 
+/// Why nothing was checked.
+pub(crate) fn unchecked(failed: &crate::check::Failed, as_json: bool) -> i32 {
+    not_started(&failed.what, failed.hint.as_deref(), 125, as_json)
+}
+
+/// Findings for people, with words of strangers and perhaps colours of our own.
+pub(crate) fn findings(text: &str) -> i32 {
+    // The colours are ours: `check::show` has taken the signs out that strangers could move a cursor with.
+    out(text)
+}
+
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {
     err(&format!("error: {what}\n"));
     for line in hint.iter().flat_map(|hint| hint.lines()) {
