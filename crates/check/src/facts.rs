@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) names_fall_through: bool,
     /// What a class declares is not seen from its functions.
     pub(crate) class_names_are_hidden: bool,
+    /// `this.name` is `name`.
+    pub(crate) fields_are_names: bool,
     /// Reads `Import` and `Own` nodes.
     pub(crate) declare: fn(&mut Scopes<'_>, Id),
     /// One spelling for each name.

@@ -4,7 +4,7 @@
 //! called there or not: who holds it can call it anywhere. Its other names are not found again. Not here: how names are followed
 //! (`scope.rs`, `value.rs`).
 
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 use palisade_spec::{Finding, FindingCode, PolicyLine, Severity};
 
@@ -16,7 +16,7 @@ use crate::{
     scope::{Reach, Scopes},
     text::Text,
     tree::{Id, Tree},
-    value::{Eval, Value},
+    value::{Eval, Value, Values},
 };
 
 /// One program before its judge.
@@ -64,10 +64,7 @@ impl Judge<'_> {
     fn imports(&mut self) {
         for import in &self.scopes.imports {
             let Some(module) = (self.facts.module)(&import.module) else { continue };
-            let Value::Path(module) = self.eval.canonical(module) else { continue };
-            if module.starts_with('.') {
-                continue;
-            }
+            let Value::Path(module) = self.eval.rooted(module, import.at, 0) else { continue };
             let names = import.names.iter().map(|(name, at)| (format!("{module}.{name}"), *at));
             if self.import(&module, import.at, &names.clone().map(|(full, _)| full).collect::<Vec<_>>()) {
                 continue;
@@ -75,19 +72,22 @@ impl Judge<'_> {
             for (full, at) in names {
                 let Value::Path(full) = self.eval.canonical(&full) else { continue };
                 if !self.import(&full, at, &[]) {
-                    self.path(&full, at, 0);
+                    self.path(&full, at, &[]);
                 }
             }
-            self.path(&module, import.at, 0);
+            self.path(&module, import.at, &[]);
         }
     }
 
     /// A module is asked for. `names` are all that is taken from it. Whether it was found.
     fn import(&mut self, module: &str, at: Id, names: &[String]) -> bool {
         let policy = self.policy;
+        let is_star = self.scopes.wildcards.iter().any(|star| star == module);
         let hit = policy.imports.iter().find(|ban| {
             hits(&ban.pattern, module, self.facts.brings_parents)
                 && !is_excepted(ban, module)
+                // Where modules are used by full names, a part that does no harm may be all that is wanted.
+                && (!self.facts.is_qualified || is_star || within(ban, module))
                 && (names.is_empty() || names.iter().any(|name| !is_excepted(ban, name)))
         });
         if let Some(ban) = hit {
@@ -96,7 +96,6 @@ impl Judge<'_> {
         }
         if let Some((allowed, line)) = &policy.allowed
             && !module.is_empty()
-            && !names.iter().any(|_| false)
             && !allowed.iter().any(|pattern| hits(pattern, module, true))
             && !(names.is_empty() && self.modules.iter().any(|known| module.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))))
         {
@@ -122,17 +121,15 @@ impl Judge<'_> {
     fn mention(&mut self, path: &str, at: Id) {
         let is_macro = path.ends_with('!');
         if path.starts_with(['/', '#']) {
-            self.path(path, at, 0);
+            self.path(path, at, &[]);
             return;
         }
         for value in self.eval.dotted(path.trim_end_matches('!'), at).iter() {
             if let Value::Path(path) = value {
                 let path = if is_macro { self.eval.canonical(&format!("{path}!")) } else { Value::Path(path.clone()) };
                 if let Value::Path(path) = path {
-                    self.path(&path, at, 0);
-                    if self.facts.is_qualified {
-                        self.qualified(&path, at, 0);
-                    }
+                    self.path(&path, at, &[]);
+                    self.qualified(&path, at, &[]);
                 }
             }
         }
@@ -203,8 +200,14 @@ impl Judge<'_> {
         if reach == Reach::Outside {
             for value in self.eval.of(id).iter() {
                 if let Value::Path(path) = value {
-                    self.path(path, id, 0);
+                    self.path(path, id, &[]);
                 }
+            }
+            // One that every file imports. What a star brings was found at the star.
+            if let Value::Path(path) = self.eval.canonical(&name)
+                && *path != *name
+            {
+                self.qualified(&path, id, &[]);
             }
         }
     }
@@ -227,54 +230,19 @@ impl Judge<'_> {
 
     /// A member, if its object is not found already.
     fn member(&mut self, id: Id, object: Option<Id>) {
-        let known = object.map_or(0, |object| self.reach_of(object));
+        let known = object.map_or_else(|| Rc::new([]) as Values, |object| self.eval.of(object));
         for value in self.eval.of(id).iter() {
             if let Value::Path(path) = value {
-                self.path(path, id, known);
-                if self.facts.is_qualified && object.is_none_or(|object| self.is_from_outside(object)) {
-                    self.qualified(path, id, known);
-                }
-            }
-        }
-    }
-
-    /// Length of the path of an object: what is found within it is found at the object.
-    fn reach_of(&self, object: Id) -> usize {
-        let values = self.eval.of(object);
-        values.iter().map(|value| if let Value::Path(path) = value { path.len() } else { 0 }).max().unwrap_or(0)
-    }
-
-    /// Whether the path begins with a name that the program does not declare.
-    fn is_from_outside(&self, id: Id) -> bool {
-        let tree = self.tree;
-        let mut here = id;
-        loop {
-            here = match tree.role(here) {
-                Role::Member(object, _) | Role::Method(object, _, _) => match tree.field(here, object) {
-                    Some(object) => object,
-                    None => return true,
-                },
-                Role::Call(callee, _) => match tree.field(here, callee) {
-                    Some(callee) => callee,
-                    None => return false,
-                },
-                Role::Of(field) => match tree.field(here, field) {
-                    Some(inner) => inner,
-                    None => return false,
-                },
-                Role::Name => {
-                    let name = (self.facts.normal)(tree.source(here));
-                    return self.scopes.find(&name, here).1 == Reach::Outside;
-                }
-                _ => return false,
+                self.path(path, id, &known);
+                self.qualified(path, id, &known);
             }
         }
     }
 
     fn method(&mut self, id: Id, object: Option<Id>, name: &str) {
-        let known = object.map_or(0, |object| self.reach_of(object));
+        let known = object.map_or_else(|| Rc::new([]) as Values, |object| self.eval.of(object));
         let values = match object {
-            Some(object) => self.eval.of(object).iter().map(|object| self.eval.member(object, name)).collect(),
+            Some(_) => known.iter().map(|object| self.eval.member(object, name)).collect(),
             None => match self.scopes.find(name, id) {
                 // Its import was the place to look at.
                 (_, Reach::Inside) => return,
@@ -283,9 +251,9 @@ impl Judge<'_> {
         };
         for value in &values {
             if let Value::Path(path) = value {
-                self.path(path, id, known);
-                if self.facts.is_qualified && object.is_some_and(|object| self.is_from_outside(object)) {
-                    self.qualified(path, id, known);
+                self.path(path, id, &known);
+                if object.is_some() {
+                    self.qualified(path, id, &known);
                 }
                 self.loads(path, id, "arguments");
             }
@@ -298,7 +266,7 @@ impl Judge<'_> {
             if let Value::Path(path) = value
                 && !path.ends_with("()")
             {
-                self.path(path, id, 0);
+                self.path(path, id, &[]);
             }
         }
     }
@@ -372,23 +340,26 @@ impl Judge<'_> {
         self.findings.push(finding);
     }
 
-    /// A path is used, of which the first `known` bytes have been looked at.
-    fn path(&mut self, path: &str, at: Id, known: usize) {
+    /// A path is used. What is found in one of `known` is not found again.
+    fn path(&mut self, path: &str, at: Id, known: &[Value]) {
         let policy = self.policy;
-        let hit = policy.calls.iter().find(|ban| named_in(&ban.pattern, path, known) && !is_excepted(ban, path));
+        let hit = policy.calls.iter().find(|ban| {
+            named_in(&ban.pattern, path) && !is_excepted(ban, path) && !any_path(known, |path| named_in(&ban.pattern, path))
+        });
         if let Some(ban) = hit {
             self.banned(FindingCode::UnsafeCodePattern, ban, path, at);
         }
     }
 
     /// A module is used by its full name.
-    fn qualified(&mut self, path: &str, at: Id, known: usize) {
+    fn qualified(&mut self, path: &str, at: Id, known: &[Value]) {
+        if !self.facts.is_qualified {
+            return;
+        }
         let policy = self.policy;
         let hit = policy.imports.iter().find(|ban| {
-            let module = ban.pattern.trim_end_matches(".*");
-            path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '(']))
-                && known < module.len()
-                && !is_excepted(ban, path)
+            let within = |path: &str| within(ban, path);
+            within(path) && !is_excepted(ban, path) && !any_path(known, within)
         });
         if let Some(ban) = hit {
             self.banned(FindingCode::BlockedImport, ban, path, at);
@@ -432,22 +403,33 @@ fn hits(pattern: &str, module: &str, with_parents: bool) -> bool {
     module.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || with_parents && rest.starts_with('.'))
 }
 
-/// Whether the pattern names something on the way along a path, behind the first `known` bytes.
-fn named_in(pattern: &str, path: &str, known: usize) -> bool {
+/// Whether a path leads into a module that is blocked. Where parts of it are not, the module by itself is no use of it.
+fn within(ban: &Ban, path: &str) -> bool {
+    let module = ban.pattern.trim_end_matches(".*");
+    let has_harmless_parts = || {
+        let below = |part: &String| part.strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
+        !ban.pattern.ends_with('*') && ban.except.iter().any(below)
+    };
+    path.strip_prefix(module)
+        .is_some_and(|rest| rest.starts_with(['.', '(']) || (rest.is_empty() && !has_harmless_parts()))
+}
+
+fn any_path(values: &[Value], is: impl Fn(&str) -> bool) -> bool {
+    values.iter().any(|value| if let Value::Path(path) = value { is(path) } else { false })
+}
+
+/// Whether the pattern names something on the way along a path.
+fn named_in(pattern: &str, path: &str) -> bool {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '(']);
     if let Some(name) = pattern.strip_prefix("*.") {
-        // The object's own members have been looked at.
-        let from = if known == 0 { 0 } else { known.min(path.len()) };
-        let rest = path.get(from..).unwrap_or_default();
-        return rest.match_indices('.').any(|(at, _)| {
-            rest[at + 1..].strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '(']))
-        });
+        return path.match_indices('.').any(|(at, _)| path[at + 1..].strip_prefix(name).is_some_and(ends));
     }
-    if let Some(start) = pattern.strip_suffix('*') {
-        return path.starts_with(start) && known < start.len();
+    match pattern.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path.strip_prefix(pattern).is_some_and(ends),
     }
-    known < pattern.len() && path.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '(']))
 }
 
 fn is_excepted(ban: &Ban, path: &str) -> bool {
-    ban.except.iter().any(|pattern| hits(pattern, path, true) || named_in(pattern, path, 0))
+    ban.except.iter().any(|pattern| hits(pattern, path, true) || named_in(pattern, path))
 }

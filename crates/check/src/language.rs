@@ -181,8 +181,8 @@ mod tests {
                 let grammar = &language.grammar().language;
                 (0..grammar.node_kind_count()).filter_map(|id| grammar.node_kind_for_id(id as u16)).collect()
             };
-            // TypeScript's table serves JavaScript too, and C++'s goes on top of C's.
-            if matches!(language, Language::JavaScript | Language::C) {
+            // TypeScript's table serves JavaScript and TSX too, and C++'s goes on top of C's.
+            if matches!(language, Language::JavaScript | Language::Tsx | Language::C) {
                 continue;
             }
             for table in language.facts().tables {

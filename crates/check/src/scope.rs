@@ -164,12 +164,12 @@ impl<'t> Scopes<'t> {
         let mut id = pattern;
         while id < tree.after(pattern) {
             match tree.role(id) {
+                _ if id != pattern && NOT_DECLARED.iter().any(|field| tree.is_in(id, field)) => id = tree.after(id),
                 Role::Name => {
                     self.bind(id, What::Opaque);
                     id = tree.after(id);
                 }
                 Role::Member(..) | Role::Index(..) | Role::Call(..) | Role::Method(..) | Role::Skip => id = tree.after(id),
-                _ if id != pattern && NOT_DECLARED.iter().any(|field| tree.is_in(id, field)) => id = tree.after(id),
                 _ => id += 1,
             }
         }

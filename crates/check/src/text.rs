@@ -38,8 +38,8 @@ impl<'a> Text<'a> {
         }
         let encoding = if language == Language::Python { declared(&shown) } else { None };
         let (seen, drift) = match language {
-            Language::Java => replaced(&shown, "\\u", java_escape),
-            Language::C | Language::Cpp => replaced(&shown, "\\", spliced),
+            Language::Java => replaced(&shown, java_escape),
+            Language::C | Language::Cpp => replaced(&shown, spliced),
             _ => (None, Vec::new()),
         };
         let seen = seen.map_or_else(|| shown.clone(), Cow::Owned);
@@ -127,23 +127,25 @@ fn declared(text: &str) -> Option<(Range<usize>, String)> {
     None
 }
 
-/// Replaces what `rule` knows wherever `mark` stands, and notes the drift.
-fn replaced(text: &str, mark: &str, rule: fn(&str) -> Option<(Option<char>, usize)>) -> (Option<String>, Vec<(usize, usize)>) {
+/// What becomes of a backslash: a sign (or none) for so many bytes, or so many bytes that stay.
+type Rule = fn(&str) -> Result<(Option<char>, usize), usize>;
+
+/// Replaces what `rule` knows, and notes the drift.
+fn replaced(text: &str, rule: Rule) -> (Option<String>, Vec<(usize, usize)>) {
     let mut out = String::new();
     let mut drift = Vec::new();
     let (mut done, mut from) = (0, 0);
-    while let Some(found) = text[from..].find(mark) {
+    while let Some(found) = text[from..].find('\\') {
         let at = from + found;
         match rule(&text[at..]) {
-            Some((sign, used)) => {
+            Ok((sign, used)) => {
                 out.push_str(&text[done..at]);
                 out.extend(sign);
                 done = at + used;
                 from = done;
                 drift.push((out.len(), done - out.len()));
             }
-            // In Java a backslash behind a backslash begins no escape.
-            None => from = at + if text[at..].starts_with("\\\\") { 2 } else { mark.len() },
+            Err(stays) => from = at + stays,
         }
     }
     if drift.is_empty() {
@@ -153,22 +155,23 @@ fn replaced(text: &str, mark: &str, rule: fn(&str) -> Option<(Option<char>, usiz
     (Some(out), drift)
 }
 
-/// `\u0041` (JLS 3.3).
-fn java_escape(text: &str) -> Option<(Option<char>, usize)> {
+/// `\u0041` (JLS 3.3). Behind another backslash it is none.
+fn java_escape(text: &str) -> Result<(Option<char>, usize), usize> {
+    let stays = if text.starts_with("\\\\") { 2 } else { 1 };
     let marks = text[1..].len() - text[1..].trim_start_matches('u').len();
-    let digits = text.get(1 + marks..5 + marks)?;
-    let sign = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-    Some((Some(sign), 5 + marks))
+    let code = text.get(1 + marks..5 + marks).filter(|_| marks > 0);
+    let code = code.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    code.and_then(char::from_u32).map_or(Err(stays), |sign| Ok((Some(sign), 5 + marks)))
 }
 
 /// A backslash at the end of a line (translation phase 2 of C).
-fn spliced(text: &str) -> Option<(Option<char>, usize)> {
+fn spliced(text: &str) -> Result<(Option<char>, usize), usize> {
     if text.starts_with("\\\n") {
-        Some((None, 2))
+        Ok((None, 2))
     } else if text.starts_with("\\\r\n") {
-        Some((None, 3))
+        Ok((None, 3))
     } else {
-        None
+        Err(1)
     }
 }
 

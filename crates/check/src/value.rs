@@ -88,6 +88,7 @@ impl<'t> Eval<'t> {
             Role::Member(object, name) => {
                 let name = (self.facts.normal)(tree.word(id, name));
                 match tree.field(id, object) {
+                    Some(object) if self.is_own_field(object, &name) => return self.named(&name, id),
                     Some(object) => self.each(object, |value| self.member(value, &name)),
                     None => self.global(&name),
                 }
@@ -180,6 +181,13 @@ impl<'t> Eval<'t> {
         if all.is_empty() { self.unknown.clone() } else { self.bounded(all) }
     }
 
+    /// `this.name`, where the class declares the name.
+    fn is_own_field(&self, object: Id, name: &str) -> bool {
+        self.facts.fields_are_names
+            && self.tree.source(object) == "this"
+            && self.scopes.find(name, object).1 == Reach::Inside
+    }
+
     /// What a path as it is written means at a node: its first name may be one of the program's.
     pub(crate) fn dotted(&self, path: &str, at: Id) -> Values {
         let path: String = path.split_whitespace().collect::<String>().replace("::", ".");
@@ -246,7 +254,7 @@ impl<'t> Eval<'t> {
         for binding in bindings.iter().rev().take(2 * MOST_VALUES) {
             match &binding.what {
                 What::Opaque | What::Removed => all.push(Value::Unknown),
-                What::Path(path) => all.push(self.canonical(path)),
+                What::Path(path) => all.push(self.rooted(path, at, 0)),
                 What::Value(id) => all.extend(self.of(*id).iter().cloned()),
                 What::MemberOf(id, name) => all.extend(self.each(*id, |value| self.member(value, name))),
                 What::ItemOf(id, index) => all.extend(self.each(*id, |value| fold::item(value, *index as i64))),
@@ -256,6 +264,22 @@ impl<'t> Eval<'t> {
             all.extend(self.global(name));
         }
         self.bounded(all)
+    }
+
+    /// A path whose first name may itself be one that an import has given: `use std as s; use s::process;`.
+    pub(crate) fn rooted(&self, path: &str, at: Id, steps: usize) -> Value {
+        if self.facts.is_qualified
+            && steps < 4
+            && let Some((root, rest)) = path.split_once('.')
+        {
+            let (bindings, _) = self.scopes.find(root, at);
+            if let Some(What::Path(above)) = bindings.first().map(|binding| &binding.what)
+                && **above != *path
+            {
+                return self.rooted(&format!("{above}.{rest}"), at, steps + 1);
+            }
+        }
+        self.canonical(path)
     }
 
     /// What a name means that the program does not declare.

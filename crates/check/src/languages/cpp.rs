@@ -19,6 +19,7 @@ pub(crate) static FACTS: Facts = Facts {
     is_qualified: false,
     names_fall_through: false,
     class_names_are_hidden: false,
+    fields_are_names: false,
     declare,
     normal: as_written,
     unquote: unquote::c,

@@ -39,6 +39,7 @@ pub(crate) static FACTS: Facts = Facts {
     is_qualified: true,
     names_fall_through: false,
     class_names_are_hidden: false,
+    fields_are_names: true,
     declare,
     normal: as_written,
     unquote: unquote::java,

@@ -47,6 +47,7 @@ pub(crate) static FACTS: Facts = Facts {
     is_qualified: false,
     names_fall_through: true,
     class_names_are_hidden: true,
+    fields_are_names: false,
     declare,
     normal,
     unquote: unquote::python,

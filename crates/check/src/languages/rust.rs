@@ -33,6 +33,7 @@ pub(crate) static FACTS: Facts = Facts {
     is_qualified: true,
     names_fall_through: false,
     class_names_are_hidden: false,
+    fields_are_names: false,
     declare,
     normal: |name| name.strip_prefix("r#").unwrap_or(name).into(),
     unquote: unquote::rust,
@@ -188,8 +189,14 @@ fn invoked(scopes: &mut Scopes<'_>, id: Id) {
     let tree = scopes.tree();
     let Some(name) = tree.field(id, "macro") else { return };
     let path = tree.source(name).replace("::", ".").trim_start_matches('.').to_owned();
+    let arguments = tree.children(id).find(|child| tree.kind(*child) == "token_tree");
+    used_macro(scopes, &path, name, arguments);
+}
+
+fn used_macro(scopes: &mut Scopes<'_>, path: &str, name: Id, arguments: Option<Id>) {
+    let tree = scopes.tree();
     let word = path.rsplit('.').next().unwrap_or_default();
-    let text = tree.children(id).find(|child| tree.kind(*child) == "token_tree").and_then(|tokens| {
+    let text = arguments.and_then(|tokens| {
         let only: Vec<Id> = tree.named(tokens).collect();
         match only[..] {
             [one] if matches!(tree.kind(one), "string_literal" | "raw_string_literal") => unquote::rust(tree.source(one)),
@@ -206,7 +213,7 @@ fn invoked(scopes: &mut Scopes<'_>, id: Id) {
     }
 }
 
-/// Paths in the arguments of macros, which no grammar knows.
+/// Paths and macros in the arguments of macros, which no grammar knows.
 fn tokens(scopes: &mut Scopes<'_>, id: Id) {
     let tree = scopes.tree();
     let mut path = String::new();
@@ -220,6 +227,10 @@ fn tokens(scopes: &mut Scopes<'_>, id: Id) {
                 joined = false;
             }
             "::" => joined = true,
+            "!" if !path.is_empty() => {
+                let next = Some(tree.after(token)).filter(|next| *next < tree.after(id) && tree.kind(*next) == "token_tree");
+                used_macro(scopes, &std::mem::take(&mut path), first, next);
+            }
             kind => {
                 if path.contains('.') {
                     scopes.mentions.push((std::mem::take(&mut path), first));
@@ -229,8 +240,6 @@ fn tokens(scopes: &mut Scopes<'_>, id: Id) {
                 if kind == "identifier" {
                     path.push_str(tree.source(token));
                     first = token;
-                } else if kind == "!" {
-                    // A macro in a macro's arguments is found by its name.
                 } else if tree.source(token) == "unsafe" {
                     scopes.mentions.push(("unsafe".to_owned(), token));
                 }
