@@ -107,6 +107,10 @@ pub(crate) struct Wants {
     #[arg(long, value_name = "ID")]
     pub(crate) policy: Vec<String>,
 
+    /// Look at FILE first, and refuse to run it if `palisade check` finds an error in it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "on", value_name = "POLICY")]
+    pub(crate) check: Option<String>,
+
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]
     pub(crate) language: Option<String>,

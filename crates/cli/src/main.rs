@@ -79,7 +79,15 @@ fn run_command(args: args::Run) -> i32 {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
-    match palisade::run_until(request, Some(cancel.as_fd())) {
+    let looked = match check::gate::look(&request, held.settled.check.as_deref(), held.settled.check_fail_on) {
+        Ok(looked) => looked,
+        Err(refusal) => return print::not_passed(&refusal, json),
+    };
+    let ran = palisade::run_until(request, Some(cancel.as_fd())).map(|mut report| {
+        looked.tell_report(&mut report);
+        report
+    });
+    match ran {
         Ok(report) if json => print::report_json(&report),
         Ok(report) => print::verdict(&report, quiet),
         Err(error) => print::start_error(&error, json),

@@ -80,13 +80,13 @@ fn the_size_is_that_of_the_file() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("long.py");
     std::fs::write(&file, "#".repeat(10_001)).unwrap();
-    let advice = advise(&file, None).unwrap();
+    let advice = advise(&file, None, Some(7)).unwrap();
     assert_eq!((advice.language.as_str(), advice.code.size), ("Python", 10_001));
     assert_eq!(advice.limits.memory.0, advice.default.memory.0 / 2 * 3);
-    let other = advise(&file, Some("java")).unwrap();
+    let other = advise(&file, Some("java"), None).unwrap();
     assert_eq!(other.language, "Java");
     assert_ne!(other.limits, advice.limits);
-    let error = advise(&home.path().join("missing.py"), None).unwrap_err();
+    let error = advise(&home.path().join("missing.py"), None, None).unwrap_err();
     assert!(error.to_string().contains("missing.py"), "{error}");
 }
 

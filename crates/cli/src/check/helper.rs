@@ -36,6 +36,12 @@ impl Failed {
     }
 }
 
+impl From<palisade::StartError> for Failed {
+    fn from(error: palisade::StartError) -> Self {
+        Self { what: error.to_string(), hint: error.hint() }
+    }
+}
+
 /// A validator at work.
 #[derive(Debug)]
 pub(crate) struct Helper<'a> {

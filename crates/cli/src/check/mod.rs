@@ -5,6 +5,7 @@
 
 mod collect;
 mod explain;
+pub(crate) mod gate;
 mod helper;
 mod policy;
 mod sarif;
@@ -12,12 +13,16 @@ mod show;
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use palisade_spec::{CHECK_SCHEMA, Checked, FindingCode, Severity};
 use serde::Serialize;
 
-use crate::print;
 pub(crate) use helper::Failed;
+
+use crate::{config, print};
 
 /// What `palisade check` is told.
 #[derive(Debug, clap::Args)]
@@ -31,8 +36,8 @@ pub(crate) struct Args {
     policy: Option<String>,
 
     /// Exit with 1 if there is a finding of this severity or above [default: error, or [check] of palisade.toml]
-    #[arg(long, value_name = "SEVERITY", value_parser = ["note", "warning", "error"])]
-    fail_on: Option<String>,
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    fail_on: Option<Severity>,
 
     /// Language of the files, if their extension or first line does not tell
     #[arg(long, value_name = "NAME")]
@@ -45,6 +50,10 @@ pub(crate) struct Args {
     /// Source files, and directories in which to look for them
     #[arg(value_name = "FILE", required_unless_present = "explain", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::NAMES).try_map(|name| name.parse::<Severity>())
 }
 
 /// How findings are printed.
@@ -81,8 +90,8 @@ pub(crate) fn command(args: &Args) -> i32 {
 }
 
 fn look(args: &Args) -> Result<i32, Failed> {
-    let policy = policy::find(args.policy.as_deref().unwrap_or("default"))?;
-    let fail_on = args.fail_on.as_deref().unwrap_or("error").parse::<Severity>().map_err(|what| Failed::new(what, ""))?;
+    let (policy, fail_on) = config::validation(args.policy.as_deref(), args.fail_on)?;
+    let policy = policy::find(&policy)?;
     let language = args.language.as_deref().map(collect::language).transpose()?;
     let sources = collect::collect(&args.files, language)?;
     let mut helper = helper::Helper::start(&policy)?;
@@ -94,7 +103,7 @@ fn look(args: &Args) -> Result<i32, Failed> {
     let printed = match args.format {
         Format::Text => {
             let texts = all.iter().zip(&sources).map(|(checked, source)| (checked, &*source.content));
-            print::findings(&show::text(texts, print::colour() == print::Colour::Some))
+            print::findings(&show::text(texts, print::colour()))
         }
         Format::Json => {
             print::json(&Answer { schema: CHECK_SCHEMA, policy: policy.name(), fail_on, failed, files: &all })
@@ -105,6 +114,15 @@ fn look(args: &Args) -> Result<i32, Failed> {
         0 => i32::from(failed),
         error => error,
     })
+}
+
+/// Size and complexity of a source file; `None` if the validator is not here or does not know the language.
+pub(crate) fn complexity(file: &std::path::Path, language: Option<&str>) -> Option<u32> {
+    let language = language.and_then(|name| name.parse().ok());
+    let source = collect::read(file, language).ok()?;
+    let policy = policy::find("permissive").ok()?;
+    let checked = helper::Helper::start(&policy).ok()?.check(&source).ok()?;
+    (checked.complexity > 0).then_some(checked.complexity)
 }
 
 /// Every code that can be explained.

@@ -3,15 +3,15 @@
 //! Not here: writing it out (`print.rs`).
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use crate::print;
+use crate::print::{self, Colour};
 use palisade_spec::{Checked, Finding, Severity};
 
 /// Longer lines, as of minified code, are not shown.
 const WIDEST: usize = 1000;
 
 /// All findings. Words of strangers are in it.
-pub(crate) fn text<'a>(files: impl Iterator<Item = (&'a Checked, &'a [u8])>, colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+pub(crate) fn text<'a>(files: impl Iterator<Item = (&'a Checked, &'a [u8])>, colour: Colour) -> String {
+    let renderer = if colour == Colour::Some { Renderer::styled() } else { Renderer::plain() };
     let (mut out, mut counts, mut number) = (String::new(), [0_u64; 3], 0);
     for (checked, content) in files {
         number += 1;
