@@ -16,7 +16,12 @@ const FILES: usize = 5;
 
 fn main() {
     println!("{:<12} {:>7} {:>9} {:>9} {:>9}  file", "language", "KB", "fastest", "median", "slowest");
+    // A language's name, to look at it alone.
+    let only = std::env::args().nth(1).filter(|word| !word.starts_with('-'));
     for language in Language::ALL {
+        if only.as_ref().is_some_and(|only| only != language.name()) {
+            continue;
+        }
         let policy = Policy::shipped("default", language).unwrap().unwrap();
         let mut programs = ordinary::programs(language, 100_000);
         programs.sort_by_key(|program| std::cmp::Reverse(program.code.len()));

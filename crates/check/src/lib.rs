@@ -37,7 +37,7 @@ use crate::{
 /// Findings of one file that are listed.
 const MOST: usize = 200;
 /// Stack for the analysis: expressions are followed as deep as they are nested.
-const STACK: usize = 256 << 20;
+const STACK: usize = 64 << 20;
 
 /// Checks one source file.
 ///
@@ -56,17 +56,7 @@ pub fn check(name: &str, bytes: &[u8], language: Language, policy: &Policy) -> C
     if bytes.len() as u64 > policy.largest.0 {
         return Checked { findings: vec![too_large(bytes.len() as u64, policy)], ..empty() };
     }
-    std::thread::scope(|threads| {
-        let work = || examine(bytes, language, policy, empty());
-        let started = std::thread::Builder::new().stack_size(STACK).spawn_scoped(threads, work);
-        match started.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(checked)) => checked,
-            _ => {
-                let text = Text::new(b"", language);
-                Checked { findings: vec![gave_up(&text, &(0..0), "no memory is left to read this file")], ..empty() }
-            }
-        }
-    })
+    stacker::grow(STACK, || examine(bytes, language, policy, empty()))
 }
 
 fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) -> Checked {

@@ -36,7 +36,7 @@ pub fn programs(language: Language, count: usize) -> Vec<Program> {
 }
 
 /// Programs of this repository, one after another in a file.
-fn kept(language: Language) -> Vec<Program> {
+pub fn kept(language: Language) -> Vec<Program> {
     let text = match language {
         Language::Java => include_str!("../ordinary/java.txt"),
         Language::TypeScript => include_str!("../ordinary/typescript.txt"),
