@@ -53,6 +53,14 @@ pub(crate) fn judge<'t>(
     for (path, at) in &scopes.mentions {
         judge.mention(path, *at);
     }
+    for (object, name, at) in &scopes.parts {
+        let objects = judge.eval.of(*object);
+        for value in objects.iter() {
+            if let Value::Path(path) = judge.eval.member(value, name) {
+                judge.path(&path, *at, &objects);
+            }
+        }
+    }
     for (what, at) in &scopes.undecided {
         judge.undecided(what, *at, policy.dynamic.0);
     }

@@ -72,6 +72,8 @@ pub(crate) struct Scopes<'t> {
     pub(crate) imports: Vec<Import>,
     /// Paths that the language's own code has seen used: directives, macros, `use` of a function.
     pub(crate) mentions: Vec<(String, Id)>,
+    /// Members that are taken out of the value of a node into names.
+    pub(crate) parts: Vec<(Id, String, Id)>,
     /// What the language's own code could not decide.
     pub(crate) undecided: Vec<(String, Id)>,
     /// Macros by their names: a body that was given up is `None`.
@@ -97,6 +99,7 @@ impl<'t> Scopes<'t> {
             wildcards: Vec::new(),
             imports: Vec::new(),
             mentions: Vec::new(),
+            parts: Vec::new(),
             undecided: Vec::new(),
             macros: HashMap::new(),
         };
@@ -198,10 +201,13 @@ impl<'t> Scopes<'t> {
                 for part in tree.named(target).collect::<Vec<_>>() {
                     match tree.kind(part) {
                         "shorthand_property_identifier_pattern" => {
-                            self.bind(part, What::MemberOf(value, tree.source(part).to_owned()));
+                            let key = tree.source(part).to_owned();
+                            self.parts.push((value, key.clone(), part));
+                            self.bind(part, What::MemberOf(value, key));
                         }
                         "pair_pattern" => {
                             let key = tree.word(part, "key").trim_matches(['"', '\'']).to_owned();
+                            self.parts.push((value, key.clone(), part));
                             match tree.field(part, "value") {
                                 Some(name) if tree.role(name) == Role::Name => self.bind(name, What::MemberOf(value, key)),
                                 Some(other) => self.declare(other),
@@ -226,6 +232,11 @@ impl<'t> Scopes<'t> {
         let text = (self.facts.normal)(self.tree.source(name));
         self.targets[name as usize] = true;
         self.bind_as(text, name, what);
+    }
+
+    /// The name at this node is written, and nothing is used or given by that: a prototype.
+    pub(crate) fn pass_by(&mut self, name: Id) {
+        self.targets[name as usize] = true;
     }
 
     /// A name that stands nowhere as such is given something.

@@ -176,6 +176,7 @@ impl<'t> Eval<'t> {
             }
             Role::List => vec![Value::List(tree.named(id).take(1024).map(|item| self.one(item)).collect())],
             Role::Function(..) => vec![Value::path("function")],
+            Role::Own if tree.grammar.is_function(tree.kind_id(id)) => vec![Value::path("function")],
             _ => Vec::new(),
         };
         if all.is_empty() { self.unknown.clone() } else { self.bounded(all) }

@@ -77,9 +77,12 @@ pub(super) fn declare(scopes: &mut Scopes<'_>, id: Id) {
     match tree.kind(id) {
         "declaration" => {
             for declarator in tree.fields(id, "declarator").collect::<Vec<_>>() {
-                // A prototype says that something exists, perhaps in a library.
-                if declared_function(scopes, declarator).is_none() && tree.kind(declarator) != "init_declarator" {
-                    scopes.declare(declarator);
+                match declared_function(scopes, declarator).and_then(|function| tree.field(function, "declarator")) {
+                    Some(name) if is_in_namespace(scopes, id) => scopes.declare(name),
+                    // A prototype says that something exists, perhaps in a library.
+                    Some(name) => scopes.pass_by(name),
+                    None if tree.kind(declarator) != "init_declarator" => scopes.declare(declarator),
+                    None => {}
                 }
             }
         }
@@ -123,6 +126,13 @@ fn declared_function(scopes: &Scopes<'_>, declarator: Id) -> Option<Id> {
             _ => return None,
         }
     }
+}
+
+/// Whether a declaration of C++ stands in a namespace, where no library of the system declares anything.
+fn is_in_namespace(scopes: &Scopes<'_>, id: Id) -> bool {
+    let tree = scopes.tree();
+    let list = tree.parent(id).filter(|parent| tree.kind(*parent) == "declaration_list");
+    list.and_then(|list| tree.parent(list)).is_some_and(|parent| tree.kind(parent) == "namespace_definition")
 }
 
 fn include(scopes: &mut Scopes<'_>, id: Id) {

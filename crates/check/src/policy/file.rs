@@ -14,7 +14,7 @@ use toml::Spanned;
 pub(crate) struct File {
     /// For whom it is.
     pub(crate) description: String,
-    /// A shipped policy that this one adds to; `default` if nothing is said.
+    /// A shipped policy that this one adds to, or `none`; `default` if nothing is said.
     pub(crate) extends: Option<Spanned<String>>,
     /// Such as "100K".
     pub(crate) max_code_size: Option<Spanned<String>>,

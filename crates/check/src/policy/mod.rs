@@ -68,6 +68,15 @@ struct Lifted {
 }
 
 impl Lifted {
+    /// What this leaves open, as the one below says it.
+    fn or(self, below: &File) -> Self {
+        Self {
+            network: self.network.or(below.allow_network_access),
+            files: self.files.or(below.allow_file_system_access),
+            commands: self.commands.or(below.allow_external_commands),
+        }
+    }
+
     fn lifts(self, access: Option<Access>) -> bool {
         match access {
             Some(Access::Network) => self.network,
@@ -127,29 +136,36 @@ impl Policy {
             syntax: Vec::new(),
             searches: Vec::new(),
         };
-        if let Some(base) = base {
-            let Some((shipped, text)) = SHIPPED.iter().find(|(shipped, _)| shipped == base.get_ref()) else {
+        let extended = match base.as_ref().map(|base| &**base.get_ref()) {
+            None | Some("none") => None,
+            Some(name) => Some(SHIPPED.iter().find(|(shipped, _)| *shipped == name).ok_or_else(|| {
                 let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-                let message = format!("`{}` is not a shipped policy: there are {}", base.get_ref(), names.join(", "));
-                return Err(PolicyError::new(base.span(), message));
-            };
-            let below = file::read(text)?;
-            let own = Lifted {
-                network: lifted.network.or(below.allow_network_access),
-                files: lifted.files.or(below.allow_file_system_access),
-                commands: lifted.commands.or(below.allow_external_commands),
-            };
-            policy.add(below, &Source { name: shipped, text }, own, language)?;
-        }
+                let message = format!("`{name}` is not a shipped policy: there are {}, none", names.join(", "));
+                PolicyError::new(base.as_ref().map_or(0..0, Spanned::span), message)
+            })?),
+        };
+        // What a policy says itself goes before what it extends: the first line that fits is the one that holds.
         policy.add(file, &Source { name, text }, lifted, language)?;
+        if let Some((shipped, text)) = extended {
+            let below = file::read(text)?;
+            let further = below.extends.as_ref().map(|base| base.get_ref().clone());
+            let lifted = lifted.or(&below);
+            policy.add(below, &Source { name: shipped, text }, lifted, language)?;
+            // Shipped policies are two deep at most.
+            if let Some((shipped, text)) = SHIPPED.iter().find(|(shipped, _)| further.as_deref() == Some(shipped)) {
+                let below = file::read(text)?;
+                let lifted = lifted.or(&below);
+                policy.add(below, &Source { name: shipped, text }, lifted, language)?;
+            }
+        }
         Ok(policy)
     }
 
     fn add(&mut self, file: File, source: &Source<'_>, lifted: Lifted, language: Language) -> Result<(), PolicyError> {
-        if let Some(word) = &file.max_code_size {
+        if let (None, Some(word)) = (&self.largest.1, &file.max_code_size) {
             self.largest = (file::size(word)?.min(LARGEST), Some(source.line(&word.span())));
         }
-        if let Some(severity) = &file.dynamic_code {
+        if let (None, Some(severity)) = (&self.dynamic.1, &file.dynamic_code) {
             self.dynamic = (*severity.get_ref(), Some(source.line(&severity.span())));
         }
         let File { go, python, javascript, typescript, rust, java, cpp, c, .. } = file;
@@ -176,7 +192,7 @@ impl Policy {
         lifted: Lifted,
         language: Language,
     ) -> Result<(), PolicyError> {
-        if let Some(allowed) = table.allowed_imports {
+        if let (None, Some(allowed)) = (&self.allowed, table.allowed_imports) {
             let line = source.line(&allowed.span());
             self.allowed = Some((allowed.into_inner().iter().map(|name| canonical(name)).collect(), line));
         }
