@@ -32,10 +32,6 @@ pub(crate) enum What {
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) what: What,
-    /// Where, in bytes.
-    pub(crate) at: u32,
-    /// No branch can pass it by.
-    pub(crate) always: bool,
 }
 
 /// A module that the program asks for.
@@ -45,6 +41,18 @@ pub(crate) struct Import {
     /// What it takes from it by name, each with its place.
     pub(crate) names: Vec<(String, Id)>,
     pub(crate) at: Id,
+}
+
+/// Things that one name is given which are followed; a thing from outside is found where it is named in any case.
+const MOST_BINDINGS: usize = 16;
+
+/// All that one name is given in one scope.
+#[derive(Debug, Default)]
+struct Given {
+    bindings: Vec<Binding>,
+    /// Where it is first given something that no branch can pass by.
+    sure_from: Option<u32>,
+    is_removed: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +72,7 @@ pub(crate) struct Scopes<'t> {
     scopes: Vec<Scope>,
     of: Vec<u32>,
     numbers: HashMap<Cow<'t, str>, u32>,
-    bindings: HashMap<(u32, u32), Vec<Binding>>,
+    bindings: HashMap<(u32, u32), Given>,
     targets: Vec<bool>,
     current: u32,
     /// Modules whose names all hold.
@@ -245,7 +253,18 @@ impl<'t> Scopes<'t> {
         let number = *self.numbers.entry(text).or_insert(count);
         let always = self.is_always(at);
         let scope = self.current;
-        self.bindings.entry((scope, number)).or_default().push(Binding { what, at: self.tree.start(at), always });
+        let at = self.tree.start(at);
+        let given = self.bindings.entry((scope, number)).or_default();
+        if matches!(what, What::Removed) {
+            given.is_removed = true;
+            return;
+        }
+        if always {
+            given.sure_from = Some(given.sure_from.map_or(at, |from| from.min(at)));
+        }
+        if given.bindings.len() < MOST_BINDINGS {
+            given.bindings.push(Binding { what });
+        }
     }
 
     /// The name at this node belongs to the outermost scope: what it is given there and here is one.
@@ -292,15 +311,13 @@ impl<'t> Scopes<'t> {
         loop {
             let known = &self.scopes[scope as usize];
             if !known.is_hidden || scope == own {
-                let here = self.bindings.get(&(scope, *number)).map_or(&[][..], Vec::as_slice);
-                found.extend(here.iter().filter(|binding| !matches!(binding.what, What::Removed)));
-                let is_sure = here.iter().any(|binding| {
-                    binding.always
-                        && (!self.facts.names_fall_through || scope != own || scope != 0 || binding.at < self.tree.start(at))
-                });
-                let is_removed = here.iter().any(|binding| matches!(binding.what, What::Removed));
-                if is_sure && !is_removed {
-                    return (found, Reach::Inside);
+                if let Some(given) = self.bindings.get(&(scope, *number)) {
+                    found.extend(&given.bindings);
+                    let in_order = self.facts.names_fall_through && scope == own && scope == 0;
+                    let is_sure = given.sure_from.is_some_and(|from| !in_order || from < self.tree.start(at));
+                    if is_sure && !given.is_removed {
+                        return (found, Reach::Inside);
+                    }
                 }
             }
             if scope == 0 {

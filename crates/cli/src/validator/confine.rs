@@ -1,14 +1,15 @@
 //! What the process gives up before it reads a stranger's first byte.
 //!
-//! It needs memory, time and its three descriptors. Resource limits bound what a text can cost; a limit that cannot be set is
-//! no reason to stop, because `palisade` watches the process too. Not here: what bounds the parser itself (`tree.rs`).
+//! It needs memory, time and its three descriptors. Resource limits bound what a text can cost, and a system call filter leaves
+//! it nothing to do but to compute and to answer. Where the kernel has no filters it goes on without: what it is told of a
+//! program is advice, and `palisade` believes no more of it. Not here: what bounds the parser itself (`palisade-check`).
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Processor seconds for all files together that one process is given.
 const CPU: u64 = 60;
-/// Address space: the analysis has a stack of 256 MiB, of which it rarely touches 1.
-const MEMORY: u64 = 2 << 30;
+/// Address space: the analysis has a stack of 64 MiB, of which it rarely touches 1.
+const MEMORY: u64 = 1 << 30;
 
 pub(crate) fn confine() {
     let limits = [
@@ -22,7 +23,5 @@ pub(crate) fn confine() {
     for (resource, limit) in limits {
         let _ = setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) });
     }
-    // Nothing that is executed could gain privileges; nobody may look into this process.
-    let _ = rustix::thread::set_no_new_privs(true);
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let _ = palisade_sys::confine();
 }

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
+    palisade_check::prepare();
     confine::confine();
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
