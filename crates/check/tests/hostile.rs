@@ -6,7 +6,9 @@
 
 mod common;
 
-use common::{hostile, verdict};
+use std::{fs, path::Path};
+
+use common::{hostile, table, verdict};
 
 #[test]
 fn every_evasion_is_told_as_its_corpus_says() {
@@ -21,4 +23,12 @@ fn every_evasion_is_told_as_its_corpus_says() {
     }
     assert!(count >= 150, "{count}");
     assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_table_in_the_documentation_is_the_truth() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/validator.md");
+    let page = fs::read_to_string(page).unwrap();
+    let table = table();
+    assert!(page.contains(&table), "docs/validator.md should have this table:\n{table}");
 }

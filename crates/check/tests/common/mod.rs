@@ -1,5 +1,7 @@
-//! The corpora of this crate's tests.
+//! The hostile corpus, what is said of it, and the table of that.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+
+use std::{collections::BTreeMap, fmt::Write};
 
 use palisade_check::{Language, Policy, check};
 use palisade_spec::{FindingCode, Severity};
@@ -53,4 +55,30 @@ pub fn verdict(case: &Case) -> (&'static str, Vec<String>) {
         "missed"
     };
     (seen, told)
+}
+
+/// What is caught, reported as undecidable and missed, as `docs/validator.md` has it.
+pub fn table() -> String {
+    let mut sums: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    let mut missed = String::new();
+    for case in hostile() {
+        let (seen, _) = verdict(&case);
+        let sum = sums.entry(case.language.title()).or_default();
+        let at = ["caught", "undecidable", "missed"].iter().position(|word| *word == seen).unwrap();
+        sum[at] += 1;
+        if seen == "missed" {
+            writeln!(missed, "- {}: {}", case.language.title(), case.name).unwrap();
+        }
+    }
+    let mut text = String::from("| language | evasions | caught | undecidable | missed |\n|---|---|---|---|---|\n");
+    let mut row = |name: &str, sum: [usize; 3]| {
+        writeln!(text, "| {name} | {} | {} | {} | {} |", sum.iter().sum::<usize>(), sum[0], sum[1], sum[2]).unwrap();
+    };
+    let mut all = [0; 3];
+    for (language, sum) in sums {
+        row(language, sum);
+        all = std::array::from_fn(|at| all[at] + sum[at]);
+    }
+    row("**all**", all);
+    text + "\nMissed:\n\n" + &missed
 }
