@@ -224,11 +224,6 @@ impl<'a> Tree<'a> {
         self.children(id).find(|child| self.kind(*child) == kind)
     }
 
-    /// Whether there is anything of the preprocessor in the file.
-    pub(crate) fn may_have_macros(&self, _: Id) -> bool {
-        self.children(0).any(|child| self.kind(child).starts_with("preproc"))
-    }
-
     /// The text of a field, or nothing.
     pub(crate) fn word(&self, id: Id, field: &str) -> &'a str {
         self.field(id, field).map_or("", |child| self.source(child))

@@ -62,7 +62,7 @@ fn places(language: Language) -> Vec<PathBuf> {
         Language::JavaScript | Language::TypeScript | Language::Tsx => node,
         Language::Rust => vec![cargo],
         Language::Java => Vec::new(),
-        Language::C => vec![cargo, PathBuf::from("/usr/include")],
+        Language::C => vec![cargo, PathBuf::from("/usr/include/linux"), PathBuf::from("/usr/include/x86_64-linux-gnu")],
         Language::Cpp => vec![PathBuf::from("/usr/include/c++"), cargo],
     }
 }
@@ -105,7 +105,7 @@ fn fits(path: &Path, language: Language) -> bool {
     match language {
         Language::TypeScript => known == Some(Language::JavaScript) && !within(".min."),
         // A file that is included in others is no program by itself.
-        Language::C => known == Some(Language::C) && (within("registry") == within(".c")) && !within("/c++/"),
+        Language::C => known == Some(Language::C) && (within("registry") == path.extension().is_some_and(|ext| ext == "c")),
         Language::Cpp => {
             known == Some(Language::Cpp) || within("/usr/include/c++") && (path.extension().is_none() || known.is_some())
         }
