@@ -10,7 +10,10 @@ mod common;
 #[path = "../tests/common/ordinary.rs"]
 mod ordinary;
 
-use std::{collections::BTreeMap, time::{Duration, Instant}};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use palisade_check::{Language, Policy, check};
 use palisade_spec::{FindingCode, Severity};
@@ -83,7 +86,9 @@ fn main() {
         return;
     }
     println!("### Ordinary programs\n\n{all} programs, none of which has a syntax error.\n");
-    println!("| language | programs | KB | wrong SYNTAX_ERROR | noted | BLOCKED_IMPORT | UNSAFE_CODE_PATTERN | DYNAMIC_CODE | noted | ms for 100 KB, median |");
+    println!(
+        "| language | programs | KB | wrong SYNTAX_ERROR | noted | BLOCKED_IMPORT | UNSAFE_CODE_PATTERN | DYNAMIC_CODE | noted | ms for 100 KB, median |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for (language, mut row) in rows {
         let part = |code, is_error| {
@@ -116,6 +121,12 @@ fn main() {
 fn rule(message: &str, code: FindingCode) -> String {
     match code {
         FindingCode::SyntaxError => "SYNTAX_ERROR".to_owned(),
-        _ => message.rsplit('`').next().unwrap_or_default().trim_start_matches([',', ' ']).trim_start_matches("which ").to_owned(),
+        _ => message
+            .rsplit('`')
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches([',', ' '])
+            .trim_start_matches("which ")
+            .to_owned(),
     }
 }

@@ -140,14 +140,14 @@ pub(crate) fn method(object: &Value, name: &str, arguments: &[Value]) -> Option<
             ("join", [Value::Text(between)]) => Some(between_all(between, items)),
             ("join", []) => Some(between_all(",", items)),
             ("reverse" | "reversed", []) => Some(Value::List(items.iter().rev().cloned().collect())),
-            ("concat" | "concat!", [Value::List(more)]) => Some(Value::List(items.iter().chain(more.iter()).cloned().collect())),
+            ("concat" | "concat!", [Value::List(more)]) => {
+                Some(Value::List(items.iter().chain(more.iter()).cloned().collect()))
+            }
             ("map", [Value::Path(path)]) if &**path == "String.fromCharCode" => {
                 Some(Value::List(items.iter().filter_map(|item| function(path, std::slice::from_ref(item))).collect()))
             }
             _ => None,
         },
-        // A builder is what was put in it.
-        Value::Path(path) if &**path == "String" && name == "valueOf" => arguments.first().map(|one| joined(&[one.clone()])),
         _ => None,
     }
 }
@@ -173,7 +173,9 @@ fn of_text(text: &str, name: &str, arguments: &[Value]) -> Option<Value> {
         }
         ("lower" | "toLowerCase", []) => Value::text(&text.to_lowercase()),
         ("upper" | "toUpperCase", []) => Value::text(&text.to_uppercase()),
-        ("strip" | "trim" | "toString" | "intern" | "to_string" | "to_owned" | "into" | "as_str", []) => Value::text(text.trim()),
+        ("strip" | "trim" | "toString" | "intern" | "to_string" | "to_owned" | "into" | "as_str", []) => {
+            Value::text(text.trim())
+        }
         ("replace" | "replaceAll", [Value::Text(from), Value::Text(to)]) => {
             let grown = text.len().saturating_add(text.matches(&**from).count().saturating_mul(to.len()));
             if grown > LONGEST { Value::Unknown } else { Value::text(&text.replace(&**from, to)) }
@@ -182,7 +184,9 @@ fn of_text(text: &str, name: &str, arguments: &[Value]) -> Option<Value> {
         ("split", [Value::Text(at)]) => Value::List(text.split(&**at).take(1024).map(Value::text).collect()),
         ("format", with) => formatted(text, with),
         ("charAt", [Value::Number(at)]) => item(&Value::text(text), *at),
-        ("substring" | "slice", [Value::Number(from), Value::Number(to)]) => slice(&Value::text(text), &format!("{from}:{to}")),
+        ("substring" | "slice", [Value::Number(from), Value::Number(to)]) => {
+            slice(&Value::text(text), &format!("{from}:{to}"))
+        }
         ("substring" | "slice", [Value::Number(from)]) => slice(&Value::text(text), &format!("{from}:")),
         ("decode" | "encode", [] | [Value::Text(_)]) => match arguments.first() {
             Some(Value::Text(by)) if &**by == "rot13" || &**by == "rot_13" => Value::text(&rot13(text)),
@@ -207,7 +211,9 @@ pub(crate) fn function(path: &str, arguments: &[Value]) -> Option<Value> {
                 codes.iter().map(|code| if let Value::Number(code) = code { sign(*code) } else { None }).collect();
             joined(&signs?)
         }
-        ("str" | "String" | "bytes" | "bytearray" | "java.lang.String" | "Buffer.from", [Value::Text(text)]) => Value::text(text),
+        ("str" | "String" | "bytes" | "bytearray" | "java.lang.String" | "Buffer.from", [Value::Text(text)]) => {
+            Value::text(text)
+        }
         ("reversed", [Value::Text(text)]) => signs(&text.chars().rev().collect::<String>()),
         ("list", [Value::Text(text)]) => signs(text),
         ("bytes" | "bytearray", [Value::List(codes)]) => {
@@ -230,7 +236,9 @@ pub(crate) fn function(path: &str, arguments: &[Value]) -> Option<Value> {
         ("java.lang.String.valueOf", [one]) => joined(std::slice::from_ref(one)),
         ("java.lang.StringBuilder" | "java.lang.StringBuffer", []) => Value::text(""),
         ("java.lang.StringBuilder" | "java.lang.StringBuffer", [Value::Text(text)]) => Value::text(text),
-        ("path.Join" | "filepath.Join" | "strings.Join", [Value::List(items), Value::Text(between)]) => between_all(between, items),
+        ("path.Join" | "filepath.Join" | "strings.Join", [Value::List(items), Value::Text(between)]) => {
+            between_all(between, items)
+        }
         _ => return None,
     })
 }
@@ -240,7 +248,8 @@ fn sign(code: i64) -> Option<Value> {
 }
 
 fn from_hex(text: &str) -> Option<Value> {
-    let digits: Vec<u32> = text.chars().filter(|sign| !sign.is_whitespace()).map(|sign| sign.to_digit(16)).collect::<Option<_>>()?;
+    let digits: Vec<u32> =
+        text.chars().filter(|sign| !sign.is_whitespace()).map(|sign| sign.to_digit(16)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect();
     String::from_utf8(bytes).ok().map(|text| Value::text(&text))
 }

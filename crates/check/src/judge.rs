@@ -105,7 +105,11 @@ impl Judge<'_> {
         if let Some((allowed, line)) = &policy.allowed
             && !module.is_empty()
             && !allowed.iter().any(|pattern| hits(pattern, module, true))
-            && !(names.is_empty() && self.modules.iter().any(|known| module.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))))
+            && !(names.is_empty()
+                && self
+                    .modules
+                    .iter()
+                    .any(|known| module.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))))
         {
             let found = Finding {
                 code: FindingCode::ImportNotAllowed,
@@ -192,7 +196,8 @@ impl Judge<'_> {
         {
             let does = ban.does.as_deref().unwrap_or("is blocked");
             let range = self.tree.range(id);
-            let line = self.tree.text.get(range.clone()).and_then(|text| text.lines().next()).unwrap_or_default().trim_end();
+            let line =
+                self.tree.text.get(range.clone()).and_then(|text| text.lines().next()).unwrap_or_default().trim_end();
             let span = self.text.span(&(range.start..range.start + line.len()));
             self.push(FindingCode::UnsafeCodePattern, ban, format!("this {does}"), span);
         }
@@ -231,7 +236,10 @@ impl Judge<'_> {
             Role::Function(name, _) | Role::Class(name) => tree.is_in(id, name),
             Role::Dotted => true,
             Role::Pair => tree.children(parent).last() == Some(id),
-            Role::Plain => matches!(tree.kind(parent), "labeled_statement" | "break_statement" | "continue_statement" | "goto_statement"),
+            Role::Plain => matches!(
+                tree.kind(parent),
+                "labeled_statement" | "break_statement" | "continue_statement" | "goto_statement"
+            ),
             _ => false,
         }
     }
@@ -330,7 +338,9 @@ impl Judge<'_> {
     fn holds_names(&self, object: Id) -> bool {
         self.eval.of(object).iter().any(|value| match value {
             Value::Path(path) => {
-                self.facts.namespaces.contains(&&**path) || path.ends_with(".__dict__") || self.modules.contains(&**path)
+                self.facts.namespaces.contains(&&**path)
+                    || path.ends_with(".__dict__")
+                    || self.modules.contains(&**path)
             }
             _ => false,
         })
@@ -352,7 +362,9 @@ impl Judge<'_> {
     fn path(&mut self, path: &str, at: Id, known: &[Value]) {
         let policy = self.policy;
         let hit = policy.calls.iter().find(|ban| {
-            named_in(&ban.pattern, path) && !is_excepted(ban, path) && !any_path(known, |path| named_in(&ban.pattern, path))
+            named_in(&ban.pattern, path)
+                && !is_excepted(ban, path)
+                && !any_path(known, |path| named_in(&ban.pattern, path))
         });
         if let Some(ban) = hit {
             self.banned(FindingCode::UnsafeCodePattern, ban, path, at);
@@ -381,7 +393,8 @@ impl Judge<'_> {
             None => path,
         };
         let does = ban.does.as_deref().unwrap_or("is blocked");
-        let plain = |text: &str| text.replace("::", ".").replace(['<', '>', '"', '\'', '`', ' '], "").replace("node:", "");
+        let plain =
+            |text: &str| text.replace("::", ".").replace(['<', '>', '"', '\'', '`', ' '], "").replace("node:", "");
         let message = if plain(written).contains(name.trim_end_matches(['!', '(', ')'])) || written.len() > 60 {
             format!("`{name}` {does}")
         } else {
@@ -406,7 +419,8 @@ impl Judge<'_> {
 /// Whether a module is one that the pattern names: itself, with `.*` or `/*` also all below it, with `*` all that begin so.
 fn hits(pattern: &str, module: &str, with_parents: bool) -> bool {
     if let Some(start) = pattern.strip_suffix('*') {
-        return module.starts_with(start) || start.strip_suffix(['.', '/']).is_some_and(|whole| whole == module && !whole.is_empty());
+        return module.starts_with(start)
+            || start.strip_suffix(['.', '/']).is_some_and(|whole| whole == module && !whole.is_empty());
     }
     module.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || with_parents && rest.starts_with('.'))
 }

@@ -35,12 +35,24 @@ type Row = (Language, &'static str, &'static [&'static str], &'static [&'static 
 const ROWS: [Row; 9] = [
     (Language::Go, "go", &["golang"], &["go"], &[]),
     (Language::Python, "python", &["py", "python3"], &["py", "pyi", "pyw"], &["python", "pypy"]),
-    (Language::JavaScript, "javascript", &["js", "node", "jsx"], &["js", "mjs", "cjs", "jsx"], &["node", "nodejs", "bun"]),
+    (
+        Language::JavaScript,
+        "javascript",
+        &["js", "node", "jsx"],
+        &["js", "mjs", "cjs", "jsx"],
+        &["node", "nodejs", "bun"],
+    ),
     (Language::TypeScript, "typescript", &["ts"], &["ts", "mts", "cts"], &["deno", "ts-node", "tsx"]),
     (Language::Tsx, "tsx", &[], &["tsx"], &[]),
     (Language::Rust, "rust", &["rs"], &["rs"], &["rust-script"]),
     (Language::Java, "java", &[], &["java"], &["java", "jbang"]),
-    (Language::Cpp, "c++", &["cpp", "cxx", "cc"], &["cpp", "cc", "cxx", "c++", "hpp", "hh", "hxx", "ipp", "tpp", "C"], &[]),
+    (
+        Language::Cpp,
+        "c++",
+        &["cpp", "cxx", "cc"],
+        &["cpp", "cc", "cxx", "c++", "hpp", "hh", "hxx", "ipp", "tpp", "C"],
+        &[],
+    ),
     (Language::C, "c", &[], &["c", "h"], &["tcc"]),
 ];
 
@@ -103,11 +115,8 @@ impl Language {
         let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
         let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or_default());
         let first = words.next()?;
-        let program = if first == "env" {
-            words.find(|word| !word.starts_with('-') && !word.contains('='))?
-        } else {
-            first
-        };
+        let program =
+            if first == "env" { words.find(|word| !word.starts_with('-') && !word.contains('='))? } else { first };
         let plain = program.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '.');
         ROWS.iter().find(|row| row.4.contains(&plain)).map(|row| row.0)
     }
@@ -130,11 +139,15 @@ impl Language {
         static GRAMMARS: [LazyLock<Grammar>; 9] = [
             LazyLock::new(|| Grammar::new(tree_sitter_go::LANGUAGE.into(), languages::go::FACTS.tables)),
             LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into(), languages::python::FACTS.tables)),
-            LazyLock::new(|| Grammar::new(tree_sitter_javascript::LANGUAGE.into(), languages::javascript::FACTS.tables)),
+            LazyLock::new(|| {
+                Grammar::new(tree_sitter_javascript::LANGUAGE.into(), languages::javascript::FACTS.tables)
+            }),
             LazyLock::new(|| {
                 Grammar::new(tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(), languages::javascript::FACTS.tables)
             }),
-            LazyLock::new(|| Grammar::new(tree_sitter_typescript::LANGUAGE_TSX.into(), languages::javascript::FACTS.tables)),
+            LazyLock::new(|| {
+                Grammar::new(tree_sitter_typescript::LANGUAGE_TSX.into(), languages::javascript::FACTS.tables)
+            }),
             LazyLock::new(|| Grammar::new(tree_sitter_rust::LANGUAGE.into(), languages::rust::FACTS.tables)),
             LazyLock::new(|| Grammar::new(tree_sitter_java::LANGUAGE.into(), languages::java::FACTS.tables)),
             LazyLock::new(|| Grammar::new(tree_sitter_cpp::LANGUAGE.into(), languages::cpp::FACTS.tables)),

@@ -69,7 +69,8 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
     let mut findings = Vec::new();
     if let Some((range, fault)) = &text.fault {
         // Comments in C and C++ are often in an older encoding.
-        let severity = if matches!(language, Language::C | Language::Cpp) { Severity::Warning } else { Severity::Error };
+        let severity =
+            if matches!(language, Language::C | Language::Cpp) { Severity::Warning } else { Severity::Error };
         findings.push(Finding {
             code: FindingCode::SyntaxError,
             severity,
@@ -101,7 +102,7 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
             findings.extend(of_tree(&tree, &text, language, policy));
         }
     }
-    findings.sort_by(|a, b| (a.span.start, a.span.end, a.code).cmp(&(b.span.start, b.span.end, b.code)));
+    findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.code));
     findings.dedup_by(|a, b| a.code == b.code && a.span == b.span);
     let omitted = findings.len().saturating_sub(MOST);
     findings.truncate(MOST);

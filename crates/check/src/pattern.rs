@@ -7,12 +7,7 @@ use std::ops::Range;
 use regex::Regex;
 use tree_sitter::{Query, QueryCursor, StreamingIterator};
 
-use crate::{
-    Language,
-    policy::PatternKind,
-    role::Role,
-    tree::Tree,
-};
+use crate::{Language, policy::PatternKind, role::Role, tree::Tree};
 
 /// Finds of one pattern that are kept.
 const MOST: usize = 100;
@@ -76,9 +71,18 @@ fn only_code(tree: &Tree<'_>) -> String {
             || tree.kind(id) == "comment"
             || matches!(
                 tree.kind(id),
-                "string_content" | "string_fragment" | "interpreted_string_literal_content" | "raw_string_literal_content"
-                    | "raw_string_content" | "multiline_string_fragment" | "escape_sequence" | "regex_pattern" | "jsx_text"
-                    | "char_literal" | "rune_literal" | "character_literal"
+                "string_content"
+                    | "string_fragment"
+                    | "interpreted_string_literal_content"
+                    | "raw_string_literal_content"
+                    | "raw_string_content"
+                    | "multiline_string_fragment"
+                    | "escape_sequence"
+                    | "regex_pattern"
+                    | "jsx_text"
+                    | "char_literal"
+                    | "rune_literal"
+                    | "character_literal"
             );
         if is_hidden {
             for byte in &mut bytes[tree.range(id)] {

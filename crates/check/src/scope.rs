@@ -180,7 +180,9 @@ impl<'t> Scopes<'t> {
                     self.bind(id, What::Opaque);
                     id = tree.after(id);
                 }
-                Role::Member(..) | Role::Index(..) | Role::Call(..) | Role::Method(..) | Role::Skip => id = tree.after(id),
+                Role::Member(..) | Role::Index(..) | Role::Call(..) | Role::Method(..) | Role::Skip => {
+                    id = tree.after(id)
+                }
                 _ => id += 1,
             }
         }
@@ -217,7 +219,9 @@ impl<'t> Scopes<'t> {
                             let key = tree.word(part, "key").trim_matches(['"', '\'']).to_owned();
                             self.parts.push((value, key.clone(), part));
                             match tree.field(part, "value") {
-                                Some(name) if tree.role(name) == Role::Name => self.bind(name, What::MemberOf(value, key)),
+                                Some(name) if tree.role(name) == Role::Name => {
+                                    self.bind(name, What::MemberOf(value, key))
+                                }
                                 Some(other) => self.declare(other),
                                 None => {}
                             }
@@ -310,14 +314,14 @@ impl<'t> Scopes<'t> {
         let mut found = Vec::new();
         loop {
             let known = &self.scopes[scope as usize];
-            if !known.is_hidden || scope == own {
-                if let Some(given) = self.bindings.get(&(scope, *number)) {
-                    found.extend(&given.bindings);
-                    let in_order = self.facts.names_fall_through && scope == own && scope == 0;
-                    let is_sure = given.sure_from.is_some_and(|from| !in_order || from < self.tree.start(at));
-                    if is_sure && !given.is_removed {
-                        return (found, Reach::Inside);
-                    }
+            if (!known.is_hidden || scope == own)
+                && let Some(given) = self.bindings.get(&(scope, *number))
+            {
+                found.extend(&given.bindings);
+                let in_order = self.facts.names_fall_through && scope == own && scope == 0;
+                let is_sure = given.sure_from.is_some_and(|from| !in_order || from < self.tree.start(at));
+                if is_sure && !given.is_removed {
+                    return (found, Reach::Inside);
                 }
             }
             if scope == 0 {

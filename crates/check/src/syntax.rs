@@ -49,7 +49,10 @@ pub(crate) fn mistakes(tree: &Tree<'_>, language: Language) -> Vec<Mistake> {
             let text = tree.text.get(range.clone()).unwrap_or_default();
             let first_line = text.lines().next().unwrap_or_default().trim_end();
             // What could not be read is often at the end of what was given up.
-            let last = tree.children(id).last().filter(|last| first_line.len() < text.trim_end().len() && tree.range(*last).len() < 80);
+            let last = tree
+                .children(id)
+                .last()
+                .filter(|last| first_line.len() < text.trim_end().len() && tree.range(*last).len() < 80);
             let (range, word) = match last {
                 Some(last) => (tree.range(last), tree.source(last)),
                 None => (range.start..range.start + first_line.len(), first_line),
@@ -90,10 +93,12 @@ fn may_be_macro(tree: &Tree<'_>, id: Id) -> bool {
     let before = line_start(first.saturating_sub(1));
     let end = tree.text[range.end..].find('\n').map_or(tree.text.len(), |at| range.end + at);
     let near = &tree.text[before..end];
-    let is_conditional = |near: &str| near.lines().any(|line| {
-        let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
-        directive.is_some_and(|word| ["if", "el", "endif"].iter().any(|start| word.starts_with(start)))
-    });
+    let is_conditional = |near: &str| {
+        near.lines().any(|line| {
+            let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
+            directive.is_some_and(|word| ["if", "el", "endif"].iter().any(|start| word.starts_with(start)))
+        })
+    };
     let words = |text| str::split(text, |sign: char| !sign.is_alphanumeric() && sign != '_');
     let before = (0..id).rev().filter(|token| tree.after(*token) == token + 1 && tree.role(*token) != Role::Comment);
     let mut words = words(near).chain(before.take(BEFORE).flat_map(|token| words(tree.source(token))));
@@ -104,7 +109,8 @@ fn may_be_macro(tree: &Tree<'_>, id: Id) -> bool {
 fn is_macro_name(word: &str) -> bool {
     let letters = word.chars().filter(|sign| sign.is_alphabetic()).count();
     let is_loud = letters >= 3 && !word.chars().any(char::is_lowercase);
-    let is_reserved = word.starts_with("__") || word.starts_with('_') && word[1..].starts_with(|sign: char| sign.is_uppercase());
+    let is_reserved =
+        word.starts_with("__") || word.starts_with('_') && word[1..].starts_with(|sign: char| sign.is_uppercase());
     is_loud || is_reserved
 }
 

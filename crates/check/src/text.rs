@@ -9,6 +9,9 @@ use palisade_spec::Span;
 
 use crate::language::Language;
 
+/// Where bytes are wrong, and how.
+type Fault = (Range<usize>, &'static str);
+
 /// A file's text.
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
@@ -23,7 +26,7 @@ pub(crate) struct Text<'a> {
     /// Bytes before `shown` in the file: the byte order mark.
     mark: usize,
     /// What is wrong with the bytes, and where in `shown`.
-    pub(crate) fault: Option<(Range<usize>, &'static str)>,
+    pub(crate) fault: Option<Fault>,
     /// An encoding that the file declares and that nobody here can read.
     pub(crate) encoding: Option<(Range<usize>, String)>,
 }
@@ -76,7 +79,7 @@ impl<'a> Text<'a> {
 }
 
 /// UTF-8, or UTF-16 if a byte order mark says so. A byte that is wrong becomes `?`, so that all places hold.
-fn decoded(bytes: &[u8]) -> (Cow<'_, str>, usize, Option<(Range<usize>, &'static str)>) {
+fn decoded(bytes: &[u8]) -> (Cow<'_, str>, usize, Option<Fault>) {
     const WRONG: &str = "bytes that are not UTF-8";
     match bytes {
         [0xFF, 0xFE, rest @ ..] => (utf16(rest, u16::from_le_bytes), 0, None),
@@ -114,12 +117,16 @@ fn declared(text: &str) -> Option<(Range<usize>, String)> {
             && let Some(found) = comment.find("coding")
             && let Some(name) = comment[found + 6..].strip_prefix([':', '='])
         {
-            let name: String =
-                name.trim_start().chars().take_while(|sign| sign.is_ascii_alphanumeric() || "-_.".contains(*sign)).collect();
+            let name: String = name
+                .trim_start()
+                .chars()
+                .take_while(|sign| sign.is_ascii_alphanumeric() || "-_.".contains(*sign))
+                .collect();
             let plain = name.to_ascii_lowercase().replace('_', "-");
-            let is_known = ["utf-8", "utf8", "ascii", "us-ascii", "latin-1", "latin1", "iso-8859-", "cp125", "windows-125"]
-                .iter()
-                .any(|known| plain.starts_with(known));
+            let is_known =
+                ["utf-8", "utf8", "ascii", "us-ascii", "latin-1", "latin1", "iso-8859-", "cp125", "windows-125"]
+                    .iter()
+                    .any(|known| plain.starts_with(known));
             return (!is_known && !name.is_empty()).then(|| (at..at + line.len(), name));
         }
         at += line.len() + 1;

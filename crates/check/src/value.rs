@@ -123,7 +123,9 @@ impl<'t> Eval<'t> {
                     Some(object) => self
                         .of(object)
                         .iter()
-                        .map(|object| self.call(&(object.clone(), name.to_owned()), &self.member(object, name), &arguments))
+                        .map(|object| {
+                            self.call(&(object.clone(), name.to_owned()), &self.member(object, name), &arguments)
+                        })
                         .collect(),
                     None => {
                         let nobody = (Value::Unknown, String::new());
@@ -146,8 +148,10 @@ impl<'t> Eval<'t> {
             }
             Role::Number => vec![fold::number(tree.source(id)).map_or(Value::Unknown, Value::Number)],
             Role::Join(left, right) => {
-                let parts = [left, right].map(|side| tree.field(id, side).map_or(Value::Unknown, |side| self.one(side)));
-                let sign = tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.source(child));
+                let parts =
+                    [left, right].map(|side| tree.field(id, side).map_or(Value::Unknown, |side| self.one(side)));
+                let sign =
+                    tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.source(child));
                 vec![fold::operator(sign, &parts)]
             }
             Role::Inner => match tree.named(id).next() {
@@ -171,9 +175,11 @@ impl<'t> Eval<'t> {
                 .filter_map(|field| tree.field(id, field))
                 .flat_map(|branch| self.of(branch).to_vec())
                 .collect(),
-            Role::Or(left, right) => {
-                [left, right].iter().filter_map(|side| tree.field(id, side)).flat_map(|side| self.of(side).to_vec()).collect()
-            }
+            Role::Or(left, right) => [left, right]
+                .iter()
+                .filter_map(|side| tree.field(id, side))
+                .flat_map(|side| self.of(side).to_vec())
+                .collect(),
             Role::List => vec![Value::List(tree.named(id).take(1024).map(|item| self.one(item)).collect())],
             Role::Function(..) => vec![Value::path("function")],
             Role::Own if tree.grammar.is_function(tree.kind_id(id)) => vec![Value::path("function")],
@@ -304,9 +310,8 @@ impl<'t> Eval<'t> {
         let mut path = path.replace("::", ".");
         for _ in 0..4 {
             let Some((from, to)) = self.facts.same.iter().find(|(from, _)| {
-                path.strip_prefix(from).is_some_and(|rest| {
-                    from.ends_with('.') || rest.is_empty() || rest.starts_with(['.', '('])
-                })
+                path.strip_prefix(from)
+                    .is_some_and(|rest| from.ends_with('.') || rest.is_empty() || rest.starts_with(['.', '(']))
             }) else {
                 break;
             };
@@ -357,7 +362,8 @@ impl<'t> Eval<'t> {
 
     fn literal(&self, id: Id) -> Value {
         let tree = self.tree;
-        let has_values = tree.named(id).any(|part| matches!(tree.kind(part), "interpolation" | "template_substitution"));
+        let has_values =
+            tree.named(id).any(|part| matches!(tree.kind(part), "interpolation" | "template_substitution"));
         if !has_values {
             return (self.facts.unquote)(tree.source(id)).map_or(Value::Unknown, |text| Value::text(&text));
         }

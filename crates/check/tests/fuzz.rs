@@ -19,9 +19,46 @@ const EXECUTIONS: u64 = 2_000;
 
 /// Words that grammars stumble over.
 const WORDS: [&[u8]; 40] = [
-    b"(", b")", b"[", b"]", b"{", b"}", b"\"", b"'", b"`", b"\"\"\"", b"\\", b"\n", b"\r\n", b"\t", b"\0", b"\xFF", b"\xEF\xBB\xBF",
-    b"\xF0\x9F\x98\x80", b"\\u0022", b"\\u{110000}", b"//", b"/*", b"*/", b"#", b"##", b"#define A(x) x##x\n", b"${", b"f'{", b"<", b">",
-    b"::", b"=>", b"r#\"", b"R\"(", b"import ", b"use ", b"eval", b"__import__(", b"lambda: ", b"\\\n",
+    b"(",
+    b")",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"\"",
+    b"'",
+    b"`",
+    b"\"\"\"",
+    b"\\",
+    b"\n",
+    b"\r\n",
+    b"\t",
+    b"\0",
+    b"\xFF",
+    b"\xEF\xBB\xBF",
+    b"\xF0\x9F\x98\x80",
+    b"\\u0022",
+    b"\\u{110000}",
+    b"//",
+    b"/*",
+    b"*/",
+    b"#",
+    b"##",
+    b"#define A(x) x##x\n",
+    b"${",
+    b"f'{",
+    b"<",
+    b">",
+    b"::",
+    b"=>",
+    b"r#\"",
+    b"R\"(",
+    b"import ",
+    b"use ",
+    b"eval",
+    b"__import__(",
+    b"lambda: ",
+    b"\\\n",
 ];
 
 struct Random(u64);
@@ -83,8 +120,14 @@ fn holds(text: &[u8], language: Language, policy: &Policy) {
     for finding in &checked.findings {
         let span = finding.span;
         assert!(span.start <= span.end, "{finding:?}");
-        assert!(span.end as usize <= text.len() || text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF"), "{finding:?}");
-        assert!(span.line >= 1 && span.column >= 1 && (span.line, span.column) <= (span.end_line, span.end_column), "{finding:?}");
+        assert!(
+            span.end as usize <= text.len() || text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF"),
+            "{finding:?}"
+        );
+        assert!(
+            span.line >= 1 && span.column >= 1 && (span.line, span.column) <= (span.end_line, span.end_column),
+            "{finding:?}"
+        );
         assert!(last <= span.start, "findings are in the order of the file");
         last = span.start;
     }
@@ -103,9 +146,13 @@ fn fuzz(language: Language, seed: u64) {
     }
     seeds.extend(hostile().into_iter().map(|case| case.code.into_bytes()));
     seeds.extend(ordinary::kept(language).into_iter().map(|program| program.code));
-    let own: Vec<Vec<u8>> =
-        hostile().into_iter().filter(|case| case.language.name() == language.name()).map(|case| case.code.into_bytes()).collect();
-    let executions = env::var("PALISADE_FUZZ").map_or(EXECUTIONS, |count| count.parse().expect("PALISADE_FUZZ is a number"));
+    let own: Vec<Vec<u8>> = hostile()
+        .into_iter()
+        .filter(|case| case.language.name() == language.name())
+        .map(|case| case.code.into_bytes())
+        .collect();
+    let executions =
+        env::var("PALISADE_FUZZ").map_or(EXECUTIONS, |count| count.parse().expect("PALISADE_FUZZ is a number"));
     let mut random = Random(seed);
     for turn in 0..executions {
         // Mostly of its own language, sometimes of any.

@@ -37,15 +37,39 @@ fn a_mistake_is_found_on_its_line() {
 #[test]
 fn what_compilers_take_is_no_mistake() {
     for (language, code) in [
-        ("python", "match x:\n    case [a, *_] if a > 1: print(f'{a!r:>{10}}')\nasync def f[T](x: T) -> T: return await x\n"),
-        ("javascript", "#!/usr/bin/env node\nclass A { static { this.#x ??= 1n ** 2n } #x; get [`a`]() { return a?.b?.[0] } }\n"),
-        ("typescript", "abstract class A<const T extends readonly unknown[]> { declare x: T; accessor y = 1 as const satisfies number }\n"),
+        (
+            "python",
+            "match x:\n    case [a, *_] if a > 1: print(f'{a!r:>{10}}')\nasync def f[T](x: T) -> T: return await x\n",
+        ),
+        (
+            "javascript",
+            "#!/usr/bin/env node\nclass A { static { this.#x ??= 1n ** 2n } #x; get [`a`]() { return a?.b?.[0] } }\n",
+        ),
+        (
+            "typescript",
+            "abstract class A<const T extends readonly unknown[]> { declare x: T; accessor y = 1 as const satisfies number }\n",
+        ),
         ("tsx", "const f = <T,>(x: T) => <a.b c={x} {...x}>{x}&amp;</a.b>;\n"),
-        ("go", "package a\nfunc f[T any, P interface{ *T }](x ...T) (y P, err error) { defer func() {}(); goto l; l: return }\n"),
-        ("rust", "impl<'a, const N: usize> A<'a, N> where Self: Sized { async unsafe extern \"C\" fn f(&self) -> impl Fn() + 'a { || () } }\n"),
-        ("java", "sealed interface A permits B {} record B<T>(T... x) implements A { B { assert x != null : \"\"\"\n t\"\"\"; } }\n"),
-        ("c", "#include <stdio.h>\n_Static_assert(sizeof(int) >= 2, \"\");\nint main(void) { int x[] = { [1] = 2 }; return _Generic(x[1], int: 0); }\n"),
-        ("c++", "#include <vector>\ntemplate <class T> concept C = requires(T a) { a + a; };\nauto f(C auto&&... x) -> int { return (0 + ... + x); }\n"),
+        (
+            "go",
+            "package a\nfunc f[T any, P interface{ *T }](x ...T) (y P, err error) { defer func() {}(); goto l; l: return }\n",
+        ),
+        (
+            "rust",
+            "impl<'a, const N: usize> A<'a, N> where Self: Sized { async unsafe extern \"C\" fn f(&self) -> impl Fn() + 'a { || () } }\n",
+        ),
+        (
+            "java",
+            "sealed interface A permits B {} record B<T>(T... x) implements A { B { assert x != null : \"\"\"\n t\"\"\"; } }\n",
+        ),
+        (
+            "c",
+            "#include <stdio.h>\n_Static_assert(sizeof(int) >= 2, \"\");\nint main(void) { int x[] = { [1] = 2 }; return _Generic(x[1], int: 0); }\n",
+        ),
+        (
+            "c++",
+            "#include <vector>\ntemplate <class T> concept C = requires(T a) { a + a; };\nauto f(C auto&&... x) -> int { return (0 + ... + x); }\n",
+        ),
     ] {
         assert_eq!(mistakes(language, code), [], "{language}: {code}");
     }

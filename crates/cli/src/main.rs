@@ -79,7 +79,7 @@ fn run_command(args: args::Run) -> i32 {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
-    let looked = match check::gate::look(&request, held.settled.check.as_deref(), held.settled.check_fail_on) {
+    let looked = match check::gate::look(&request, &held.settled) {
         Ok(looked) => looked,
         Err(refusal) => return print::not_passed(&refusal, json),
     };
@@ -107,7 +107,15 @@ fn plan_command(args: args::Run) -> i32 {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
-    match palisade::plan(&request) {
+    let looked = match check::gate::look(&request, &held.settled) {
+        Ok(looked) => looked,
+        Err(refusal) => return print::not_passed(&refusal, json),
+    };
+    let planned = palisade::plan(&request).map(|mut plan| {
+        plan.launches.iter_mut().for_each(|launch| looked.tell(&mut launch.layers));
+        plan
+    });
+    match planned {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),
         Err(error) => print::start_error(&error, json),

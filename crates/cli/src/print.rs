@@ -146,7 +146,8 @@ pub(crate) fn not_passed(refusal: &Refusal, as_json: bool) -> i32 {
     codes.sort_unstable();
     codes.dedup();
     let what = format!("not run: the validation policy {policy} finds {}", codes.join(", "));
-    let hint = "`palisade check --explain CODE` says more; --check=POLICY looks by another policy, --check=off not at all";
+    let hint =
+        "`palisade check --explain CODE` says more; --check=POLICY looks by another policy, --check=off not at all";
     err(&format!("error: {what}\nhint: {hint}\n"));
     if as_json {
         json(&serde_json::json!({

@@ -14,7 +14,12 @@ fn a_finding_is_shown_with_its_line_and_what_to_do_and_fails() {
         place.file("a.py", HOSTILE);
         let output = place.output(&mut place.palisade("check $DIR/a.py"));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        for part in ["error[BLOCKED_IMPORT]: `subprocess` starts other programs", "1 | import subprocess as s", "= help: ", "= policy: default:"] {
+        for part in [
+            "error[BLOCKED_IMPORT]: `subprocess` starts other programs",
+            "1 | import subprocess as s",
+            "= help: ",
+            "= policy: default:",
+        ] {
             assert!(said.contains(part), "{part}: {}", text(&output));
         }
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -83,6 +88,23 @@ fn a_run_that_is_checked_first_is_refused_with_the_code() {
 }
 
 #[test]
+fn tests_and_plans_are_checked_first_too() {
+    everyone(|place| {
+        place.file("a.py", HOSTILE);
+        for words in ["test --check $DIR/a.py", "plan --check $DIR/a.py"] {
+            let output = place.output(&mut place.palisade(words));
+            assert!(
+                output.status.code() == Some(125) && text(&output).contains("not run: "),
+                "{words}: {}",
+                text(&output)
+            );
+        }
+        let output = place.output(&mut place.palisade("plan --check=permissive $DIR/a.py"));
+        assert!(text(&output).contains("code-validation: enforced by palisade-check"), "{}", text(&output));
+    });
+}
+
+#[test]
 fn the_report_says_what_looked_at_the_code() {
     everyone(|place| {
         place.file("a.py", "print(1)\n");
@@ -110,7 +132,8 @@ fn the_configuration_says_whether_and_by_what_code_is_checked() {
         let output = place.output(place.palisade("run --config").arg(&config).arg(place.home().join("a.py")));
         assert_eq!(output.status.code(), Some(125), "{}", text(&output));
         assert!(text(&output).contains("policy strict finds"), "{}", text(&output));
-        let output = place.output(place.palisade("run --check=off --config").arg(&config).arg(place.home().join("a.py")));
+        let output =
+            place.output(place.palisade("run --check=off --config").arg(&config).arg(place.home().join("a.py")));
         assert!(!text(&output).contains("not run"), "{}", text(&output));
     });
 }
@@ -157,7 +180,7 @@ fn every_code_is_explained() {
 #[test]
 fn a_text_too_deep_to_follow_is_a_finding_and_the_next_one_is_checked() {
     everyone(|place| {
-        place.file("a.py", &"(".repeat(90_000));
+        place.file("a.py", "(".repeat(90_000));
         place.file("b.py", HOSTILE);
         let output = place.output(&mut place.palisade("check $DIR/a.py $DIR/b.py"));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -79,8 +79,7 @@ pub fn recommend(own: Limits, code: Code) -> (Limits, Vec<String>) {
         because.push(format!("no more than {LARGE} bytes of code: the language's own memory and CPU time"));
     }
     match code.complexity {
-        None => because
-            .push(format!("complexity was not counted; above {COMPLEX} it would give ×2 CPU time")),
+        None => because.push(format!("complexity was not counted; above {COMPLEX} it would give ×2 CPU time")),
         Some(complexity) if complexity > COMPLEX => {
             cpu_time = cpu_time.saturating_mul(2);
             because.push(format!("complexity {complexity}, more than {COMPLEX}: ×2 CPU time"));

@@ -10,7 +10,11 @@ use std::{
 /// Runs this test program again, confined, to do one thing.
 fn confined(what: &str) -> ExitStatus {
     let own = env::current_exe().unwrap();
-    Command::new(own).args(["--exact", "inside", "--nocapture", "--test-threads=1"]).env("CONFINED", what).status().unwrap()
+    Command::new(own)
+        .args(["--exact", "inside", "--nocapture", "--test-threads=1"])
+        .env("CONFINED", what)
+        .status()
+        .unwrap()
 }
 
 /// Not a test by itself: what the process of the others does.

@@ -87,7 +87,9 @@ pub(super) fn declare(scopes: &mut Scopes<'_>, id: Id) {
             }
         }
         "init_declarator" => {
-            let (Some(declarator), Some(value)) = (tree.field(id, "declarator"), tree.field(id, "value")) else { return };
+            let (Some(declarator), Some(value)) = (tree.field(id, "declarator"), tree.field(id, "value")) else {
+                return;
+            };
             let mut names = tree.below(declarator).filter(|below| tree.role(*below) == Role::Name);
             match (names.next(), names.next()) {
                 (Some(name), None) => scopes.bind(name, What::Value(value)),
@@ -156,9 +158,9 @@ fn include(scopes: &mut Scopes<'_>, id: Id) {
 fn define(scopes: &mut Scopes<'_>, id: Id) {
     let tree = scopes.tree();
     let (Some(name), Some(value)) = (tree.field(id, "name"), tree.field(id, "value")) else { return };
-    let parameters: Vec<&str> = tree.field(id, "parameters").map_or_else(Vec::new, |list| {
-        tree.named(list).map(|parameter| tree.source(parameter)).collect()
-    });
+    let parameters: Vec<&str> = tree
+        .field(id, "parameters")
+        .map_or_else(Vec::new, |list| tree.named(list).map(|parameter| tree.source(parameter)).collect());
     let body = tree.source(value).trim();
     for word in words(body) {
         if !parameters.contains(&&*word) {

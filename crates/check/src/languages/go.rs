@@ -88,7 +88,8 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             if let Some(directive) = text.strip_prefix("//go:")
                 && (tree.start(id) == 0 || tree.text.as_bytes().get(tree.start(id) as usize - 1) == Some(&b'\n'))
             {
-                let word: String = directive.chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '_').collect();
+                let word: String =
+                    directive.chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '_').collect();
                 scopes.mentions.push((format!("//go:{word}"), id));
             }
         }

@@ -98,7 +98,12 @@ const TABLE: Table = Table {
         "ternary_expression",
     ],
     shortcuts: &["&&", "||"],
-    functions: &["method_declaration", "constructor_declaration", "compact_constructor_declaration", "lambda_expression"],
+    functions: &[
+        "method_declaration",
+        "constructor_declaration",
+        "compact_constructor_declaration",
+        "lambda_expression",
+    ],
 };
 
 fn declare(scopes: &mut Scopes<'_>, id: Id) {
@@ -121,7 +126,10 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         // What a parameter is, its type tells.
         "formal_parameter" => {
             let Some(name) = tree.field(id, "name") else { return };
-            let kind = tree.field(id, "type").filter(|kind| tree.kind(*kind) == "type_identifier").map(|kind| tree.source(kind));
+            let kind = tree
+                .field(id, "type")
+                .filter(|kind| tree.kind(*kind) == "type_identifier")
+                .map(|kind| tree.source(kind));
             match kind.filter(|kind| FACTS.same.iter().any(|(from, _)| from == kind)) {
                 Some(kind) => scopes.bind(name, What::Path(format!("{kind}()").as_str().into())),
                 None => scopes.bind(name, What::Opaque),

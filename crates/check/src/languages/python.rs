@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::{UnicodeNormalization, is_nfkc_quick, IsNormalized};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::{
     facts::{Facts, Getter, Importer},
@@ -42,7 +42,15 @@ pub(crate) static FACTS: Facts = Facts {
         ("posix.", "os."),
         ("nt.", "os."),
     ],
-    namespaces: &["globals()", "locals()", "vars()", "builtins", "__builtins__", "sys.modules", "globals().__builtins__"],
+    namespaces: &[
+        "globals()",
+        "locals()",
+        "vars()",
+        "builtins",
+        "__builtins__",
+        "sys.modules",
+        "globals().__builtins__",
+    ],
     brings_parents: true,
     is_qualified: false,
     names_fall_through: true,

@@ -88,7 +88,14 @@ const TABLE: Table = Table {
         ("attribute", Role::Own),
         ("function_modifiers", Role::Own),
     ],
-    branches: &["if_expression", "for_expression", "while_expression", "loop_expression", "match_arm", "try_expression"],
+    branches: &[
+        "if_expression",
+        "for_expression",
+        "while_expression",
+        "loop_expression",
+        "match_arm",
+        "try_expression",
+    ],
     shortcuts: &["&&", "||"],
     functions: &["function_item", "closure_expression"],
 };
@@ -199,7 +206,9 @@ fn used_macro(scopes: &mut Scopes<'_>, path: &str, name: Id, arguments: Option<I
     let text = arguments.and_then(|tokens| {
         let only: Vec<Id> = tree.named(tokens).collect();
         match only[..] {
-            [one] if matches!(tree.kind(one), "string_literal" | "raw_string_literal") => unquote::rust(tree.source(one)),
+            [one] if matches!(tree.kind(one), "string_literal" | "raw_string_literal") => {
+                unquote::rust(tree.source(one))
+            }
             _ => None,
         }
     });
@@ -228,7 +237,8 @@ fn tokens(scopes: &mut Scopes<'_>, id: Id) {
             }
             "::" => joined = true,
             "!" if !path.is_empty() => {
-                let next = Some(tree.after(token)).filter(|next| *next < tree.after(id) && tree.kind(*next) == "token_tree");
+                let next =
+                    Some(tree.after(token)).filter(|next| *next < tree.after(id) && tree.kind(*next) == "token_tree");
                 used_macro(scopes, &std::mem::take(&mut path), first, next);
             }
             kind => {

@@ -10,9 +10,9 @@ use std::{ops::Range, sync::Arc};
 use palisade_spec::{PolicyLine, Severity};
 use toml::Spanned;
 
+pub(crate) use file::PatternKind;
 pub use file::PolicyError;
 use file::{Access, File, Table};
-pub(crate) use file::PatternKind;
 
 use crate::{Language, pattern::Matcher};
 

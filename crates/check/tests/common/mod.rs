@@ -46,7 +46,8 @@ pub fn verdict(case: &Case) -> (&'static str, Vec<String>) {
     let told = told.collect();
     let dynamic = |code| matches!(code, FindingCode::DynamicCode);
     let seen = if checked.findings.iter().any(|finding| {
-        !dynamic(finding.code) && (finding.severity >= Severity::Warning || finding.code == FindingCode::UnsafeCodePattern)
+        !dynamic(finding.code)
+            && (finding.severity >= Severity::Warning || finding.code == FindingCode::UnsafeCodePattern)
     }) {
         "caught"
     } else if checked.findings.iter().any(|finding| dynamic(finding.code)) {

@@ -105,9 +105,12 @@ fn fits(path: &Path, language: Language) -> bool {
     match language {
         Language::TypeScript => known == Some(Language::JavaScript) && !within(".min."),
         // A file that is included in others is no program by itself.
-        Language::C => known == Some(Language::C) && (within("registry") == path.extension().is_some_and(|ext| ext == "c")),
+        Language::C => {
+            known == Some(Language::C) && (within("registry") == path.extension().is_some_and(|ext| ext == "c"))
+        }
         Language::Cpp => {
-            known == Some(Language::Cpp) || within("/usr/include/c++") && (path.extension().is_none() || known.is_some())
+            known == Some(Language::Cpp)
+                || within("/usr/include/c++") && (path.extension().is_none() || known.is_some())
         }
         _ => known == Some(language),
     }

@@ -4,6 +4,9 @@
 //! the reason why nothing is run. It is advice: who can change the file between this look and the run can pass it by, and the
 //! wall holds in any case. Not here: finding anything.
 
+use std::path::Path;
+
+use palisade::config::Settled;
 use palisade_spec::{Checked, Layer, LayerName, LayerStatus, Program, Report, Request, Severity};
 
 use super::{Failed, collect, helper::Helper, policy, show};
@@ -15,10 +18,7 @@ pub(crate) enum Looked {
     /// Nobody asked, or there is nothing that can be looked at; with why, if somebody asked.
     Not(Option<&'static str>),
     /// The program may run.
-    Passed {
-        checked: Box<Checked>,
-        policy: String,
-    },
+    Passed { checked: Box<Checked>, policy: String },
 }
 
 /// Why a program is not run.
@@ -31,17 +31,25 @@ pub(crate) enum Refusal {
 }
 
 /// Looks at the program of a request, by the policy that is wanted.
-pub(crate) fn look(request: &Request, policy: Option<&str>, fail_on: Severity) -> Result<Looked, Refusal> {
-    let Some(policy) = policy else { return Ok(Looked::Not(None)) };
-    let Program::Source { file, language, .. } = &request.program else {
-        return Ok(Looked::Not(Some("nothing: a command is not looked at, only a source file is")));
-    };
-    let language = language.as_deref().and_then(|name| name.parse().ok());
+pub(crate) fn look(request: &Request, settled: &Settled) -> Result<Looked, Refusal> {
+    match (&settled.check, &request.program) {
+        (None, _) => Ok(Looked::Not(None)),
+        (Some(_), Program::Command(_)) => {
+            Ok(Looked::Not(Some("nothing: a command is not looked at, only a source file is")))
+        }
+        (Some(_), Program::Source { file, language, .. }) => look_at(file, language.as_deref(), settled),
+    }
+}
+
+/// Looks at a source file.
+pub(crate) fn look_at(file: &Path, language: Option<&str>, settled: &Settled) -> Result<Looked, Refusal> {
+    let Some(policy) = &settled.check else { return Ok(Looked::Not(None)) };
+    let language = language.and_then(|name| name.parse().ok());
     let source = collect::read(file, language).map_err(Refusal::Failed)?;
     let policy = policy::find(policy).map_err(Refusal::Failed)?;
     let checked = Helper::start(&policy).and_then(|mut helper| helper.check(&source)).map_err(Refusal::Failed)?;
     let (checked, name) = (Box::new(checked), policy.name().to_owned());
-    if checked.worst().is_some_and(|worst| worst >= fail_on) {
+    if checked.worst().is_some_and(|worst| worst >= settled.check_fail_on) {
         let shown = show::text([(&*checked, &*source.content)].into_iter(), print::Colour::None);
         return Err(Refusal::Found { checked, policy: name, shown });
     }
@@ -70,7 +78,10 @@ impl Looked {
     /// Says in a list of layers what was looked at.
     pub(crate) fn tell(&self, layers: &mut [Layer]) {
         if let Some(line) = self.layer() {
-            layers.iter_mut().filter(|layer| layer.layer == LayerName::CodeValidation).for_each(|layer| *layer = line.clone());
+            layers
+                .iter_mut()
+                .filter(|layer| layer.layer == LayerName::CodeValidation)
+                .for_each(|layer| *layer = line.clone());
         }
     }
 

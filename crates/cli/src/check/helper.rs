@@ -65,7 +65,8 @@ impl<'a> Helper<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
-        let mut child = spawned.map_err(|error| Failed::new(format!("cannot start {}: {error}", program.display()), ""))?;
+        let mut child =
+            spawned.map_err(|error| Failed::new(format!("cannot start {}: {error}", program.display()), ""))?;
         let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failed::new("the validator has no pipes", ""));
         };
@@ -81,11 +82,7 @@ impl<'a> Helper<'a> {
             self.spawn()?;
         }
         let Some((_, input, output)) = &mut self.process else { return Ok(lost(source)) };
-        let head = Head {
-            name: source.name.clone(),
-            language: name_of(source),
-            size: source.content.len() as u64,
-        };
+        let head = Head { name: source.name.clone(), language: name_of(source), size: source.content.len() as u64 };
         let mut line = String::new();
         let answered = send(input, &head, &source.content)
             .and_then(|()| output.take(LONGEST_ANSWER).read_line(&mut line))
@@ -138,7 +135,8 @@ fn send(input: &mut ChildStdin, head: &impl serde::Serialize, bytes: &[u8]) -> s
 
 /// The program, beside this one.
 fn program() -> Result<PathBuf, Failed> {
-    let own = env::current_exe().map_err(|error| Failed::new(format!("cannot find this program itself: {error}"), ""))?;
+    let own =
+        env::current_exe().map_err(|error| Failed::new(format!("cannot find this program itself: {error}"), ""))?;
     let beside = own.with_file_name(PROGRAM);
     if beside.is_file() {
         return Ok(beside);

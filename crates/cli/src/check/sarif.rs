@@ -25,7 +25,9 @@ pub(crate) fn log(files: &[Checked]) -> Value {
             })
         })
         .collect();
-    let results: Vec<Value> = files.iter().flat_map(|checked| checked.findings.iter().map(move |finding| (checked, finding)))
+    let results: Vec<Value> = files
+        .iter()
+        .flat_map(|checked| checked.findings.iter().map(move |finding| (checked, finding)))
         .map(|(checked, finding)| {
             let span = finding.span;
             let message = match &finding.recommendation {

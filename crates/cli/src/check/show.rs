@@ -2,8 +2,8 @@
 //!
 //! Not here: writing it out (`print.rs`).
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::print::{self, Colour};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use palisade_spec::{Checked, Finding, Severity};
 
 /// Longer lines, as of minified code, are not shown.
@@ -22,7 +22,11 @@ pub(crate) fn text<'a>(files: impl Iterator<Item = (&'a Checked, &'a [u8])>, col
             out.push_str("\n\n");
         }
         if checked.findings_omitted > 0 {
-            out.push_str(&format!("{}: {} more findings\n\n", print::one_line(&checked.file), checked.findings_omitted));
+            out.push_str(&format!(
+                "{}: {} more findings\n\n",
+                print::one_line(&checked.file),
+                checked.findings_omitted
+            ));
         }
     }
     out.push_str(&sum(number, counts));

@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use palisade_spec::{
-    Backend, Bytes, Capabilities, DestinationError, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity, parse_duration,
-    parse_rate,
+    Backend, Bytes, Capabilities, DestinationError, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity,
+    parse_duration, parse_rate,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
