@@ -46,6 +46,9 @@ pub(crate) struct Import {
 /// Things that one name is given which are followed; a thing from outside is found where it is named in any case.
 const MOST_BINDINGS: usize = 16;
 
+/// Modules whose names all hold that are followed. Nobody asks for more.
+pub(crate) const MOST_WILDCARDS: usize = 32;
+
 /// All that one name is given in one scope.
 #[derive(Debug, Default)]
 struct Given {
@@ -244,6 +247,18 @@ impl<'t> Scopes<'t> {
         let text = (self.facts.normal)(self.tree.source(name));
         self.targets[name as usize] = true;
         self.bind_as(text, name, what);
+    }
+
+    /// All names of a module hold, from this node on.
+    pub(crate) fn star(&mut self, module: String, at: Id) {
+        if self.wildcards.contains(&module) {
+            return;
+        }
+        if self.wildcards.len() < MOST_WILDCARDS {
+            self.wildcards.push(module);
+        } else {
+            self.undecided.push(("which module a name comes from".to_owned(), at));
+        }
     }
 
     /// The name at this node is written, and nothing is used or given by that: a prototype.

@@ -267,10 +267,12 @@ impl<'t> Eval<'t> {
                 What::ItemOf(id, index) => all.extend(self.each(*id, |value| fold::item(value, *index as i64))),
             }
         }
-        if reach == Reach::Outside {
-            all.extend(self.global(name));
+        if reach == Reach::Inside {
+            return self.bounded(all);
         }
-        self.bounded(all)
+        let mut kept = self.bounded(all).to_vec();
+        kept.extend(self.global(name));
+        kept.into()
     }
 
     /// A path whose first name may itself be one that an import has given: `use std as s; use s::process;`.

@@ -161,8 +161,8 @@ fn fuzz(language: Language, seed: u64) {
         if let Err(panic) = panic::catch_unwind(|| holds(&text, language, policy)) {
             let file = env::temp_dir().join(format!("{name}-{turn}"));
             fs::write(&file, &text).unwrap();
-            eprintln!("turn {turn}: {} breaks it; keep it in tests/corpus", file.display());
-            panic::resume_unwind(panic);
+            let why = panic.downcast_ref::<String>().map_or("", String::as_str);
+            panic!("turn {turn}: {} breaks it, keep it in tests/corpus: {why}", file.display());
         }
     }
 }

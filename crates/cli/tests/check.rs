@@ -198,3 +198,15 @@ fn signs_that_move_a_cursor_are_not_printed() {
         assert!(!said.chars().any(|sign| sign.is_control() && sign != '\n'), "{said:?}");
     });
 }
+
+#[test]
+fn without_the_validators_program_it_is_said_how_to_get_it() {
+    let alone = tempfile::tempdir().unwrap();
+    let copy = alone.path().join("palisade");
+    std::fs::copy(env!("CARGO_BIN_EXE_palisade"), &copy).unwrap();
+    std::fs::write(alone.path().join("a.py"), "").unwrap();
+    let output = std::process::Command::new(&copy).arg("check").arg(alone.path().join("a.py")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(said.contains("there is no ") && said.contains("cargo build --release"), "{said}");
+}

@@ -40,7 +40,7 @@ fn size_and_complexity_raise_limits_as_r42_says() {
 fn a_complexity_that_nobody_counted_is_said_and_changes_nothing() {
     let (limits, because) = recommend(own(), Code { size: 1, complexity: None });
     assert_eq!(limits, own());
-    assert!(because.iter().any(|why| why.contains("complexity is not counted by this version")), "{because:?}");
+    assert!(because.iter().any(|why| why.contains("complexity was not counted")), "{because:?}");
 }
 
 proptest! {

@@ -58,7 +58,7 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             let Some(name) = tree.named(id).next() else { return };
             let path = tree.source(name).replace("::", ".").trim_start_matches('.').to_owned();
             if tree.child(id, "namespace").is_some() {
-                scopes.wildcards.push(path);
+                scopes.star(path, id);
             } else if let Some(last) = tree.field(name, "name") {
                 scopes.mentions.push((path.clone(), name));
                 scopes.bind(last, What::Path(path.as_str().into()));

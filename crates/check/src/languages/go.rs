@@ -68,7 +68,7 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             let Some(path) = tree.field(id, "path") else { return };
             let Some(module) = unquote::go(tree.source(path)) else { return };
             match tree.field(id, "name") {
-                Some(dot) if tree.kind(dot) == "dot" => scopes.wildcards.push(module.clone()),
+                Some(dot) if tree.kind(dot) == "dot" => scopes.star(module.clone(), path),
                 Some(blank) if tree.kind(blank) == "blank_identifier" => {}
                 Some(alias) => scopes.bind(alias, What::Path(module.as_str().into())),
                 None => {

@@ -116,7 +116,7 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             };
             let module: String = tree.source(name).split_whitespace().collect();
             if tree.child(id, "asterisk").is_some() {
-                scopes.wildcards.push(module.clone());
+                scopes.star(module.clone(), name);
             } else {
                 let last = tree.field(name, "name").unwrap_or(name);
                 scopes.bind(last, What::Path(module.as_str().into()));

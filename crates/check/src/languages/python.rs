@@ -163,7 +163,7 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
                 names.push((word, name));
             }
             if tree.child(id, "wildcard_import").is_some() && !module.starts_with('.') {
-                scopes.wildcards.push(module.clone());
+                scopes.star(module.clone(), from);
             }
             scopes.imports.push(Import { module, names, at: from });
         }

@@ -158,7 +158,7 @@ fn take(scopes: &mut Scopes<'_>, id: Id, above: &str) {
         "use_wildcard" => {
             let module = tree.named(id).next().map_or_else(|| above.to_owned(), path);
             if !is_own(&module) {
-                scopes.wildcards.push(module.clone());
+                scopes.star(module.clone(), id);
                 scopes.imports.push(Import { module, names: Vec::new(), at: id });
             }
         }
