@@ -119,6 +119,7 @@ fn rule(message: &str, code: FindingCode) -> String {
             .unwrap_or_default()
             .trim_start_matches([',', ' '])
             .trim_start_matches("which ")
+            .trim_start_matches("this ")
             .to_owned(),
     }
 }

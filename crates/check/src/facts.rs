@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) tables: &'static [Table],
     pub(crate) importers: &'static [Importer],
     pub(crate) getters: &'static [Getter],
+    /// Functions that run their first argument if it is a text.
+    pub(crate) runners: &'static [&'static str],
     /// Other spellings: a path that begins with the first is one that begins with the second.
     pub(crate) same: &'static [(&'static str, &'static str)],
     /// Objects that hold the names of everything: a key that is not known could be any of them.

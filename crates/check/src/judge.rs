@@ -292,6 +292,7 @@ impl Judge<'_> {
             if let Value::Path(path) = value {
                 self.loads(path, id, arguments);
                 self.gets(path, id, arguments);
+                self.runs(path, id, arguments);
             }
         }
     }
@@ -323,6 +324,18 @@ impl Judge<'_> {
         if !matches!(self.eval.one(*name), Value::Text(_)) {
             let severity = if self.holds_names(*object) { self.policy.dynamic.0 } else { Severity::Note };
             self.undecided("which member this takes", id, severity);
+        }
+    }
+
+    /// A call that runs text as code: one that is given a text.
+    fn runs(&mut self, path: &str, id: Id, arguments: &str) {
+        if !self.facts.runners.contains(&path) {
+            return;
+        }
+        let text = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).next());
+        if let Some(text) = text.filter(|text| self.eval.of(*text).iter().any(|value| matches!(value, Value::Text(_))))
+        {
+            self.undecided("what this text does", text, self.policy.dynamic.0);
         }
     }
 

@@ -90,6 +90,19 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
             policy: policy.dynamic.1.clone(),
         });
     }
+    if let Some((at, sign)) = text.shown.char_indices().find(|(_, sign)| turns_text(*sign)) {
+        findings.push(Finding {
+            code: FindingCode::UnsafeCodePattern,
+            severity: Severity::Warning,
+            message: format!(
+                "the sign U+{:04X} turns the direction of text: what is read here is not what is run",
+                u32::from(sign)
+            ),
+            recommendation: Some("leave it out, or write it as an escape".to_owned()),
+            span: text.span_shown(&(at..at + sign.len_utf8())),
+            policy: None,
+        });
+    }
     let (mut complexity, mut functions) = (0, Vec::new());
     match Tree::parse(&text.seen, language.grammar()) {
         Err(GaveUp::TooSlow) => findings.push(gave_up(&text, &(0..0), "reading this file takes too long")),
@@ -107,6 +120,11 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
     let omitted = findings.len().saturating_sub(MOST);
     findings.truncate(MOST);
     Checked { complexity, functions, findings, findings_omitted: omitted as u64, ..empty }
+}
+
+/// Signs that make an editor show text in another order than a compiler reads it (CVE-2021-42574).
+fn turns_text(sign: char) -> bool {
+    matches!(sign, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn of_tree(tree: &Tree<'_>, text: &Text<'_>, language: Language, policy: &Policy) -> Vec<Finding> {

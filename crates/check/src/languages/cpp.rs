@@ -13,6 +13,7 @@ pub(crate) static FACTS: Facts = Facts {
     tables: &[c::TABLE, TABLE],
     importers: &[],
     getters: &[],
+    runners: &[],
     same: c::SAME,
     namespaces: &[],
     brings_parents: false,

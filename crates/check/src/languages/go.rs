@@ -12,6 +12,7 @@ pub(crate) static FACTS: Facts = Facts {
     tables: &[TABLE],
     importers: &[],
     getters: &[],
+    runners: &[],
     same: &[],
     namespaces: &[],
     brings_parents: false,

@@ -18,6 +18,7 @@ pub(crate) static FACTS: Facts = Facts {
     ],
     getters: &[],
     // Of java.lang, which every file imports, the classes that rules speak of; and what some methods give.
+    runners: &[],
     same: &[
         ("Runtime", "java.lang.Runtime"),
         ("ProcessBuilder", "java.lang.ProcessBuilder"),

@@ -25,6 +25,7 @@ pub(crate) static FACTS: Facts = Facts {
         Getter { path: "Reflect.get", object: 0, name: 1 },
         Getter { path: "Object.getOwnPropertyDescriptor", object: 0, name: 1 },
     ],
+    runners: &["setTimeout", "setInterval", "setImmediate", "execScript"],
     same: &[
         ("globalThis.", ""),
         ("window.", ""),

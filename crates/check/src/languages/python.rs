@@ -29,6 +29,7 @@ pub(crate) static FACTS: Facts = Facts {
         Getter { path: "object.__getattribute__", object: 0, name: 1 },
         Getter { path: "inspect.getattr_static", object: 0, name: 1 },
     ],
+    runners: &[],
     same: &[
         ("builtins.", ""),
         ("__builtins__.", ""),

@@ -12,6 +12,7 @@ pub(crate) static FACTS: Facts = Facts {
     tables: &[TABLE],
     importers: &[],
     getters: &[],
+    runners: &[],
     same: &[
         ("core.arch.asm!", "asm!"),
         ("std.arch.asm!", "asm!"),
