@@ -352,7 +352,7 @@ keys! { {
     policy: Vec<Word<String>>,
     /// The environment to run in, by its name.
     env: Word<String>,
-    /// Look at a source file before it is run: off, on (by the policy of [check]), or a validation policy.
+    /// Look at a source file before it is run: off, on (by the policy of `[check]`), or a validation policy.
     check: Word<String>,
 } }
 
