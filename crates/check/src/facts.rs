@@ -39,6 +39,9 @@ pub(crate) struct Facts {
     pub(crate) brings_parents: bool,
     /// A module can be used without an import, by its full name.
     pub(crate) is_qualified: bool,
+    /// The first name of a path is a module that nothing imports, unless it is one of `own_types`.
+    pub(crate) full_names_are_imports: bool,
+    pub(crate) own_types: &'static [&'static str],
     /// A name that no statement has given anything yet is looked for outside.
     pub(crate) names_fall_through: bool,
     /// What a class declares is not seen from its functions.

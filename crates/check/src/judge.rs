@@ -102,31 +102,28 @@ impl Judge<'_> {
             self.banned(FindingCode::BlockedImport, ban, module, at);
             return true;
         }
-        if let Some((allowed, line)) = &policy.allowed
-            && !module.is_empty()
-            && !allowed.iter().any(|pattern| hits(pattern, module, true))
-            && !(names.is_empty()
-                && self
-                    .modules
-                    .iter()
-                    .any(|known| module.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))))
-        {
-            let found = Finding {
-                code: FindingCode::ImportNotAllowed,
-                severity: Severity::Error,
-                message: format!("`{module}` is not among the modules that may be imported"),
-                recommendation: Some(if allowed.is_empty() {
-                    "import nothing".to_owned()
-                } else {
-                    format!("allowed are: {}", allowed.iter().take(12).cloned().collect::<Vec<_>>().join(", "))
-                }),
-                span: self.text.span(&self.tree.range(at)),
-                policy: Some(line.clone()),
-            };
-            self.findings.push(found);
-            return true;
+        self.unlisted(module, at)
+    }
+
+    /// A module is used that may not be on the policy's list. Whether it is not.
+    fn unlisted(&mut self, module: &str, at: Id) -> bool {
+        let Some((allowed, line)) = &self.policy.allowed else { return false };
+        if module.is_empty() || allowed.iter().any(|pattern| hits(pattern, module, true)) {
+            return false;
         }
-        false
+        self.findings.push(Finding {
+            code: FindingCode::ImportNotAllowed,
+            severity: Severity::Error,
+            message: format!("`{module}` is not among the modules that may be imported"),
+            recommendation: Some(if allowed.is_empty() {
+                "import nothing".to_owned()
+            } else {
+                format!("allowed are: {}", allowed.iter().take(12).cloned().collect::<Vec<_>>().join(", "))
+            }),
+            span: self.text.span(&self.tree.range(at)),
+            policy: Some(line.clone()),
+        });
+        true
     }
 
     /// The language's own code has seen this path used.
@@ -175,10 +172,7 @@ impl Judge<'_> {
                         self.call(id, callee, arguments);
                     }
                 }
-                Role::Method(object, name, arguments) => {
-                    self.method(id, tree.field(id, object), tree.word(id, name));
-                    let _ = arguments;
-                }
+                Role::Method(object, name, _) => self.method(id, tree.field(id, object), tree.word(id, name)),
                 _ => {}
             }
             if !self.policy.syntax.is_empty() {
@@ -247,11 +241,30 @@ impl Judge<'_> {
     /// A member, if its object is not found already.
     fn member(&mut self, id: Id, object: Option<Id>) {
         let known = object.map_or_else(|| Rc::new([]) as Values, |object| self.eval.of(object));
+        if let Some(root) = object {
+            self.full_name(id, root);
+        }
         for value in self.eval.of(id).iter() {
             if let Value::Path(path) = value {
                 self.path(path, id, &known);
                 self.qualified(path, id, &known);
             }
+        }
+    }
+
+    /// A crate of Rust is used by its full name, which is as good as an import.
+    fn full_name(&mut self, id: Id, root: Id) {
+        let tree = self.tree;
+        let is_path = self.facts.full_names_are_imports && tree.kind(id).starts_with("scoped_");
+        if self.policy.allowed.is_none() || !is_path || tree.role(root) != Role::Name {
+            return;
+        }
+        let name = (self.facts.normal)(tree.source(root));
+        let is_crate = name.chars().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '_')
+            && !self.facts.own_types.contains(&&*name);
+        let (given, reach) = self.scopes.find(&name, root);
+        if is_crate && given.is_empty() && reach == Reach::Outside {
+            self.unlisted(&name, root);
         }
     }
 

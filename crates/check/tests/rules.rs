@@ -480,6 +480,36 @@ fn use_of(language: Language, path: &str) -> String {
     }
 }
 
+#[test]
+fn what_is_not_on_the_list_is_found_and_what_is_below_it_is_not() {
+    let unlisted = |language: &str, code: &str| {
+        let language: Language = language.parse().unwrap();
+        let policy = Policy::shipped("strict", language).unwrap().unwrap();
+        let checked = check("a", code.as_bytes(), language, &policy);
+        checked.findings.iter().filter(|finding| finding.code == FindingCode::ImportNotAllowed).count()
+    };
+    for (language, code, count) in [
+        (
+            "python",
+            "import numpy\nfrom flask import Flask\nimport math, heapq\nfrom collections import abc\nfrom . import a\n",
+            2,
+        ),
+        ("javascript", "import x from 'left-pad'; require('react'); require('util'); import y from './y';", 2),
+        ("go", "package a\nimport (\n\"fmt\"\n\"math/rand\"\n\"github.com/a/b\"\n)\n", 1),
+        (
+            "rust",
+            "use rand::Rng; use std::io; mod m { pub fn f() {} } fn main() { m::f(); i32::max(1, 2); Vec::<u8>::new(); }",
+            1,
+        ),
+        ("rust", "fn main() { reqwest::blocking::get(\"x\"); self::f(); core::mem::drop(1); } fn f() {}", 1),
+        ("java", "import java.util.*; import org.junit.Test; import java.io.IOException;", 1),
+        ("c", "#include <stdio.h>\n#include <gmp.h>\n", 1),
+        ("c++", "#include <vector>\n#include <boost/any.hpp>\n#include <stdio.h>\n", 1),
+    ] {
+        assert_eq!(unlisted(language, code), count, "{language}: {code}");
+    }
+}
+
 fn import_of(language: Language, module: &str) -> String {
     match language {
         Language::Python => format!("import {module}\n"),

@@ -17,6 +17,8 @@ pub(crate) static FACTS: Facts = Facts {
     namespaces: &[],
     brings_parents: false,
     is_qualified: false,
+    full_names_are_imports: false,
+    own_types: &[],
     names_fall_through: false,
     class_names_are_hidden: false,
     fields_are_names: false,

@@ -54,6 +54,8 @@ pub(crate) static FACTS: Facts = Facts {
     ],
     brings_parents: true,
     is_qualified: false,
+    full_names_are_imports: false,
+    own_types: &[],
     names_fall_through: true,
     class_names_are_hidden: true,
     fields_are_names: false,

@@ -32,6 +32,11 @@ pub(crate) static FACTS: Facts = Facts {
     namespaces: &[],
     brings_parents: true,
     is_qualified: true,
+    full_names_are_imports: true,
+    own_types: &[
+        "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64", "bool",
+        "char", "str",
+    ],
     names_fall_through: false,
     class_names_are_hidden: false,
     fields_are_names: false,

@@ -179,7 +179,14 @@ impl Policy {
             Language::Cpp => vec![c, cpp],
             Language::C => vec![c],
         };
-        for table in tables {
+        // A nearer policy's list holds alone; those of one policy for a language and the one that it builds on are one list.
+        let is_listed = self.allowed.is_some();
+        for mut table in tables {
+            if let Some(allowed) = table.allowed_imports.take().filter(|_| !is_listed) {
+                let line = source.line(&allowed.span());
+                let (list, _) = self.allowed.get_or_insert_with(|| (Vec::new(), line));
+                list.extend(allowed.into_inner().iter().map(|name| canonical(name)));
+            }
             self.add_table(table, source, lifted, language)?;
         }
         Ok(())
@@ -192,10 +199,6 @@ impl Policy {
         lifted: Lifted,
         language: Language,
     ) -> Result<(), PolicyError> {
-        if let (None, Some(allowed)) = (&self.allowed, table.allowed_imports) {
-            let line = source.line(&allowed.span());
-            self.allowed = Some((allowed.into_inner().iter().map(|name| canonical(name)).collect(), line));
-        }
         let nothing: Arc<[String]> = Arc::new([]);
         let plain = |word: &Spanned<String>| Ban {
             pattern: canonical(word.get_ref()),
