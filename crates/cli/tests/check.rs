@@ -139,6 +139,23 @@ fn the_configuration_says_whether_and_by_what_code_is_checked() {
 }
 
 #[test]
+fn a_projects_file_cannot_point_at_files_outside_of_it() {
+    everyone(|place| {
+        place.file("a.py", HOSTILE);
+        place.file("secret.toml", "token-in-a-file\n");
+        let project = place.home().join("project");
+        std::fs::create_dir(&project).unwrap();
+        for table in ["[check]\npolicy", "[sandbox]\ncheck"] {
+            std::fs::write(project.join("palisade.toml"), format!("{table} = '../secret.toml'\n")).unwrap();
+            let output = place.output(place.palisade("check $DIR/a.py").current_dir(&project));
+            let said = text(&output);
+            assert!(output.status.code() == Some(125) && said.contains("outside of the project"), "{said}");
+            assert!(!said.contains("token-in-a-file"), "{said}");
+        }
+    });
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_by_name() {
     everyone(|place| {
         place.file("a.unknown", "");
