@@ -65,7 +65,8 @@ pub(super) fn values(settings: &Settings, text: &Text) -> Result<(), Malformed> 
 fn foreign_validation(path: &Path, text: &Text) -> Option<String> {
     let own = text.path.parent()?.canonicalize().ok()?;
     let is_outside = text.rank == Rank::Project && path.canonicalize().is_ok_and(|real| !real.starts_with(&own));
-    is_outside.then(|| format!("{} is outside of the project's directory: no validation policy of it", in_one_line(path)))
+    is_outside
+        .then(|| format!("{} is outside of the project's directory: no validation policy of it", in_one_line(path)))
 }
 
 /// Limits with which no program could start.
