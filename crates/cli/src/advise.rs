@@ -12,7 +12,7 @@ use palisade::{
 };
 use serde::Serialize;
 
-use crate::{args::Advise, config, print};
+use crate::{args::Advise, check, config, print};
 
 /// Name and version of the form in which the advice is printed as JSON.
 const SCHEMA: &str = "palisade.advice/1";
@@ -51,7 +51,8 @@ pub(crate) fn answer(args: &Advise) -> i32 {
 }
 
 fn look(args: &Advise) -> Result<Answer, StartError> {
-    let advice = advise(&args.file, args.language.as_deref())?;
+    let complexity = check::complexity(&args.file, args.language.as_deref());
+    let advice = advise(&args.file, args.language.as_deref(), complexity)?;
     let rates = config::rates(args.rate_memory, args.rate_time)?;
     let cost = rates.of(advice.limits.memory, advice.limits.cpu_time);
     let method = method()?;

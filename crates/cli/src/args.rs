@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Look for what a policy blocks in source files, and run nothing
+    Check(crate::check::Args),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
     /// Make and keep environments: packages, search paths and variables for programs
@@ -104,6 +106,10 @@ pub(crate) struct Wants {
     /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
     #[arg(long, value_name = "ID")]
     pub(crate) policy: Vec<String>,
+
+    /// Look at FILE first, and refuse to run it if `palisade check` finds an error in it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "on", value_name = "POLICY")]
+    pub(crate) check: Option<String>,
 
     /// Language of FILE, if its extension does not tell
     #[arg(long, value_name = "NAME")]

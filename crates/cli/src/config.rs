@@ -8,7 +8,7 @@ use palisade::{
     StartError,
     config::{Config, Count, FilesMode, NetworkMode, Percent, Places, Project, Said, Settings, Settled, Word},
     environment::{EnvironmentError, Store},
-    spec::{CostRates, Environment, HostileCalls, NamedPolicy, OutputExcess},
+    spec::{CostRates, Environment, HostileCalls, NamedPolicy, OutputExcess, Severity},
 };
 
 use crate::{
@@ -43,6 +43,15 @@ pub(crate) fn rates(memory: Option<f64>, time: Option<f64>) -> Result<CostRates,
     said.cost_memory = word(memory);
     said.cost_time = word(time);
     Ok(Config::load(&Places::of_this_process())?.settle(&said)?.rates)
+}
+
+/// The validation policy and the severity that fails, where options say none.
+pub(crate) fn validation(policy: Option<&str>, fail_on: Option<Severity>) -> Result<(String, Severity), StartError> {
+    let mut said = Settings::default();
+    said.check_policy = word(policy.map(str::to_owned));
+    said.check_fail_on = word(fail_on);
+    let settled = Config::load(&Places::of_this_process())?.settle(&said)?;
+    Ok((settled.check_policy, settled.check_fail_on))
 }
 
 /// An environment may name a profile, and which environment it is has to be settled before.
@@ -125,6 +134,7 @@ fn said(wants: &Wants, excess: Option<Excess>) -> Settings {
     said.workspace = word(wants.files.workspace.clone());
     said.policy = words(&wants.policy);
     said.env = word(wants.env.clone());
+    said.check = word(wants.check.clone());
     for (name, value) in &wants.setenv {
         said.environment.insert(name.clone(), Said::by_caller(Word(value.clone())));
     }

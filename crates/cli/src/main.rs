@@ -6,6 +6,7 @@
 mod advise;
 mod args;
 mod cases;
+mod check;
 mod config;
 mod doctor;
 mod environment;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
+        Command::Check(args) => check::command(&args),
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),
@@ -77,7 +79,15 @@ fn run_command(args: args::Run) -> i32 {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
-    match palisade::run_until(request, Some(cancel.as_fd())) {
+    let looked = match check::gate::look(&request, &held.settled) {
+        Ok(looked) => looked,
+        Err(refusal) => return print::not_passed(&refusal, json),
+    };
+    let ran = palisade::run_until(request, Some(cancel.as_fd())).map(|mut report| {
+        looked.tell_report(&mut report);
+        report
+    });
+    match ran {
         Ok(report) if json => print::report_json(&report),
         Ok(report) => print::verdict(&report, quiet),
         Err(error) => print::start_error(&error, json),
@@ -97,7 +107,15 @@ fn plan_command(args: args::Run) -> i32 {
         Ok(request) => request,
         Err(error) => return print::refusal(&error, json),
     };
-    match palisade::plan(&request) {
+    let looked = match check::gate::look(&request, &held.settled) {
+        Ok(looked) => looked,
+        Err(refusal) => return print::not_passed(&refusal, json),
+    };
+    let planned = palisade::plan(&request).map(|mut plan| {
+        plan.launches.iter_mut().for_each(|launch| looked.tell(&mut launch.layers));
+        plan
+    });
+    match planned {
         Ok(plan) if json => print::json(&plan),
         Ok(plan) => print::plan(&plan),
         Err(error) => print::start_error(&error, json),

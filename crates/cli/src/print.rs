@@ -20,7 +20,10 @@ use palisade::{
     },
 };
 
-use crate::request::Refused;
+use crate::{
+    check::{Failed, gate::Refusal},
+    request::Refused,
+};
 
 fn out(text: &str) -> i32 {
     match io::stdout().lock().write_all(text.as_bytes()) {
@@ -125,6 +128,44 @@ pub(crate) fn rows(rows: &[Row]) -> i32 {
     let (key, value) = (width(0), width(1));
     let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));
     out(&legible(&lines.collect::<String>()))
+}
+
+/// Why nothing was checked.
+pub(crate) fn unchecked(failed: &Failed, as_json: bool) -> i32 {
+    not_started(&failed.what, failed.hint.as_deref(), 125, as_json)
+}
+
+/// Why a program that was to be checked first is not run.
+pub(crate) fn not_passed(refusal: &Refusal, as_json: bool) -> i32 {
+    let (checked, policy, shown) = match refusal {
+        Refusal::Failed(failed) => return unchecked(failed, as_json),
+        Refusal::Found { checked, policy, shown } => (checked, policy, shown),
+    };
+    err(shown);
+    let mut codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code.name()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let what = format!("not run: the validation policy {policy} finds {}", codes.join(", "));
+    let hint =
+        "`palisade check --explain CODE` says more; --check=POLICY looks by another policy, --check=off not at all";
+    err(&format!("error: {what}\nhint: {hint}\n"));
+    if as_json {
+        json(&serde_json::json!({
+            "schema": "palisade.error/1",
+            "error": what,
+            "hint": hint,
+            "exit_code": 125,
+            "codes": codes,
+            "checked": checked,
+        }));
+    }
+    125
+}
+
+/// Findings for people, with words of strangers and perhaps colours of our own.
+pub(crate) fn findings(text: &str) -> i32 {
+    // The colours are ours: `check::show` has taken the signs out that strangers could move a cursor with.
+    out(text)
 }
 
 fn not_started(what: &str, hint: Option<&str>, exit_code: i32, as_json: bool) -> i32 {

@@ -143,6 +143,7 @@ pages! {
     doctor_prints_what_it_says: "docs/doctor.md",
     terminal_prints_what_it_says: "docs/terminal.md",
     advise_prints_what_it_says: "docs/advise.md",
+    validator_prints_what_it_says: "docs/validator.md",
     performance_prints_what_it_says: "docs/performance.md",
 }
 

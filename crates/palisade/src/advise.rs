@@ -47,11 +47,11 @@ pub struct Advice {
     pub because: Vec<String>,
 }
 
-/// Recommends limits for a source file.
+/// Recommends limits for a source file. Its cyclomatic complexity is counted by whoever has a parser for its language.
 ///
 /// # Errors
 /// If the file cannot be read, or its language is unknown.
-pub fn advise(file: &Path, language: Option<&str>) -> Result<Advice, StartError> {
+pub fn advise(file: &Path, language: Option<&str>, complexity: Option<u32>) -> Result<Advice, StartError> {
     let (_, size) = open_source(file)?;
     let own = own_languages();
     let language = match language {
@@ -59,8 +59,7 @@ pub fn advise(file: &Path, language: Option<&str>) -> Result<Advice, StartError>
         None => Language::for_path(file, own.as_deref())?,
     };
     let default = LimitsAsk::default().over(limits_of(language.limits())).or_default();
-    // Counting complexity takes a parser for each language, which this version does not have.
-    let code = Code { size, complexity: None };
+    let code = Code { size, complexity };
     let (limits, because) = recommend(default.clone(), code);
     Ok(Advice { language: language.title().to_owned(), code, limits, default, because })
 }
@@ -80,8 +79,7 @@ pub fn recommend(own: Limits, code: Code) -> (Limits, Vec<String>) {
         because.push(format!("no more than {LARGE} bytes of code: the language's own memory and CPU time"));
     }
     match code.complexity {
-        None => because
-            .push(format!("complexity is not counted by this version; above {COMPLEX} it would give ×2 CPU time")),
+        None => because.push(format!("complexity was not counted; above {COMPLEX} it would give ×2 CPU time")),
         Some(complexity) if complexity > COMPLEX => {
             cpu_time = cpu_time.saturating_mul(2);
             because.push(format!("complexity {complexity}, more than {COMPLEX}: ×2 CPU time"));

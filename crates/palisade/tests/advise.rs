@@ -40,7 +40,7 @@ fn size_and_complexity_raise_limits_as_r42_says() {
 fn a_complexity_that_nobody_counted_is_said_and_changes_nothing() {
     let (limits, because) = recommend(own(), Code { size: 1, complexity: None });
     assert_eq!(limits, own());
-    assert!(because.iter().any(|why| why.contains("complexity is not counted by this version")), "{because:?}");
+    assert!(because.iter().any(|why| why.contains("complexity was not counted")), "{because:?}");
 }
 
 proptest! {
@@ -80,13 +80,13 @@ fn the_size_is_that_of_the_file() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("long.py");
     std::fs::write(&file, "#".repeat(10_001)).unwrap();
-    let advice = advise(&file, None).unwrap();
+    let advice = advise(&file, None, Some(7)).unwrap();
     assert_eq!((advice.language.as_str(), advice.code.size), ("Python", 10_001));
     assert_eq!(advice.limits.memory.0, advice.default.memory.0 / 2 * 3);
-    let other = advise(&file, Some("java")).unwrap();
+    let other = advise(&file, Some("java"), None).unwrap();
     assert_eq!(other.language, "Java");
     assert_ne!(other.limits, advice.limits);
-    let error = advise(&home.path().join("missing.py"), None).unwrap_err();
+    let error = advise(&home.path().join("missing.py"), None, None).unwrap_err();
     assert!(error.to_string().contains("missing.py"), "{error}");
 }
 

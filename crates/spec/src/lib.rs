@@ -7,6 +7,7 @@
 mod cost;
 mod environment;
 mod files;
+mod findings;
 mod layers;
 mod limits;
 mod policy;
@@ -15,12 +16,14 @@ mod report;
 mod request;
 mod signal;
 mod units;
+pub mod validator;
 
 pub use cost::{Cost, CostRates, RateError, parse_rate};
 pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
 pub use files::{
     Change, Changes, Copied, Existing, FileKind, Files, Keep, Left, LeftKind, Name, Outputs, Overlay, Taken,
 };
+pub use findings::{CHECK_SCHEMA, Checked, Finding, FindingCode, FunctionComplexity, PolicyLine, Severity, Span};
 pub use layers::{Conflicts, Difference, LayerConflict, Layers, Upper};
 pub use limits::{Limits, LimitsAsk};
 pub use policy::{

@@ -9,6 +9,7 @@ mod arguments;
 mod call;
 pub mod cgroup;
 mod child;
+mod confine;
 pub mod landlock;
 mod mapped;
 mod network;
@@ -25,6 +26,7 @@ mod terminal;
 mod trial;
 
 pub use arguments::output_was_closed;
+pub use confine::confine;
 pub use mapped::mapped_tree;
 pub use network::empty_network;
 pub use record::{MARKS, Record};

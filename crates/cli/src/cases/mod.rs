@@ -40,6 +40,7 @@ use self::{
 };
 use crate::{
     args::{Excess, Test},
+    check::gate,
     config::{self, Held},
     print::{
         self,
@@ -52,6 +53,7 @@ use crate::{
 enum Failure {
     Refused(Refused),
     Start(StartError),
+    NotPassed(gate::Refusal),
 }
 
 impl From<Refused> for Failure {
@@ -85,6 +87,7 @@ pub(crate) fn test(args: Test) -> i32 {
         Ok(results) => Results { wall_time_ms: begun.elapsed().as_secs_f64() * 1000.0, ..results },
         Err(Failure::Refused(refused)) => return print::refusal(&refused, args.json),
         Err(Failure::Start(error)) => return print::not_tested(&error, args.json),
+        Err(Failure::NotPassed(refusal)) => return print::not_passed(&refusal, args.json),
     };
     let mut failed = 0;
     if let Some((path, file)) = junit
@@ -106,10 +109,13 @@ pub(crate) fn test(args: Test) -> i32 {
 }
 
 /// What holds for each of them. Too much output is a verdict here, so it always ends a program.
-fn held(args: &Test) -> Result<Held, StartError> {
+fn held(args: &Test) -> Result<Held, Failure> {
     let held = config::hold(&args.wants, Some(Excess::Kill))?;
     if !args.quiet {
         print::notices(&held.settled.notices);
+    }
+    for file in &args.files {
+        gate::look_at(file, args.wants.language.as_deref(), &held.settled).map_err(Failure::NotPassed)?;
     }
     Ok(held)
 }

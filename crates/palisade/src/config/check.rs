@@ -51,7 +51,22 @@ pub(super) fn values(settings: &Settings, text: &Text) -> Result<(), Malformed> 
             }));
         }
     }
+    for Said { value: Word(name), by } in [&settings.check, &settings.check_policy].into_iter().flatten() {
+        let path = Path::new(name);
+        if is_file_name(name) {
+            all.extend(without_home(path, by));
+            all.extend(foreign_validation(path, text).and_then(|message| at(by, message, "copy it into the project")));
+        }
+    }
     if all.is_empty() { Ok(()) } else { Err(Malformed::new(&text.name, &text.content, all)) }
+}
+
+/// Why a project cannot have a file as its validation policy: what is said of a malformed one shows a line of it.
+fn foreign_validation(path: &Path, text: &Text) -> Option<String> {
+    let own = text.path.parent()?.canonicalize().ok()?;
+    let is_outside = text.rank == Rank::Project && path.canonicalize().is_ok_and(|real| !real.starts_with(&own));
+    is_outside
+        .then(|| format!("{} is outside of the project's directory: no validation policy of it", in_one_line(path)))
 }
 
 /// Limits with which no program could start.

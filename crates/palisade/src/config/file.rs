@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use palisade_spec::{Backend, Bytes, Capabilities, Endpoint, Host, HostileCalls, OutputExcess, Ports};
+use palisade_spec::{Backend, Bytes, Capabilities, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -34,6 +34,29 @@ pub(super) struct File {
     pub(super) sandbox: Sandbox,
     /// Prices that `palisade advise` counts with.
     pub(super) cost: Cost,
+    /// What the validator looks for.
+    pub(super) check: Check,
+}
+
+/// What `palisade check` and runs that are checked look for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct Check {
+    /// The validation policy: default, permissive, strict, or a file (with a slash or ".toml").
+    policy: Field<Word<String>>,
+    /// The least severity that fails: note, warning or error.
+    fail_on: Field<Word<Severity>>,
+}
+
+impl Check {
+    /// The same settings with these.
+    pub(super) fn within(self, settings: Settings, from: &From, base: &Base<'_>) -> Settings {
+        let check_policy = self.policy.said(from).map(|mut said| {
+            base.policy_file(&mut said.value);
+            said
+        });
+        Settings { check_policy, check_fail_on: self.fail_on.said(from), ..settings }
+    }
 }
 
 /// Prices, in dollars or whatever you count in.
@@ -196,6 +219,10 @@ macro_rules! all_keys {
             pub cost_memory: Option<Said<Word<f64>>>,
             /// Price of a second of the processor time limit.
             pub cost_time: Option<Said<Word<f64>>>,
+            /// The validation policy.
+            pub check_policy: Option<Said<Word<String>>>,
+            /// The least severity that fails.
+            pub check_fail_on: Option<Said<Word<Severity>>>,
             /// The profile that was chosen.
             pub profile: Option<Said<Word<String>>>,
             /// The profile that says what this one leaves open.
@@ -249,6 +276,8 @@ macro_rules! all_keys {
                     languages: self.languages,
                     cost_memory: self.cost_memory.or(farther.cost_memory),
                     cost_time: self.cost_time.or(farther.cost_time),
+                    check_policy: self.check_policy.or(farther.check_policy),
+                    check_fail_on: self.check_fail_on.or(farther.check_fail_on),
                     profile: self.profile.or(farther.profile),
                     extends: self.extends.or(farther.extends),
                 }
@@ -323,6 +352,8 @@ keys! { {
     policy: Vec<Word<String>>,
     /// The environment to run in, by its name.
     env: Word<String>,
+    /// Look at a source file before it is run: off, on (by the policy of `[check]`), or a validation policy.
+    check: Word<String>,
 } }
 
 fn languages(table: Languages, from: &From) -> BTreeMap<String, Settings> {
@@ -344,6 +375,13 @@ pub(super) struct Base<'a> {
 }
 
 impl Base<'_> {
+    /// A policy that is a file is found from here.
+    fn policy_file(&self, name: &mut Word<String>) {
+        if is_file_name(&name.0) {
+            name.0 = self.absolute(Path::new(&name.0)).to_string_lossy().into_owned();
+        }
+    }
+
     fn absolute(&self, path: &Path) -> PathBuf {
         let path: PathBuf = match (path.strip_prefix("~"), self.home) {
             (Ok(rest), Some(home)) => home.join(rest),
@@ -371,9 +409,10 @@ impl Settings {
             workspace.value.0 = base.absolute(&workspace.value.0);
         }
         for policy in self.policy.iter_mut().flat_map(|said| &mut said.value) {
-            if is_file_name(&policy.0) {
-                policy.0 = base.absolute(Path::new(&policy.0)).to_string_lossy().into_owned();
-            }
+            base.policy_file(policy);
+        }
+        if let Some(check) = &mut self.check {
+            base.policy_file(&mut check.value);
         }
         self
     }

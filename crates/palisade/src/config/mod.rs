@@ -195,7 +195,7 @@ fn workspace(places: &Places, nearest: Option<&Text>) -> PathBuf {
 }
 
 fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
-    let file::File { mut sandbox, cost } = file::parse(&text)?;
+    let file::File { mut sandbox, cost, check: checked } = file::parse(&text)?;
     languages::check_names(&sandbox, &text)?;
     let text = Arc::new(text);
     let directory = text.path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -211,7 +211,7 @@ fn source(text: Text, home: Option<&Path>) -> Result<Source, ConfigError> {
         profiles.insert(name, settings);
     }
     let from = From::File(text.clone(), None);
-    let settings = cost.within(sandbox.settings(&from, &base), &from);
+    let settings = checked.within(cost.within(sandbox.settings(&from, &base), &from), &from, &base);
     check::values(&settings, &text)?;
     merge::check(&settings)?;
     Ok(Source { text, settings, profiles })

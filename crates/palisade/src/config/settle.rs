@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::{
     Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
-    Strictness,
+    Severity, Strictness,
 };
 
 use super::{
@@ -44,6 +44,12 @@ pub struct Settled {
     pub workspace: Option<PathBuf>,
     /// Prices to count with.
     pub rates: CostRates,
+    /// The validation policy by which a source file is looked at before it is run; `None` if none is.
+    pub check: Option<String>,
+    /// The validation policy of `palisade check`.
+    pub check_policy: String,
+    /// The least severity of a finding that fails.
+    pub check_fail_on: Severity,
     /// What a run says before it starts: how the project's file, or the environment's profile, widens what would hold without
     /// it, and a workspace that nobody named. Sentences for people.
     pub notices: Vec<String>,
@@ -113,12 +119,22 @@ impl Config {
             told.extend(notice::other_servers(settings, &without.settings));
             Ok(told)
         };
+        let check_policy = said(&settings.check_policy).unwrap_or_else(|| "default".to_owned());
+        let check = match said(&settings.check).as_deref() {
+            None | Some("off") => None,
+            Some("on" | "") => Some(check_policy.clone()),
+            Some(policy) => Some(policy.to_owned()),
+        };
         let mut notices = Vec::new();
         if let Some(project) = self.sources.first().filter(|source| source.text.rank == Rank::Project) {
             let directory = project.text.path.parent();
             // A file in a home, or above it, would speak of everything that the user has.
             let own = directory.filter(|own| !self.home.as_ref().is_some_and(|home| home.starts_with(own)));
-            let mut told = opened(&self.merged(caller, profile_of, Scope::Trusted)?, own)?;
+            let trusted = self.merged(caller, profile_of, Scope::Trusted)?;
+            let mut told = opened(&trusted, own)?;
+            if check.is_none() && said(&trusted.settings.check).is_some_and(|check| check != "off") {
+                told.push("is not checked before it runs".to_owned());
+            }
             // No profile can say these, and a sealed one is asked for where nothing is trusted.
             if settings.profile.as_ref().is_some_and(|profile| SEALED.contains(&profile.value.0.as_str())) {
                 told.extend(notice::left_open(settings));
@@ -154,6 +170,9 @@ impl Config {
                 memory: said(&settings.cost_memory).unwrap_or(CostRates::default().memory),
                 time: said(&settings.cost_time).unwrap_or(CostRates::default().time),
             },
+            check,
+            check_policy,
+            check_fail_on: said(&settings.check_fail_on).unwrap_or_default(),
             notices,
             settings: merged.settings,
             languages: merged.languages,

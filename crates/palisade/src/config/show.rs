@@ -47,6 +47,18 @@ impl Settled {
             let from = said.as_ref().map_or(Origin::BuiltIn, |said| said.by.clone());
             rows.push(Row { key: key.to_owned(), value: price.shown(), from });
         }
+        let by = |said: Option<&Origin>| said.cloned().unwrap_or(Origin::BuiltIn);
+        let (policy, fail_on) = (&self.settings.check_policy, &self.settings.check_fail_on);
+        rows.push(Row {
+            key: "check.policy".to_owned(),
+            value: self.check_policy.shown(),
+            from: by(policy.as_ref().map(|said| &said.by)),
+        });
+        rows.push(Row {
+            key: "check.fail_on".to_owned(),
+            value: self.check_fail_on.shown(),
+            from: by(fail_on.as_ref().map(|said| &said.by)),
+        });
         rows
     }
 
@@ -82,6 +94,7 @@ impl Settled {
             "on_output_limit" => self.policy.output_excess.shown(),
             "on_hostile_call" => self.policy.hostile_calls.shown(),
             "strict" => Value::Flag(false),
+            "check" => Value::Text("off".to_owned()),
             "network" | "filesystem" | "env" => Value::Text("none".to_owned()),
             "allow_ports" if self.settings.allow_domains.is_some() => Value::Text("80, 443".to_owned()),
             "dns" if self.settings.allow_domains.is_some() => Value::Text("the host's".to_owned()),

@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use palisade_spec::{
-    Backend, Bytes, Capabilities, DestinationError, Endpoint, Host, HostileCalls, OutputExcess, Ports, parse_duration,
-    parse_rate,
+    Backend, Bytes, Capabilities, DestinationError, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity,
+    parse_duration, parse_rate,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -209,6 +209,7 @@ words!(NetworkMode: "none" = Self::None, "loopback" = Self::Loopback, "custom" =
 words!(FilesMode: "none" = Self::None, "read-only" = Self::ReadOnly, "custom" = Self::Custom);
 words!(HostileCalls: "deny" = Self::Deny, "kill" = Self::Kill);
 words!(OutputExcess: "cut" = Self::Cut, "kill" = Self::Kill);
+words!(Severity: "note" = Self::Note, "warning" = Self::Warning, "error" = Self::Error);
 
 /// A type that has its own reader and writer.
 macro_rules! texts {
