@@ -5,7 +5,7 @@
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use palisade::{
-    StartError,
+    StartError, check_ceilings,
     config::{Config, Count, FilesMode, NetworkMode, Percent, Places, Project, Said, Settings, Settled, Word},
     environment::{EnvironmentError, Store},
     spec::{CostRates, Environment, HostileCalls, NamedPolicy, OutputExcess, Severity},
@@ -191,6 +191,9 @@ fn check(args: &Check) -> i32 {
         Some(file) => Places { project: Project::File(file.clone()), user: None, system: None, ..usual },
         None => usual,
     };
+    if let Err(error) = check_ceilings() {
+        return print::start_error(&error, false);
+    }
     match Config::check(&places) {
         Ok(config) => {
             for absent in config.absent() {

@@ -17,6 +17,7 @@ use palisade::{
     environment::EnvironmentError,
     spec::{
         Clamp, FileKind, Left, LeftKind, LimitKind, Name, Outcome, Report, Stage, Stream, ViolationKind, Weakening,
+        acts,
     },
 };
 
@@ -43,7 +44,7 @@ fn err(text: &str) {
 fn legible(text: &str) -> String {
     let mut legible = String::with_capacity(text.len());
     for sign in text.chars() {
-        if sign.is_control() && sign != '\n' && sign != '\t' {
+        if acts(sign) && sign != '\n' && sign != '\t' {
             legible.extend(sign.escape_default());
         } else {
             legible.push(sign);
@@ -54,7 +55,7 @@ fn legible(text: &str) -> String {
 
 /// Words of a stranger that have one line, and cannot feign a second.
 pub(crate) fn one_line(text: &str) -> String {
-    let shown = |sign: char| if sign.is_control() { sign.escape_default().to_string() } else { sign.to_string() };
+    let shown = |sign: char| if acts(sign) { sign.escape_default().to_string() } else { sign.to_string() };
     text.chars().map(shown).collect()
 }
 
@@ -74,6 +75,15 @@ pub(crate) fn failure(what: &dyn Display, path: Option<&Path>) -> i32 {
         Some(path) => err(&format!("error: {}: {what}\n", path.display())),
         None => err(&format!("error: {what}\n")),
     }
+    125
+}
+
+/// The file of `--junit` cannot be made.
+pub(crate) fn no_result_file(path: &Path, because: &io::Error) -> i32 {
+    err(&format!(
+        "error: --junit {}: {because}\nhint: name a file in a directory that is there and that you may write\n",
+        path.display()
+    ));
     125
 }
 

@@ -110,3 +110,17 @@ fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
         assert!(check.contains(instead), "{file}: {check}");
     }
 }
+
+#[test]
+fn a_hidden_path_that_is_not_there_is_told_and_a_broken_ceiling_is_bad() {
+    let place = Place::new(Person::Ordinary).unwrap();
+    place.file("palisade.toml", "[sandbox]\nhidden = [\"secrts\"]\n");
+    let (check, status) = said(&place, "config check");
+    assert!(check.contains("secrts: nothing is there") && check.contains(": good"), "{check}");
+    assert_eq!(status, Some(0));
+    let ceiling = place.file("bad.toml", "nonsense = 1\n");
+    let mut command = place.palisade("config check");
+    let output = place.output(command.env("PALISADE_CEILING", &ceiling));
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output).contains("bad.toml:1"), "{}", text(&output));
+}

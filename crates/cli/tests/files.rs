@@ -251,6 +251,35 @@ fn a_workspace_is_where_the_program_starts_and_all_that_it_changes() {
     });
 }
 
+#[test]
+fn what_git_runs_of_a_workspace_stays_as_it_is() {
+    everyone(|place| {
+        let work = elsewhere(place);
+        let git = work.path().join(".git");
+        fs::create_dir_all(git.join("hooks")).unwrap();
+        fs::write(git.join("config"), "[core]\n").unwrap();
+        for path in [&git, &git.join("hooks"), &git.join("config")] {
+            chown(path, Some(place.seat.uid()), Some(place.seat.uid())).unwrap();
+        }
+        let workspace = format!("--workspace {}", work.path().display());
+        let script =
+            "echo x >.git/hooks/pre-commit; echo x >>.git/config; mv .git/config .git/c; mv .git g; echo x >.git/index";
+        place.shell_report(&workspace, script);
+        assert_eq!(fs::read_to_string(git.join("config")).unwrap(), "[core]\n");
+        assert!(!git.join("hooks/pre-commit").exists());
+        assert!(git.join("index").exists());
+        // Unless the caller says so.
+        let named = format!("{workspace} --allow-write {}", git.join("hooks").display());
+        place.shell_report(&named, "echo x >.git/hooks/pre-commit");
+        assert!(git.join("hooks/pre-commit").exists());
+        // In a work tree it is a file, which says where the repository is.
+        fs::remove_dir_all(&git).unwrap();
+        fs::write(&git, "gitdir: /elsewhere\n").unwrap();
+        place.shell_report(&workspace, "rm -f .git; mkdir .git; echo 'gitdir: /work' >.git");
+        assert_eq!(fs::read_to_string(&git).unwrap(), "gitdir: /elsewhere\n");
+    });
+}
+
 /// A closed directory of user 1234, below another that is closed.
 fn of_somebody() -> TempDir {
     let around = tempfile::Builder::new().prefix("palisade-files-").tempdir_in("/var/tmp").unwrap();

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{everyone, text};
-use palisade_testkit::need;
+use common::{Place, everyone, text};
+use palisade_testkit::{Person, need};
 
 #[test]
 fn the_command_line_of_palisade_is_not_readable_inside() {
@@ -151,4 +151,34 @@ fn a_set_user_id_program_gains_nothing() {
             place.shell_report("", "for p in su mount passwd sudo; do $(command -v $p) --version; done 2>&1; id -u");
         assert!(report.stdout().ends_with("1000\n"), "{}", report.stdout());
     });
+}
+
+/// Marks a file that it may only read, and reads the mark: as root, another's file, which the kernel refuses by itself.
+const MARK: &str = "import fcntl, struct, sys
+f = open(sys.argv[1])
+for command, argument in ((1036, struct.pack('Q', 3)), (1024, 0), (1026, 1)):
+    try:
+        fcntl.fcntl(f, command, argument)
+        print('done', end=' ')
+    except OSError as error:
+        print(error.errno, end=' ')
+";
+
+#[test]
+fn a_program_leaves_no_mark_and_no_lease_on_a_file_that_it_may_only_read() {
+    if !need("python") {
+        return;
+    }
+    let place = Place::new(Person::Ordinary).unwrap();
+    let (script, file) = (place.file("mark.py", MARK), place.file("own", "1"));
+    rustix::fs::chown(&file, Some(rustix::fs::Uid::from_raw(place.seat.uid())), None).unwrap();
+    let mut outside = std::process::Command::new("python3");
+    outside.arg(&script).arg(&file);
+    let outside = text(&place.output(&mut outside));
+    // The hint and the lease; a notification needs a directory.
+    assert!(outside.contains("done done 20"), "{outside}");
+    let (script, file) = (script.display(), file.display());
+    let report =
+        place.report(&format!("--allow-read {script} --allow-read {file}"), &format!("python3 {script} {file}"));
+    assert_eq!(report.stdout(), "22 22 22 ", "{:#}", report.json);
 }

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use palisade_spec::NamedPolicy;
 
-use crate::policies::{Mode, Owner, PolicyError, ceiling, text_of};
+use crate::{
+    error::StartError,
+    policies::{Mode, Owner, PolicyError, ceiling, text_of},
+};
 
 /// The operator's.
 const SYSTEM: &str = "/etc/palisade/ceiling.toml";
@@ -46,6 +49,14 @@ pub(crate) fn ceilings() -> Result<Vec<Ceiling>, PolicyError> {
         all.push(read(&file, &text)?);
     }
     Ok(all)
+}
+
+/// Looks at the ceilings of this process: with one that is wrong, nothing runs.
+///
+/// # Errors
+/// If one is there and cannot be read, is not to be trusted, or is wrong.
+pub fn check_ceilings() -> Result<(), StartError> {
+    Ok(ceilings().map(drop)?)
 }
 
 fn read(file: &Path, text: &str) -> Result<Ceiling, PolicyError> {

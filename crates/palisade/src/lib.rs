@@ -37,6 +37,7 @@ mod target;
 mod task;
 mod trees;
 
+pub use ceiling::check_ceilings;
 pub use conflicts::conflicts;
 pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{Refusal, StartError};

@@ -182,7 +182,8 @@ impl Asked {
         if asked.iter().any(|one| one.access == Access::Write && self.from.starts_with(&one.from)) {
             return Err(wrong(
                 "it is writable on the host, and an overlay would keep the host's as it is",
-                "leave out --allow-write or --workspace, or the overlay",
+                "leave out the overlay, or what makes it writable: --allow-write, --workspace, or the profile that says so \
+                 (`palisade config show` tells which)",
             ));
         }
         if !self.from.is_dir() {

@@ -14,6 +14,7 @@ mod policy;
 mod quota;
 mod report;
 mod request;
+mod sign;
 mod signal;
 mod units;
 pub mod validator;
@@ -36,5 +37,6 @@ pub use report::{
     ViolationKind, Weakening,
 };
 pub use request::{Backend, BackendParseError, Input, Output, Program, Request, Siblings, Terminal};
+pub use sign::acts;
 pub use signal::Signal;
 pub use units::{Bytes, UnitError, parse_duration};

@@ -156,7 +156,7 @@ pub(crate) fn excerpt(text: &[u8], at: usize) -> String {
     for chunk in window.utf8_chunks() {
         for sign in chunk.valid().chars().take(SHOWN - count) {
             (count, bytes) = (count + 1, bytes + sign.len_utf8());
-            if sign.is_control() { shown.extend(sign.escape_default()) } else { shown.push(sign) }
+            if palisade::spec::acts(sign) { shown.extend(sign.escape_default()) } else { shown.push(sign) }
         }
         for byte in chunk.invalid().iter().take(SHOWN - count) {
             (count, bytes) = (count + 1, bytes + 1);

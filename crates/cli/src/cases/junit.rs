@@ -127,7 +127,7 @@ fn legal(text: &str) -> String {
         match sign {
             '\t' | '\n' => legal.push(sign),
             '\u{fffe}' | '\u{ffff}' => legal.extend(sign.escape_unicode()),
-            _ if sign.is_control() => legal.extend(sign.escape_default()),
+            _ if palisade::spec::acts(sign) => legal.extend(sign.escape_default()),
             _ => legal.push(sign),
         }
     }

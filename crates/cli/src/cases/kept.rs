@@ -5,12 +5,15 @@
 
 use std::{
     collections::hash_map::RandomState,
-    fs,
+    fs::OpenOptions,
     hash::{BuildHasher, Hasher},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use palisade::spec::{Backend, Program, Request, Siblings};
+use rustix::fs::OFlags;
 
 use super::discover::Case;
 use crate::request::Refused;
@@ -23,26 +26,35 @@ pub(crate) struct Kept {
 }
 
 /// What a file was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint(u64);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptFile {
+    /// Without links: a program may exchange one that leads here, and not what is hidden from it.
+    real: PathBuf,
+    length: u64,
+    fingerprint: u64,
+}
 
 /// A case and what its files were.
 #[derive(Clone, Debug)]
 pub(crate) struct KeptCase {
-    pub(crate) input: (PathBuf, Fingerprint),
-    pub(crate) expected: (PathBuf, Fingerprint),
+    pub(crate) input: KeptFile,
+    pub(crate) expected: KeptFile,
 }
 
 impl Kept {
     /// Looks at every file of the cases.
     pub(crate) fn of(cases: Vec<Case>) -> Result<(Self, Vec<(String, KeptCase)>), Refused> {
         let kept = Self { state: RandomState::new() };
-        let look = |path: PathBuf| match fs::read(&path) {
-            Ok(content) => Ok((path, kept.fingerprint(&content))),
-            Err(error) => Err(Refused {
+        let look = |path: PathBuf| {
+            let look = || {
+                let real = path.canonicalize()?;
+                let content = content(&real, u64::MAX)?;
+                Ok(KeptFile { real, length: content.len() as u64, fingerprint: kept.fingerprint(&content) })
+            };
+            look().map_err(|error: io::Error| Refused {
                 what: format!("{}: {error}", path.display()),
                 hint: "each case is a readable NAME.in and one of NAME.out and NAME.ans, of which both may be empty",
-            }),
+            })
         };
         let all = cases.into_iter().map(|Case { name, input, expected }| {
             Ok((name, KeptCase { input: look(input)?, expected: look(expected)? }))
@@ -52,20 +64,34 @@ impl Kept {
     }
 
     /// The content of a file, if it is still what it was.
-    pub(crate) fn read(&self, (path, was): &(PathBuf, Fingerprint)) -> Result<Vec<u8>, String> {
-        let content = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        if self.fingerprint(&content) == *was {
-            Ok(content)
+    pub(crate) fn read(&self, was: &KeptFile) -> Result<Vec<u8>, String> {
+        let path = was.real.display();
+        // One byte more shows that it has grown.
+        let now = content(&was.real, was.length.saturating_add(1)).map_err(|error| format!("{path}: {error}"))?;
+        if now.len() as u64 == was.length && self.fingerprint(&now) == was.fingerprint {
+            Ok(now)
         } else {
-            Err(format!("{}: it was changed while the cases ran", path.display()))
+            Err(format!("{path}: it was changed while the cases ran"))
         }
     }
 
-    fn fingerprint(&self, content: &[u8]) -> Fingerprint {
+    fn fingerprint(&self, content: &[u8]) -> u64 {
         let mut hasher = self.state.build_hasher();
         hasher.write(content);
-        Fingerprint(hasher.finish())
+        hasher.finish()
     }
+}
+
+/// At most this much of a file. Whatever has been put in its place is not waited for.
+fn content(real: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(real)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Hides the cases from the program and its compiler, whatever else they are shown. Nothing can be hidden without a wall.
@@ -101,6 +127,8 @@ pub(crate) fn hide(directory: &Path, cases: &[Case], request: &mut Request) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -116,6 +144,9 @@ mod tests {
         fs::write(&expected, "3").unwrap();
         assert!(kept.read(&files.expected).unwrap_err().contains("a.out: it was changed"));
         assert_eq!(kept.read(&files.input), Ok(b"1".to_vec()));
+        fs::remove_file(&expected).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &expected, rustix::fs::Mode::RUSR).unwrap();
+        assert!(kept.read(&files.expected).unwrap_err().contains("it is no regular file"));
         fs::remove_file(&expected).unwrap();
         assert!(Kept::of(vec![case]).unwrap_err().what.contains("a.out: No such file"));
     }

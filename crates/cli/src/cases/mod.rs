@@ -80,7 +80,7 @@ pub(crate) fn test(args: Test) -> i32 {
     let junit = match args.junit.as_deref().map(|path| (path, ResultFile::find(path))) {
         None => None,
         Some((path, Ok(file))) => Some((path, file)),
-        Some((path, Err(error))) => return print::failure(&error, Some(path)),
+        Some((path, Err(error))) => return print::no_result_file(path, &error),
     };
     let tested = if args.cases.is_some() { program(&args, cancel.as_fd()) } else { files(&args, cancel.as_fd()) };
     let results = match tested {

@@ -16,7 +16,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fcntl_getfl, fcntl_setfl, open, openat, renameat, unlinkat};
 
 /// A place for results that can be written to.
 #[derive(Debug)]
@@ -39,9 +39,13 @@ impl ResultFile {
     /// Finds out whether results can be written there, and changes nothing.
     pub(super) fn find(path: &Path) -> io::Result<Self> {
         // Not truncated: what is there stays until there is something better.
-        let existing = OpenOptions::new().write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed()).open(path);
-        let existing = match existing {
-            Ok(file) => Some(file),
+        // Nor waited for: a pipe without a reader is refused.
+        let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
+        let existing = match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+            Ok(file) => {
+                fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+                Some(file)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use palisade::spec::Bytes;
+use palisade::spec::{Bytes, acts};
 
 use super::{
     compare::excerpt,
@@ -136,7 +136,7 @@ fn name(name: &str) -> String {
 
 fn escaped(line: &str) -> String {
     line.chars()
-        .map(|sign| if sign.is_control() && sign != '\t' { sign.escape_default().to_string() } else { sign.into() })
+        .map(|sign| if acts(sign) && sign != '\t' { sign.escape_default().to_string() } else { sign.into() })
         .collect()
 }
 

@@ -4,7 +4,7 @@
 
 use crate::print::{self, Colour};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use palisade_spec::{Checked, Finding, Severity};
+use palisade_spec::{Checked, Finding, Severity, acts};
 
 /// Longer lines, as of minified code, are not shown.
 const WIDEST: usize = 1000;
@@ -68,7 +68,7 @@ fn plain(content: &[u8]) -> String {
     let mut text = String::with_capacity(content.len());
     for chunk in content.utf8_chunks() {
         for sign in chunk.valid().chars() {
-            if sign.is_control() && !matches!(sign, '\n' | '\t' | '\r') {
+            if acts(sign) && !matches!(sign, '\n' | '\t' | '\r') {
                 text.extend(std::iter::repeat_n(' ', sign.len_utf8()));
             } else {
                 text.push(sign);

@@ -4,7 +4,7 @@
 //! that are not there, and, as warnings, environments and paths. Not here: how a value is written (`word.rs`), keys that
 //! contradict each other (`merge.rs`).
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use palisade_spec::Bytes;
 
@@ -177,13 +177,21 @@ impl Config {
                 let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
                 all.push(format!("{by}: there is no environment `{name}`{near}"));
             }
-            let lists = [("allow_read", &settings.allow_read), ("allow_write", &settings.allow_write)];
+            let lists = [
+                ("allow_read", &settings.allow_read),
+                ("allow_write", &settings.allow_write),
+                ("hidden", &settings.hidden),
+            ];
             let lists = lists.into_iter().filter_map(|(key, said)| Some((key, said.as_ref()?)));
             let workspace = settings.workspace.iter().map(|said| ("workspace", &said.value, &said.by));
             let listed = lists.flat_map(|(key, said)| said.value.iter().map(move |path| (key, path, &said.by)));
             for (key, Word(path), by) in listed.chain(workspace) {
                 if let Err(error) = path.metadata() {
-                    all.push(format!("{by}: {key}: {}: {}", in_one_line(path), error.kind()));
+                    let why = match error.kind() {
+                        ErrorKind::NotFound => "nothing is there".to_owned(),
+                        _ => error.to_string(),
+                    };
+                    all.push(format!("{by}: {key}: {}: {why}", in_one_line(path)));
                 }
             }
         }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, LimitsAsk, NetworkPolicy, Policy, Strictness};
+use palisade_spec::{Backend, LimitsAsk, NetworkPolicy, Policy, Strictness, acts};
 
 use super::{Settings, word::Holds as _};
 
@@ -94,5 +94,5 @@ fn real(path: &Path) -> PathBuf {
 /// A path that cannot feign a second message.
 pub(crate) fn in_one_line(path: &Path) -> String {
     let text = path.display().to_string();
-    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text }
+    if text.contains(acts) { text.escape_debug().to_string() } else { text }
 }

@@ -222,8 +222,8 @@ impl Config {
         Ok(Merged::of(all))
     }
 
-    /// A program that may write where a configuration file is could otherwise decide what its next run may do. Only the
-    /// caller can let it, by the file's own name.
+    /// A program that may write where a configuration file is could otherwise decide what its next run may do, and one that
+    /// may write what git runs, what the caller does next. Only the caller can let it, by the file's own name.
     fn keep_own_files(&self, files: &mut FilesPolicy, caller: &Settings) {
         if files.write.is_empty() {
             return;
@@ -233,8 +233,17 @@ impl Config {
         let (named, write): (Vec<PathBuf>, Vec<PathBuf>) =
             (named.collect(), files.write.iter().filter_map(real).collect());
         let own = self.places.iter().filter_map(real).filter(|file| write.iter().any(|tree| file.starts_with(tree)));
+        let own = own.chain(write.iter().flat_map(|tree| run_by_git(tree)));
         files.kept.extend(own.filter(|file| !named.contains(file)));
     }
+}
+
+/// What git runs on the host, or takes commands from, in a repository here: hooks, the configuration (`core.fsmonitor`,
+/// filters, aliases), and the file that says where the repository of a work tree is.
+fn run_by_git(tree: &Path) -> impl Iterator<Item = PathBuf> {
+    let git = tree.join(".git");
+    let all = if git.is_dir() { vec![git.join("hooks"), git.join("config")] } else { vec![git] };
+    all.into_iter().filter_map(|path| hiding::found(&path))
 }
 
 /// The profile of the environment that these settings choose.

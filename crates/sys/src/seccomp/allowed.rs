@@ -13,7 +13,7 @@ use super::call::Call::{self, *};
 pub(super) const ALLOWED: &[(&str, &[Call])] = &[
     // musl and Go use the old forms on x86_64, glibc the `at` forms everywhere.
     ("open and close files", &[
-        open, openat, openat2, creat, close, close_range, dup, dup2, dup3, fcntl, flock, pipe, pipe2,
+        open, openat, openat2, creat, close, close_range, dup, dup2, dup3, flock, pipe, pipe2,
     ]),
     // `io_setup` and its kin are in `quiet`: kernel AIO has no user among the runtimes. `vmsplice` is uutils' `yes`.
     ("read and write", &[

@@ -13,13 +13,14 @@ use super::policy::Families;
 use super::quiet::errno;
 use super::rule::{Action, Arg, INT, Is, Rule, Test};
 
-pub(super) fn guarded(hostile: Action, fork: Action, families: Families) -> [Rule; 10] {
+pub(super) fn guarded(hostile: Action, fork: Action, families: Families) -> [Rule; 11] {
     [
         clone(hostile, fork),
         unshare(hostile),
         socket(hostile, families),
         socketpair(hostile),
         ioctl(hostile),
+        fcntl(),
         personality(hostile),
         make_node(Call::mknod, Arg::Second, hostile),
         make_node(Call::mknodat, Arg::Third, hostile),
@@ -127,6 +128,19 @@ const HOSTILE_REQUESTS: [i32; 5] = [
 
 fn ioctl(hostile: Action) -> Rule {
     Rule::new(Call::ioctl, Action::Allow).when([one_of(Arg::Second, HOSTILE_REQUESTS)], hostile)
+}
+
+/// Descriptors, their flags and owners, locks, pipe sizes, seals, and what only asks (fcntl.h, the same on both
+/// architectures). Not `F_SETLEASE`, which keeps others from opening a file, `F_NOTIFY`, and `F_SET_RW_HINT`, which writes into
+/// a file's inode through a read-only mount: the kernel asks only who owns it.
+const COMMANDS: [i32; 29] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 17, 36, 37, 38, // F_DUPFD to F_OFD_SETLKW
+    1025, 1027, 1028, 1029, 1030, 1031, 1032, 1033, 1034, 1035, 1037, // F_GETLEASE to F_GET_FILE_RW_HINT
+];
+
+/// What is not known is answered as by a kernel that does not know it; programs that give hints live with that.
+fn fcntl() -> Rule {
+    Rule::new(Call::fcntl, errno(libc::EINVAL)).when([one_of(Arg::Second, COMMANDS)], Action::Allow)
 }
 
 /// Ordinary Linux, 32-bit `uname`, a 2.6 version number (Docker allows the same), no address randomisation (sanitizers
