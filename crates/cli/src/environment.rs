@@ -90,12 +90,14 @@ struct Named {
 }
 
 #[derive(Args, Debug)]
+// NAME first: behind --packages it would be one more of them.
+#[command(override_usage = "palisade env create NAME [--lang LANGUAGE] [--packages PACKAGE...] [OPTIONS]")]
 struct Create {
     /// Its name: letters, digits, `-`, `_` and `.`
     name: String,
 
     /// Language that it is for
-    #[arg(long, visible_alias = "language", value_name = "NAME")]
+    #[arg(long, visible_alias = "language", value_name = "LANGUAGE")]
     lang: Option<String>,
 
     /// Packages: names, or paths of archives, package directories, directories of archives, or lists of packages
