@@ -43,7 +43,7 @@ pub enum Preparation {
 
 /// A program that can be run again and again, each time in a fresh sandbox: checked, planned and compiled.
 ///
-/// Runs share nothing but what they read: the host's files, and the compiler's artefacts, which are held in memory until
+/// Runs of it share nothing but what they read: the host's files, and the compiler's artefacts, which are held in memory until
 /// this is dropped and copied into each sandbox. Several threads may run it at one time.
 #[derive(Debug)]
 pub struct Prepared {

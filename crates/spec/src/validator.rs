@@ -9,6 +9,9 @@ use crate::findings::Checked;
 /// More of a file is never read: no policy takes so much.
 pub const LARGEST_SOURCE: u64 = 16 << 20;
 
+/// Exit status of a validator that could not give up what it has to give up, and has read nothing.
+pub const UNCONFINED: u8 = 3;
+
 /// The first line: by which policy everything is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,13 +7,13 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use palisade::{Malformed, Mistake};
 use palisade_spec::{
     Checked, Finding, FindingCode, Severity, Span,
-    validator::{Answer, Source as Head},
+    validator::{Answer, Source as Head, UNCONFINED},
 };
 
 use super::{collect::Source, policy::Policy};
@@ -96,19 +96,23 @@ impl<'a> Helper<'a> {
                 }
                 _ => Failed::new(message, ""),
             }),
-            Some(Err(_)) | None => {
-                self.stop();
-                Ok(lost(source))
-            }
+            Some(Err(_)) | None => match self.stop().and_then(|status| status.code()) {
+                Some(code) if code == i32::from(UNCONFINED) => Err(Failed::new(
+                    "the validator could not confine itself, and has read nothing",
+                    "it needs system call filters (CONFIG_SECCOMP_FILTER); `palisade doctor` tells whether they are there",
+                )),
+                _ => Ok(lost(source)),
+            },
         }
     }
 
-    fn stop(&mut self) {
-        if let Some((mut child, input, _)) = self.process.take() {
-            drop(input);
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+    /// Ends it. How it ended, if it had done so before.
+    fn stop(&mut self) -> Option<ExitStatus> {
+        let (mut child, input, _) = self.process.take()?;
+        drop(input);
+        // It fails only for one that has been waited for, and nobody has.
+        let _ = child.kill();
+        child.wait().ok()
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use palisade_check::{Language, Policy, PolicyError, check};
 use palisade_spec::{
     Checked,
-    validator::{Answer, LARGEST_SOURCE, Order, Source},
+    validator::{Answer, LARGEST_SOURCE, Order, Source, UNCONFINED},
 };
 
 fn main() -> ExitCode {
@@ -33,7 +33,9 @@ fn main() -> ExitCode {
         };
     }
     palisade_check::prepare();
-    confine::confine();
+    if confine::confine().is_err() {
+        return ExitCode::from(UNCONFINED);
+    }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
