@@ -18,8 +18,9 @@ use palisade_spec::Upper;
 use palisade_sys::{Groups, LayerRole, Op, Slot};
 
 use super::{
+    builder::Builder,
     files::Entry,
-    script::{Builder, c_path, c_string},
+    script::{c_path, c_string},
 };
 use crate::{error::Refusal, host::Host, job::Job};
 

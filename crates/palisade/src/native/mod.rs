@@ -6,6 +6,7 @@
 //!
 //! One file per part of the policy. Not here: running the script (`supervise`).
 
+mod builder;
 mod files;
 mod inner;
 mod launch;
