@@ -54,6 +54,11 @@ impl Resolved {
         }
     }
 
+    /// What it may reach.
+    pub(crate) const fn network(&self) -> &NetworkPolicy {
+        &self.job.network
+    }
+
     /// Its overlays.
     pub(crate) fn layers(&self) -> &[Layers] {
         &self.job.layers

@@ -36,6 +36,16 @@ pub enum StartError {
         /// What may help.
         hint: Option<String>,
     },
+    /// The program that makes the wall did not.
+    #[error("{backend} {happened}{}", in_lines(said))]
+    Wall {
+        /// Which wall.
+        backend: palisade_spec::Backend,
+        /// What became of its program.
+        happened: String,
+        /// What it said.
+        said: String,
+    },
     /// The child was killed before the program was executed.
     #[error("sandbox setup failed: the process was killed during {during}")]
     KilledDuringSetup {
@@ -140,6 +150,10 @@ pub struct Refusal {
     pub hint: String,
 }
 
+fn in_lines(said: &str) -> String {
+    said.lines().map(|line| format!("\n  {}", line.replace(palisade_spec::acts, "\u{fffd}"))).collect()
+}
+
 fn excesses(excess: &[Clamp]) -> String {
     let line = |clamp: &Clamp| {
         format!("\n  {}: asked {}, allowed {} ({})", clamp.what, clamp.asked, clamp.given, clamp.because)
@@ -172,6 +186,9 @@ impl StartError {
                 Some(refusals.iter().map(|r| format!("{r}\n  fix: {}", r.hint)).collect::<Vec<_>>().join("\n"))
             }
             Self::Setup { hint, .. } => hint.clone(),
+            Self::Wall { .. } => {
+                Some("`palisade doctor` tries each wall and says how to fix it; leave --backend out to have the strongest that works".to_owned())
+            }
             Self::KilledDuringSetup { .. } => Some(
                 "a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \
                       out-of-memory killer: see `dmesg`"

@@ -70,7 +70,7 @@ fn what_a_displaced_profile_hides_and_bounds_stays_hidden_and_bound() {
 fn a_profile_that_a_file_says_more_of_keeps_the_rest_of_the_shipped_one() {
     let files = Files::new("[sandbox.profiles.production]\nallow_domains = ['example.org']\n", "", "");
     let settled = files.settle(&named("production")).unwrap();
-    assert_eq!(settled.backend, Backend::Missing("docker"));
+    assert_eq!(settled.backend, Backend::Docker);
     assert_eq!(settled.policy.network.to_string(), "custom: example.org:80,443");
     assert_eq!(row(&settled, "time_limit"), "1m (profile production (shipped))");
 }
@@ -89,12 +89,12 @@ fn the_shipped_profiles_are_those_of_the_requirement() {
     let production = of("production");
     assert_eq!(
         (production.backend, production.policy.network.to_string().as_str()),
-        (Backend::Missing("docker"), "custom: nothing")
+        (Backend::Docker, "custom: nothing")
     );
     assert_eq!(production.policy.limits.wall_time.unwrap().as_secs(), 60);
     assert_eq!(production.policy.limits.memory.unwrap().to_string(), "2 GiB");
     let ci = of("ci");
-    assert_eq!((ci.backend, ci.policy.network), (Backend::Missing("docker"), NetworkPolicy::None));
+    assert_eq!((ci.backend, ci.policy.network), (Backend::Docker, NetworkPolicy::None));
     let agent = of("agent");
     assert_eq!(agent.policy.network, NetworkPolicy::None);
     assert_eq!((agent.policy.files.read, agent.policy.files.write), (vec!["/".into()], vec![files.path("project")]));

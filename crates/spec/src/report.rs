@@ -9,10 +9,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    backend::Backend,
     files::{Changes, Left, Taken},
     layers::LayerConflict,
     limits::Limits,
-    request::Backend,
     signal::Signal,
 };
 

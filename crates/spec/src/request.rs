@@ -1,10 +1,11 @@
 //! What to run, with what, under which policy.
 
-use std::{fmt, fs::File, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 use serde::Serialize;
 
 use crate::{
+    backend::Backend,
     environment::Environment,
     files::Files,
     layers::Layers,
@@ -137,83 +138,6 @@ impl Default for Terminal {
     /// 24 lines of 80, as a VT100.
     fn default() -> Self {
         Self { rows: 24, columns: 80 }
-    }
-}
-
-/// Which wall to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backend {
-    /// The strongest usable one that holds the policy.
-    #[default]
-    Auto,
-    /// palisade's own Linux sandbox (R1).
-    Native,
-    /// No isolation at all (R18). Only by name.
-    None,
-    /// One that has a name (R2 to R17) and is not in this version: asking for it is understood, and refused with that reason.
-    #[serde(untagged)]
-    Missing(&'static str),
-}
-
-impl Backend {
-    /// Every name that can be asked for; this version has the first three.
-    pub const NAMES: [&str; 22] = [
-        "auto",
-        "native",
-        "none",
-        "bubblewrap",
-        "chroot",
-        "crun",
-        "docker",
-        "firecracker",
-        "firejail",
-        "gvisor",
-        "kata",
-        "lxc",
-        "macos",
-        "nspawn",
-        "podman",
-        "qemu",
-        "qemu-microvm",
-        "runc",
-        "unshare",
-        "wasm",
-        "windows",
-        "youki",
-    ];
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Native => "native",
-            Self::None => "none",
-            Self::Missing(name) => name,
-        })
-    }
-}
-
-/// A backend name that does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a backend: this version has auto, native and none")]
-pub struct BackendParseError(String);
-
-impl FromStr for Backend {
-    type Err = BackendParseError;
-
-    fn from_str(text: &str) -> Result<Self, BackendParseError> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "native" => Ok(Self::Native),
-            "none" => Ok(Self::None),
-            _ => Self::NAMES
-                .into_iter()
-                .find(|name| *name == text)
-                .map(Self::Missing)
-                .ok_or_else(|| BackendParseError(text.to_owned())),
-        }
     }
 }
 

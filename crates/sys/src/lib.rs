@@ -34,5 +34,5 @@ pub use script::{
     Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS,
     Script, Slot, Stage, Stdio,
 };
-pub use spawn::{Child, IdMap, spawn};
+pub use spawn::{Child, Guest, IdMap, spawn, start};
 pub use trial::Trial;

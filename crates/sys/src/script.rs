@@ -262,6 +262,10 @@ pub enum Op {
     Landlock(landlock::Rules),
     /// Gives up every capability for good, and the ability to gain privileges.
     DropPrivileges,
+    /// Becomes another user, if one is named, and gives up what it has of privileges: for processes that start with any, or none.
+    GiveUp(Option<(u32, u32)>),
+    /// Becomes the one that processes without a parent are given to (PR_SET_CHILD_SUBREAPER), which reaps them.
+    AdoptOrphans,
     /// Sets the file mode mask.
     Umask(u32),
     /// Enters a directory.
@@ -352,6 +356,9 @@ impl fmt::Display for Op {
             Self::NewKeyring => f.write_str("start an empty keyring"),
             Self::Landlock(_) => f.write_str("restrict itself by Landlock"),
             Self::DropPrivileges => f.write_str("give up all capabilities"),
+            Self::GiveUp(None) => f.write_str("give up all privileges"),
+            Self::GiveUp(Some((uid, gid))) => write!(f, "become user {uid} and group {gid} without privileges"),
+            Self::AdoptOrphans => f.write_str("adopt orphans"),
             Self::Umask(_) => f.write_str("set the file mode mask"),
             Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
             Self::Mark(_) => f.write_str("note the time"),
@@ -380,6 +387,12 @@ impl Namespaces {
     pub const USER: Self = Self(libc::CLONE_NEWUSER as u64);
     /// Host name.
     pub const UTS: Self = Self(libc::CLONE_NEWUTS as u64);
+
+    /// Whether all of the others are among these.
+    #[must_use]
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
 
     /// Both.
     #[must_use]

@@ -3,7 +3,7 @@
 //! Not here: what the child does (`child.rs`), waiting for it (`palisade::supervise`).
 
 use std::{
-    ffi::{CString, c_char},
+    ffi::{CString, c_char, c_void},
     fs::OpenOptions,
     io::{self, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
@@ -22,7 +22,7 @@ use crate::{
     child,
     raw::sys,
     record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
-    script::{Op, Script, Stdio},
+    script::{Namespaces, Op, Script, Stdio},
 };
 
 /// A stack of the child's other processes. They run a few frames of `child.rs`.
@@ -87,14 +87,9 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     let theirs = rustix::io::fcntl_dupfd_cloexec(&theirs, 3)?;
     let parent = pidfd_open(getpid(), PidfdFlags::empty())?;
     let strings = Strings::of(script);
-    // Not zeroed: only the pages that are used are ever touched.
     let mut stacks: [Vec<u128>; 2] = [const { Vec::new() }; 2];
-    let tops = stacks.each_mut().map(|stack| {
-        stack.reserve_exact(STACK / size_of::<u128>());
-        // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
-        unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast()
-    });
-    let kept = kept(script, [theirs.as_raw_fd(), parent.as_raw_fd()]);
+    let tops = stacks.each_mut().map(top);
+    let kept = kept(script, &[theirs.as_raw_fd(), parent.as_raw_fd()]);
     let context = child::Child {
         script,
         kept: &kept,
@@ -128,8 +123,66 @@ pub fn spawn(script: &Script) -> io::Result<Child> {
     Ok(Child { pid: pid as u32, pidfd, control: ours, reaped: false })
 }
 
+/// Starts a child that runs `script` in the namespaces of this process, whatever the kernel is.
+///
+/// For the agent inside a foreign wall: a single-threaded process with little memory, perhaps on a kernel that knows neither
+/// clone3(2) nor pidfds (gVisor). The child is killed when the calling thread ends.
+///
+/// # Errors
+/// What clone(2) says; `EINVAL` for a script that wants namespaces or a cgroup of its own.
+pub fn start(script: &Script) -> io::Result<Guest> {
+    if script.namespaces != Namespaces::default() || script.cgroup.is_some() {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let theirs = rustix::io::fcntl_dupfd_cloexec(&theirs, 3)?;
+    let strings = Strings::of(script);
+    let mut stacks: [Vec<u128>; 2] = [const { Vec::new() }; 2];
+    let tops = stacks.each_mut().map(top);
+    let kept = kept(script, &[theirs.as_raw_fd()]);
+    // A poll of no descriptor: whether the parent is there, its control socket tells as well.
+    let context =
+        child::Child { script, kept: &kept, strings: &strings, control: theirs.as_raw_fd(), parent: -1, stacks: tops };
+    // SAFETY: without CLONE_VM this is a fork; the rest is as in `spawn`.
+    let pid = unsafe { sys!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) }.map_err(io::Error::from_raw_os_error)?;
+    if pid == 0 {
+        child::run(&context);
+    }
+    Ok(Guest { control: ours })
+}
+
+/// A child in the namespaces of this process.
+#[derive(Debug)]
+pub struct Guest {
+    control: OwnedFd,
+}
+
+impl Guest {
+    /// The next record, without waiting. `Ok(None)`: there will be no more.
+    ///
+    /// # Errors
+    /// What recvmsg(2) says; `WouldBlock` if there is none yet.
+    pub fn record(&self) -> io::Result<Option<Record>> {
+        receive_record(self.control.as_fd())
+    }
+}
+
+impl AsFd for Guest {
+    /// Readable when there is a record.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+/// The top of a stack that nobody else uses. Not zeroed: only the pages that are used are ever touched.
+fn top(stack: &mut Vec<u128>) -> *mut c_void {
+    stack.reserve_exact(STACK / size_of::<u128>());
+    // SAFETY: one past the end of the allocation, which is aligned to 16 as the ABI wants it.
+    unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast()
+}
+
 /// Descriptors that the child needs, in order.
-fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
+fn kept(script: &Script, own: &[RawFd]) -> Vec<RawFd> {
     let stdio = script.program.iter().filter_map(|program| match &program.stdio {
         Stdio::Given(fds) => Some(fds.iter().map(AsRawFd::as_raw_fd)),
         Stdio::Terminal(_) | Stdio::Later => None,
@@ -138,7 +191,7 @@ fn kept(script: &Script, own: [RawFd; 2]) -> Vec<RawFd> {
         Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),
         _ => None,
     });
-    let mut kept: Vec<RawFd> = own.into_iter().chain(stdio.flatten()).chain(copied).collect();
+    let mut kept: Vec<RawFd> = own.iter().copied().chain(stdio.flatten()).chain(copied).collect();
     kept.sort_unstable();
     kept.dedup();
     kept

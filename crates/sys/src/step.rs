@@ -211,6 +211,8 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         }
         Op::Landlock(rules) => rules.restrict_self(),
         Op::DropPrivileges => drop_privileges(),
+        Op::GiveUp(ids) => give_up(*ids),
+        Op::AdoptOrphans => call::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0),
         Op::Umask(mask) => {
             // SAFETY: umask cannot fail.
             let _ = unsafe { sys!(SYS_umask, *mask) };
@@ -336,6 +338,25 @@ fn loopback_up() -> Result<(), Errno> {
 }
 
 fn drop_privileges() -> Result<(), Errno> {
+    bound()?;
+    drop_capabilities()
+}
+
+/// Of somebody without CAP_SETPCAP the bounds stay as they are: without capabilities and with no_new_privs nothing within
+/// them can be had.
+fn give_up(ids: Option<(u32, u32)>) -> Result<(), Errno> {
+    match bound() {
+        Ok(()) | Err(libc::EPERM) => {}
+        Err(errno) => return Err(errno),
+    }
+    if let Some((uid, gid)) = ids {
+        set_ids(uid, gid, Groups::Drop)?;
+    }
+    drop_capabilities()
+}
+
+/// What no later execution can exceed.
+fn bound() -> Result<(), Errno> {
     call::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)?;
     for capability in 0..64 {
         match call::prctl(libc::PR_CAPBSET_DROP, capability, 0) {
@@ -343,6 +364,10 @@ fn drop_privileges() -> Result<(), Errno> {
             answer => answer?,
         }
     }
+    Ok(())
+}
+
+fn drop_capabilities() -> Result<(), Errno> {
     call::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0)?;
     const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
     let header = [CAPABILITY_VERSION_3, 0];

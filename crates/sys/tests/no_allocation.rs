@@ -186,6 +186,7 @@ fn everything() -> Vec<Op> {
     ops.extend(["/usr/lib", "/not/there"].map(pin));
     ops.extend(["/usr/share", "/usr/lib/os-release", "/not/there"].map(hide));
     ops.push(Op::HostName(c("sandbox")));
+    ops.push(Op::AdoptOrphans);
     ops.push(Op::Await(Stage::Namespaces));
     ops.push(Op::EnterNamespace(Slot(12)));
     ops.push(Op::LoopbackUp);

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, LayerStatus, NetworkPolicy, Weakening};
+use palisade_spec::{Backend, Guarantees, Held, LayerStatus, NetworkPolicy, Weakening};
 
+use super::around;
 use crate::{
     bound::Resolved,
     error::Refusal,
@@ -14,6 +15,20 @@ use crate::{
     job::{Access, Base, Job},
     native::{self, Entry, Kind, Launch, Wall},
 };
+
+pub(super) fn guarantees(host: &Host) -> Guarantees {
+    let no = |why: &str| Held::No(why.to_owned());
+    Guarantees {
+        files: no("the program has its caller's files"),
+        network: no("the program has its caller's network"),
+        processes: Held::Weakly(
+            "pid namespace: all of them end with the run, and share everything else with the host".to_owned(),
+        ),
+        system_calls: no("there is no filter"),
+        privileges: no("the program has its caller's ids and privileges"),
+        ..around(host)
+    }
+}
 
 /// Plans a launch without isolation.
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {

@@ -18,14 +18,29 @@ use super::{
     script::{Handle, MASTER, TERMINAL, TERMINALS, UPPER_SLOTS, c_path, c_string, handles},
 };
 
-pub(super) struct Builder {
-    pub(super) ops: Vec<Op>,
-    pub(super) made: HashSet<PathBuf>,
-    pub(super) slot: usize,
-    pub(super) sealed: bool,
+pub(crate) struct Builder {
+    pub(crate) ops: Vec<Op>,
+    made: HashSet<PathBuf>,
+    slot: usize,
+    target: Target,
+    /// Whether the tree is the root.
+    rooted: bool,
+}
+
+/// What becomes of a tree that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// It becomes the root when it is sealed.
+    Root,
+    /// It stays the working directory: somebody else makes it a root.
+    Directory,
 }
 
 impl Builder {
+    pub(crate) fn new(target: Target) -> Self {
+        Self { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, target, rooted: false }
+    }
+
     pub(super) fn next_slot(&mut self) -> io::Result<Slot> {
         if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
@@ -34,12 +49,12 @@ impl Builder {
         Ok(Slot(self.slot - 1))
     }
 
-    /// As seen from the working directory: before the seal the new root is not the root yet.
+    /// As seen from the working directory, as long as the new root is not the root.
     fn place(&self, at: &Path) -> io::Result<CString> {
-        if self.sealed { c_path(at) } else { c_path(at.strip_prefix("/").unwrap_or(at)) }
+        if self.rooted { c_path(at) } else { c_path(at.strip_prefix("/").unwrap_or(at)) }
     }
 
-    pub(super) fn directory(&mut self, at: &Path) -> io::Result<()> {
+    pub(crate) fn directory(&mut self, at: &Path) -> io::Result<()> {
         if at == Path::new("/") || self.made.contains(at) {
             return Ok(());
         }
@@ -185,7 +200,6 @@ impl Builder {
             Entry::Seal => {
                 self.ops.push(Op::ReadOnlyTree { attributes: libc::MOUNT_ATTR_NOSUID });
                 self.pivot();
-                self.sealed = true;
             }
             Entry::Scratch { at, size, inodes } => {
                 // What was made below it is covered now.
@@ -201,19 +215,24 @@ impl Builder {
         Ok(())
     }
 
+    /// Makes the tree the root, unless it is that or never will be.
     pub(super) fn pivot(&mut self) {
+        if self.rooted || self.target == Target::Directory {
+            return;
+        }
+        self.rooted = true;
         self.ops.push(Op::PivotRoot);
         self.ops.push(Op::Reached(Stage::Pivoted));
     }
 
-    pub(super) fn handles(&mut self, launch: &Launch) -> io::Result<()> {
+    pub(crate) fn handles(&mut self, launch: &Launch) -> io::Result<()> {
         let mut slots = Vec::new();
         for (number, handle) in handles(&launch.job).into_iter().enumerate() {
             match handle {
                 Handle::Upper => slots.push(UPPER_SLOTS[0]),
                 Handle::Place(path) => {
                     let slot = Slot(palisade_sys::SLOTS - 1 - number);
-                    self.ops.push(Op::OpenDirectory { slot, path: c_path(&path)? });
+                    self.ops.push(Op::OpenDirectory { slot, path: self.place(&path)? });
                     slots.push(slot);
                 }
             }

@@ -7,13 +7,14 @@ use palisade_sys::{Rlimit, cgroup};
 use serde::Serialize;
 
 use super::{
-    files::{self, Entry, is_enterable},
+    files::{self, Entry, Kind, is_enterable},
     layers as stacks, limits,
     owners::owners,
 };
 use crate::{
     bound::Resolved,
     error::Refusal,
+    foreign::{Foreign, Room},
     host::{Host, Ids},
     job::{Access, Job},
 };
@@ -25,6 +26,9 @@ pub struct Launch {
     pub backend: Backend,
     /// How much of it.
     pub wall: Wall,
+    /// The other program that makes it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
     /// What is launched.
     pub job: Job,
     /// Namespaces of its own.
@@ -55,6 +59,23 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// What its cgroup holds.
+    pub(crate) fn settings(&self) -> cgroup::Settings {
+        let room = self.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room);
+        let alone = limits::settings(&self.job.limits);
+        cgroup::Settings {
+            memory: alone.memory.saturating_add(room.memory),
+            tasks: alone.tasks + u64::from(room.threads),
+            ..alone
+        }
+    }
+
+    /// Parts of `/proc` that a wall with a `/proc` of its own has to cover, as far as this host has them.
+    pub(crate) fn masks(&self) -> impl Iterator<Item = (&Path, Kind)> {
+        let mask = |entry| if let &Entry::Mask { ref at, kind } = entry { Some((at.as_path(), kind)) } else { None };
+        self.tree.iter().filter_map(mask).filter(|(at, _)| at.exists())
+    }
+
     /// Places inside that the program cannot see.
     pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
         self.tree.iter().filter_map(|entry| if let Entry::Hide { at, .. } = entry { Some(at.as_path()) } else { None })
@@ -142,6 +163,7 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
     Ok(Launch {
         backend: Backend::Native,
         wall: Wall::Full,
+        foreign: None,
         namespaces,
         ids: host.ids,
         anchor,

@@ -16,12 +16,17 @@ mod owners;
 mod script;
 mod syscalls;
 
+pub(crate) use builder::{Builder, Target};
+pub(crate) use files::{EMPTY, ROOMY, filled};
 pub use files::{Entry, Kind};
-pub(crate) use files::{ROOMY, filled};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};
-pub(crate) use limits::{HARD, settings, without_cgroup};
-pub(crate) use script::{Handle, Network, Pipes, handles, marks, of_every_run, of_this_run, script};
+pub(crate) use limits::{HARD, without_cgroup};
+pub(crate) use script::{
+    Handle, Network, Opened, Pipes, c_path, c_string, handles, marks, of_every_run, of_this_run, root_options, script,
+    set_id,
+};
+pub(crate) use syscalls::{Denied, filter};
 
 /// Name of the host inside.
 pub(crate) const HOST_NAME: &str = "sandbox";

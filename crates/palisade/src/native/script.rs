@@ -1,7 +1,6 @@
 //! A launch as a script for the kernel. Nothing is decided here.
 
 use std::{
-    collections::HashSet,
     ffi::CString,
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
@@ -17,12 +16,12 @@ use palisade_sys::{
 
 use super::{
     HOST_NAME,
-    builder::Builder,
+    builder::{Builder, Target},
     files::{Entry, Kind, ROOT_INODES},
     launch::{Launch, Wall},
     layers::Stacks,
     owners::HOST_TREE,
-    syscalls::{self, SetId},
+    syscalls::{self, Denied, SetId},
 };
 use crate::{
     host::Ids,
@@ -71,49 +70,17 @@ pub(crate) fn script(
     pipes: Option<Pipes>,
     cgroup: Option<OwnedFd>,
 ) -> io::Result<Script> {
-    let mut builder = Builder { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, sealed: false };
+    let mut builder = Builder::new(Target::Root);
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
-    let mut trees = Vec::new();
-    let mut stacks = Stacks::of(&launch.tree);
-    for entry in &launch.tree {
-        if let Entry::Layers { lower, upper, .. } = entry {
-            trees.push(stacks.open(&mut builder, lower, upper)?);
-        }
-        if let Entry::Host { from, access, owner, held, .. } = entry {
-            let slot = builder.next_slot()?;
-            let read_only = if *access == Access::Write { 0 } else { libc::MOUNT_ATTR_RDONLY };
-            let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
-            let attributes = every | read_only;
-            builder.ops.push(match (owner, held) {
-                (Some(_), Some(held)) => {
-                    Op::KeepTree { slot, tree: Arc::new(super::owners::tree(held, attributes, ids)?) }
-                }
-                _ => {
-                    let same = held.as_ref().map(|held| held.identity);
-                    Op::OpenTree { slot, path: c_path(from)?, attributes, same }
-                }
-            });
-            trees.push(slot);
-        }
-    }
+    let opened = Opened::of(launch, ids, &mut builder)?;
     builder.ops.push(Op::AwaitIds);
     builder.ops.push(Op::SetIds { uid: ids.inside.0, gid: ids.inside.1, groups: ids.groups });
     builder.ops.push(Op::Mark(marks::IDS));
-    let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
-    builder.ops.push(Op::EnterRoot {
-        over: c_path(&launch.anchor)?,
-        options: c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))?,
-    });
-    stacks.mount(&mut builder, launch.job.limits.tmp_inodes)?;
-    let mut trees = trees.into_iter();
-    for entry in &launch.tree {
-        builder.entry(entry, &mut trees, launch)?;
-    }
-    if !builder.sealed {
-        builder.pivot();
-    }
+    builder.ops.push(Op::EnterRoot { over: c_path(&launch.anchor)?, options: root_options(launch)? });
+    opened.build(launch, &mut builder)?;
+    builder.pivot();
     if launch.wall == Wall::Full {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }
@@ -154,6 +121,55 @@ pub(crate) fn script(
         aside: aside(launch, &namespaces)?,
         program: Some(program(launch, pipes)?),
     })
+}
+
+/// The host's trees of a launch, opened before the process takes its ids, and not yet in their places.
+pub(crate) struct Opened<'a> {
+    trees: Vec<Slot>,
+    stacks: Stacks<'a>,
+}
+
+impl<'a> Opened<'a> {
+    /// Opens them.
+    pub(crate) fn of(launch: &'a Launch, ids: Ids, builder: &mut Builder) -> io::Result<Self> {
+        let mut trees = Vec::new();
+        let mut stacks = Stacks::of(&launch.tree);
+        for entry in &launch.tree {
+            if let Entry::Layers { lower, upper, .. } = entry {
+                trees.push(stacks.open(builder, lower, upper)?);
+            }
+            if let Entry::Host { from, access, owner, held, .. } = entry {
+                let slot = builder.next_slot()?;
+                let read_only = if *access == Access::Write { 0 } else { libc::MOUNT_ATTR_RDONLY };
+                let every = if launch.wall == Wall::Full { HOST_TREE } else { 0 };
+                let attributes = every | read_only;
+                builder.ops.push(match (owner, held) {
+                    (Some(_), Some(held)) => {
+                        Op::KeepTree { slot, tree: Arc::new(super::owners::tree(held, attributes, ids)?) }
+                    }
+                    _ => {
+                        let same = held.as_ref().map(|held| held.identity);
+                        Op::OpenTree { slot, path: c_path(from)?, attributes, same }
+                    }
+                });
+                trees.push(slot);
+            }
+        }
+        Ok(Self { trees, stacks })
+    }
+
+    /// Builds the file tree in the working directory, which is empty and writable.
+    pub(crate) fn build(self, launch: &Launch, builder: &mut Builder) -> io::Result<()> {
+        self.stacks.mount(builder, launch.job.limits.tmp_inodes)?;
+        let mut trees = self.trees.into_iter();
+        launch.tree.iter().try_for_each(|entry| builder.entry(entry, &mut trees, launch))
+    }
+}
+
+/// tmpfs options of the new root, with room for the files that are copied into it.
+pub(crate) fn root_options(launch: &Launch) -> io::Result<CString> {
+    let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
+    c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))
 }
 
 /// What of a script holds for every run of its launch; `None` if a step of it is for one run alone.
@@ -229,7 +245,7 @@ fn aside(launch: &Launch, namespaces: &[(Slot, Namespaces, &str)]) -> io::Result
 fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
     let job = &launch.job;
     let (filter, listener) = match launch.wall {
-        Wall::Full => (syscalls::filter(&job.network, set_id(launch))?, Listener::Parent),
+        Wall::Full => (syscalls::filter(&job.network, Denied::Notify, set_id(launch))?, Listener::Parent),
         Wall::Nothing => (Vec::new(), Listener::Nobody),
     };
     Ok(Program {
@@ -298,18 +314,18 @@ pub(crate) fn handles(job: &Job) -> Vec<Handle> {
 }
 
 /// Whether the program may make files that run as their owner: on the host they would, wherever it can leave one.
-fn set_id(launch: &Launch) -> SetId {
+pub(crate) fn set_id(launch: &Launch) -> SetId {
     let stays = |entry: &Entry| {
         matches!(entry, Entry::Host { access: Access::Write, .. } | Entry::Layers { upper: Upper::Kept { .. }, .. })
     };
     if launch.tree.iter().any(stays) { SetId::Refused } else { SetId::Free }
 }
 
-pub(super) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+pub(crate) fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
     CString::new(text)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in a path, argument or variable"))
 }
 
-pub(super) fn c_path(path: &Path) -> io::Result<CString> {
+pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
     c_string(path.as_os_str().as_bytes())
 }

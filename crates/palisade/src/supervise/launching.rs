@@ -1,9 +1,14 @@
 //! From a launch to a running program: pipes, cgroup, clone, id maps, and the child's first words.
 
-use std::{cell::RefCell, io, os::fd::AsFd, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use palisade_spec::{Input, Strictness, Weakening};
-use palisade_sys::{Child, IdMap, Op, Record, Script, cgroup::Group, notify, spawn};
+use palisade_sys::{Child, IdMap, Namespaces, Op, Record, Script, cgroup::Group, notify, spawn};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
@@ -12,11 +17,13 @@ use super::{
 };
 use crate::{
     error::{Refusal, StartError},
-    native::{self, Launch},
+    foreign,
+    host::Ids,
+    native::{self, Launch, Pipes},
 };
 
 /// What the set-up may take beyond the time limit of the program.
-const SETUP: Duration = Duration::from_secs(10);
+pub(super) const SETUP: Duration = Duration::from_secs(10);
 
 /// Starts the child and gives it what it waits for.
 pub(super) fn start<'a>(
@@ -24,15 +31,21 @@ pub(super) fn start<'a>(
     connection: &'a Connection<'a>,
     stdin: Input,
 ) -> Result<Run<'a>, StartError> {
-    refuse_weakened(connection.strictness, &launch.weakened)?;
+    refuse_weakened(launch, connection.strictness, &launch.weakened)?;
     let (limit, excess) = (launch.job.limits.output.0, connection.excess);
-    let (streams, pipes, typed, terminal) = match launch.job.terminal {
-        None => {
+    let (streams, pipes, typed, terminal) = match (launch.job.terminal, &launch.foreign) {
+        (None, Some(foreign)) => {
+            let order = |stdin| foreign::order(launch, foreign, stdin);
+            let (streams, pipes) = Streams::of_agent(stdin, order, &connection.output, limit, excess)
+                .map_err(StartError::io("make pipes"))?;
+            (streams, Some(pipes), Input::Empty, None)
+        }
+        (None, None) => {
             let (streams, pipes) =
                 Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
             (streams, Some(pipes), Input::Empty, None)
         }
-        Some(size) => {
+        (Some(size), _) => {
             let inherited = matches!(stdin, Input::Inherit);
             let entered = if inherited { CallersTerminal::enter(size) } else { Ok(None) };
             let terminal = entered.map_err(StartError::io("make the terminal raw"))?;
@@ -49,11 +62,13 @@ pub(super) fn start<'a>(
         Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
         None => None,
     };
-    let ids = launch.ids.of_next_run();
+    // The files of a foreign wall may name ids, and are planned.
+    let ids = if launch.foreign.is_some() { launch.ids } else { launch.ids.of_next_run() };
     let mut script = match connection.turn.script.and_then(RefCell::take) {
         Some(script) => native::of_this_run(script, pipes, birthplace),
-        None => native::script(launch, ids, connection.turn.network, pipes, birthplace)
-            .map_err(StartError::io("prepare the sandbox"))?,
+        None => {
+            new_script(launch, connection, ids, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?
+        }
     };
     let cloned = now();
     let mut spawned = spawn(&script);
@@ -63,23 +78,18 @@ pub(super) fn start<'a>(
         // A group that can be made and not be born in: the run is weaker, and says so.
         acts.without_cgroup(&format!("no process may be born in a group of ours: {error}"));
         (script.cgroup, group) = (None, None);
-        refuse_weakened(connection.strictness, &acts.weakened)?;
+        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
         spawned = spawn(&script);
     }
     let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
-    if let Err(source) = child.map_ids(map) {
-        return Err(first_failure(&child, &script).unwrap_or(StartError::Setup {
-            step: "write the id maps".to_owned(),
-            source,
-            hint: Some("user namespaces with own ids are not allowed here; `palisade doctor` says why".to_owned()),
-        }));
+    if script.namespaces.contains(Namespaces::USER) {
+        map_ids(&child, &script, ids)?;
     }
     if v2 {
-        refuse_weakened(connection.strictness, &acts.weakened)?;
+        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
     } else if launch.cgroup.is_some() {
         group = make_group(launch, &mut acts);
-        refuse_weakened(connection.strictness, &acts.weakened)?;
+        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
         let files = match &group {
             Some(group) => group.join_files().map_err(StartError::io("open the cgroup"))?,
             None => Vec::new(),
@@ -99,7 +109,7 @@ pub(super) fn start<'a>(
         streams,
         typed,
         terminal,
-        meter: Meter::new(group),
+        meter: Meter::new(group, launch.foreign.as_ref().map_or(0, |foreign| foreign.room.processes)),
         listener: None,
         acts,
         stop: None,
@@ -109,6 +119,9 @@ pub(super) fn start<'a>(
         left: Left { user: ids.uid, ..Left::default() },
     };
     run.until_ready(&script)?;
+    if launch.foreign.is_some() && run.stop.is_none() {
+        run.until_started()?;
+    }
     match connection.turn.script {
         Some(kept) => drop(kept.replace(native::of_every_run(script))),
         None => drop(script), // and with it the program's ends of its streams
@@ -118,6 +131,30 @@ pub(super) fn start<'a>(
         place.remove_stale();
     }
     Ok(run)
+}
+
+fn new_script(
+    launch: &Launch,
+    connection: &Connection<'_>,
+    ids: Ids,
+    pipes: Option<Pipes>,
+    birthplace: Option<OwnedFd>,
+) -> io::Result<Script> {
+    match (&launch.foreign, pipes) {
+        (Some(foreign), Some(pipes)) => foreign::script(launch, foreign, ids, pipes, birthplace),
+        (_, pipes) => native::script(launch, ids, connection.turn.network, pipes, birthplace),
+    }
+}
+
+fn map_ids(child: &Child, script: &Script, ids: Ids) -> Result<(), StartError> {
+    let map = IdMap { uid: (ids.inside.0, ids.uid), gid: (ids.inside.1, ids.gid), groups: ids.groups };
+    child.map_ids(map).map_err(|source| {
+        first_failure(child, script).unwrap_or(StartError::Setup {
+            step: "write the id maps".to_owned(),
+            source,
+            hint: Some("user namespaces with own ids are not allowed here; `palisade doctor` says why".to_owned()),
+        })
+    })
 }
 
 impl Run<'_> {
@@ -259,12 +296,12 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
     };
     let needs = format!("the namespaces {}", launch.namespaces.join(", "));
     let (because, hint) = (format!("{because} ({source})"), hint.to_owned());
-    StartError::NoBackend { refusals: vec![Refusal { backend: "native", needs, because, hint }] }
+    StartError::NoBackend { refusals: vec![Refusal { backend: launch.backend.name(), needs, because, hint }] }
 }
 
 fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     let place = launch.cgroup.as_ref()?;
-    match place.create(&native::settings(&launch.job.limits)) {
+    match place.create(&launch.settings()) {
         Ok(group) => {
             acts.note_group(&group);
             Some(group)
@@ -276,14 +313,14 @@ fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     }
 }
 
-fn refuse_weakened(strictness: Strictness, weakened: &[Weakening]) -> Result<(), StartError> {
+fn refuse_weakened(launch: &Launch, strictness: Strictness, weakened: &[Weakening]) -> Result<(), StartError> {
     if strictness == Strictness::ReportWeakened || weakened.is_empty() {
         return Ok(());
     }
     let refusals = weakened
         .iter()
         .map(|weak| Refusal {
-            backend: "native",
+            backend: launch.backend.name(),
             needs: format!("{} in full (--strict)", weak.what),
             because: weak.because.clone(),
             hint: weak.hint.clone(),

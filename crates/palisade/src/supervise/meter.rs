@@ -18,6 +18,8 @@ use rustix::{
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     group: Option<Group>,
+    /// Processes of the sandbox that are not the program's, its pid 1 among them.
+    others: u32,
     /// The sandbox's /proc.
     proc: Option<OwnedFd>,
     memory_peak: u64,
@@ -33,9 +35,10 @@ struct Tree {
 }
 
 impl Meter {
-    pub(crate) fn new(group: Option<Group>) -> Self {
+    /// `wall`: processes of a wall that another program makes.
+    pub(crate) fn new(group: Option<Group>, wall: u32) -> Self {
         // The program itself is a process before the first one is counted.
-        Self { group, processes_peak: 1, ..Self::default() }
+        Self { group, others: wall + 1, processes_peak: 1, ..Self::default() }
     }
 
     pub(crate) fn group(&self) -> Option<&Group> {
@@ -51,17 +54,16 @@ impl Meter {
         !self.group.as_ref().is_some_and(Group::limits_memory)
     }
 
-    /// Tasks of the sandbox without its pid 1, if the kernel counts them.
+    /// Tasks of the program, and perhaps some of its wall, if the kernel counts them.
     pub(crate) fn tasks(&self) -> Option<u32> {
         let tasks = self.group.as_ref()?.tasks()?;
-        Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(1))
+        Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.others))
     }
 
-    /// Processes of the sandbox without its pid 1.
+    /// Processes of the program.
     pub(crate) fn processes(&mut self) -> u32 {
         let Some(proc) = &self.proc else { return 0 };
-        let count = pids(proc.as_fd()).len().saturating_sub(1);
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = u32::try_from(pids(proc.as_fd()).len()).unwrap_or(u32::MAX).saturating_sub(self.others);
         self.processes_peak = self.processes_peak.max(count);
         count
     }
@@ -99,13 +101,13 @@ impl Meter {
     fn look(&mut self) -> Tree {
         let mut tree = Tree::default();
         let Some(proc) = &self.proc else { return tree };
-        let mut count = 0;
+        let mut count = 0u32;
         for pid in pids(proc.as_fd()) {
             tree.memory += status_memory(proc.as_fd(), pid).unwrap_or(0);
             tree.cpu_nanos += stat_cpu(proc.as_fd(), pid).unwrap_or(0);
-            count += u32::from(pid != 1);
+            count += 1;
         }
-        self.processes_peak = self.processes_peak.max(count);
+        self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
         self.memory_peak = self.memory_peak.max(tree.memory);
         self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos);
         tree

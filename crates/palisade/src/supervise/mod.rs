@@ -4,11 +4,13 @@
 //! pid 1 of the sandbox is killed, and the kernel kills everything in its pid namespace: what changed session, forked
 //! twice or was stopped as well. Not here: what is launched (`native`), the report's wording (`verdict.rs`).
 
+mod guest;
 mod launching;
 mod meter;
 mod output;
 mod terminal;
 mod verdict;
+mod words;
 
 use std::{
     cell::RefCell,
@@ -163,6 +165,8 @@ struct Times {
     begun: u64,
     cloned: u64,
     marks: [u64; MARKS],
+    /// When the program of a wall was executed, if another program makes it.
+    walled: u64,
     started: u64,
     exited: u64,
     reaped: u64,
@@ -188,6 +192,7 @@ impl Run<'_> {
         loop {
             let (control_ready, ended) = self.wait()?;
             self.streams.serve()?;
+            self.hear();
             if let (Some(terminal), Some(program)) = (&mut self.terminal, self.streams.terminal()) {
                 terminal.look(program);
             }
@@ -206,6 +211,7 @@ impl Run<'_> {
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
+        self.hear();
         if self.terminal.is_some() && !isatty(stdout()) {
             // Nor may Ctrl-C be lost on a program that is gone.
             self.terminal = None;
@@ -213,6 +219,7 @@ impl Run<'_> {
         let deadline = now() + nanos(LAST_WORDS);
         loop {
             self.streams.serve()?;
+            self.hear();
             if self.streams.is_drained() {
                 return Ok(());
             }
@@ -271,6 +278,8 @@ impl Run<'_> {
 
     fn record(&mut self, record: Record) {
         match record {
+            // Who ended is the wall's program. Of the program itself, its agent tells.
+            Record::Exited { .. } if self.launch.foreign.is_some() => {}
             Record::Exited { status, cpu_micros, at } => {
                 self.exit = Some(status);
                 self.times.exited = at;

@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use palisade_spec::{Input, Output, OutputExcess, Stream};
+use palisade_spec::{
+    Input, Output, OutputExcess, Stream,
+    guest::{Secrets, Stdin},
+};
 use rustix::{
     buffer::spare_capacity,
     event::{PollFd, PollFlags, Timespec, poll},
@@ -20,7 +23,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-use super::meter::NULL;
+use super::{meter::NULL, words::Words};
 use crate::native::Pipes;
 
 const CHUNK: usize = 64 << 10;
@@ -82,12 +85,16 @@ pub(crate) struct Drain {
     sink: Sink,
     cap: u64,
     pub(crate) stream: Stream,
+    /// Somebody else's words among the program's.
+    words: Option<Words>,
 }
 
 #[derive(Debug)]
 enum Sink {
     /// Kept for the report.
     Keep,
+    /// Counted; its receiver is gone, and somebody else's words still have to be heard.
+    Nobody,
     /// Passed on; what the receiver did not take yet waits here, and as long as it does nothing more is read.
     Pass { to: OwnedFd, portion: Portion, waiting: Vec<u8>, done: usize },
 }
@@ -111,6 +118,34 @@ impl Streams {
         let (stderr, err) = drain(err)?;
         let streams = Self { input, output: [out, err], chunk: Vec::with_capacity(CHUNK), terminal: None };
         Ok((streams, Pipes([stdin, stdout, stderr])))
+    }
+
+    /// As [`Streams::new`], for a program behind an agent: `order` comes before its input, and the agent's words stand among
+    /// its errors.
+    pub(super) fn of_agent(
+        stdin: Input,
+        order: impl FnOnce(Stdin) -> io::Result<(Vec<u8>, Secrets)>,
+        output: &Output,
+        limit: u64,
+        excess: OutputExcess,
+    ) -> io::Result<(Self, Pipes)> {
+        let (mut streams, mut pipes) = Self::new(stdin, output, limit, excess)?;
+        let what = if streams.input.is_some() { Stdin::Rest } else { Stdin::Nothing };
+        let (order, secrets) = order(what)?;
+        match &mut streams.input {
+            Some(feed) => drop(feed.waiting.splice(..0, order)),
+            none => {
+                let (theirs, ours) = feeding(order, Source::Ended)?;
+                (pipes.0[0], *none) = (theirs, Some(ours));
+            }
+        }
+        streams.output[1].words = Some(Words::new(secrets));
+        Ok((streams, pipes))
+    }
+
+    /// What the agent says.
+    pub(super) fn words(&mut self) -> Option<&mut Words> {
+        self.output[1].words.as_mut()
     }
 
     /// No streams: those of a terminal follow when the program's process has opened it.
@@ -138,7 +173,7 @@ impl Streams {
         }
         let feed = Feed { pipe: fcntl_dupfd_cloexec(&master, 3)?, source, waiting, done: 0, end: TYPED_END };
         let [(sink, cap), _] = sinks(output, limit, excess)?;
-        let out = Drain { pipe: Some(master), sink, cap, stream: Stream::default() };
+        let out = Drain { pipe: Some(master), sink, cap, ..Drain::nothing() };
         let (input, output) = (Some(feed), [out, Drain::nothing()]);
         Ok(Self { input, output, chunk: Vec::with_capacity(CHUNK), terminal: Some(terminal) })
     }
@@ -228,9 +263,14 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
         }
         Input::File(file) => (Vec::new(), Source::File(file)),
     };
+    let (theirs, ours) = feeding(waiting, source)?;
+    Ok((theirs, Some(ours)))
+}
+
+fn feeding(waiting: Vec<u8>, source: Source) -> io::Result<(OwnedFd, Feed)> {
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs, Some(Feed { pipe: ours, source, waiting, done: 0, end: b"" })))
+    Ok((theirs, Feed { pipe: ours, source, waiting, done: 0, end: b"" }))
 }
 
 impl Feed {
@@ -276,7 +316,7 @@ impl Feed {
 fn drain((sink, cap): (Sink, u64)) -> io::Result<(OwnedFd, Drain)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs, Drain { pipe: Some(ours), sink, cap, stream: Stream::default() }))
+    Ok((theirs, Drain { pipe: Some(ours), sink, cap, ..Drain::nothing() }))
 }
 
 /// Where standard output and error go, and how many bytes of each.
@@ -327,7 +367,7 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
 impl Drain {
     /// Of a stream that the program has not.
     fn nothing() -> Self {
-        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default() }
+        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default(), words: None }
     }
 
     fn serve(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
@@ -339,8 +379,16 @@ impl Drain {
             chunk.clear();
             match read(pipe, spare_capacity(chunk)) {
                 // A terminal that nobody has open any more says EIO.
-                Ok(0) | Err(Errno::IO) => self.pipe = None,
-                Ok(_) => self.take(chunk),
+                Ok(0) | Err(Errno::IO) => {
+                    self.pipe = None;
+                    if let Some(rest) = self.words.as_mut().map(Words::end) {
+                        self.take(&rest);
+                    }
+                }
+                Ok(_) => match self.words.as_mut().map(|words| words.pass(chunk)) {
+                    Some(written) => self.take(&written),
+                    None => self.take(chunk),
+                },
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -354,6 +402,7 @@ impl Drain {
         match &mut self.sink {
             Sink::Keep => self.stream.kept.extend_from_slice(kept),
             Sink::Pass { waiting, .. } => waiting.extend_from_slice(kept),
+            Sink::Nobody => {}
         }
         self.stream.total += bytes.len() as u64;
         self.stream.cut |= kept.len() < bytes.len();
@@ -377,7 +426,10 @@ impl Drain {
                 Err(Errno::PIPE | Errno::CONNRESET) => {
                     waiting.clear();
                     *done = 0;
-                    self.pipe = None;
+                    match self.words {
+                        Some(_) => self.sink = Sink::Nobody,
+                        None => self.pipe = None,
+                    }
                     return Ok(true);
                 }
                 Err(error) => return Err(error.into()),

@@ -105,6 +105,7 @@ impl Run<'_> {
         let mut weakened = self.launch.weakened.clone();
         weakened.append(&mut self.acts.weakened);
         let end = if self.times.exited > 0 { self.times.exited } else { self.times.reaped };
+        let others = 1 + self.launch.foreign.as_ref().map_or(0, |foreign| u64::from(foreign.room.threads));
         let group = self.meter.group();
         let [stdout, stderr] = self.streams.output.each_mut().map(|drain| std::mem::take(&mut drain.stream));
         let report = Report {
@@ -121,7 +122,7 @@ impl Run<'_> {
             processes_peak: self.meter.processes_peak,
             threads_peak: group
                 .and_then(Group::tasks_peak)
-                .map(|tasks| u32::try_from(tasks.saturating_sub(1)).unwrap_or(u32::MAX)),
+                .map(|tasks| u32::try_from(tasks.saturating_sub(others)).unwrap_or(u32::MAX).max(1)),
             backend: self.launch.backend,
             violations,
             violations_omitted: self.acts.omitted,
@@ -217,7 +218,7 @@ impl Run<'_> {
     fn phases(&self, end: u64) -> Phases {
         let times = &self.times;
         let at = |mark: usize| times.marks.get(mark).copied().unwrap_or(0);
-        let points = [
+        let mut points = vec![
             ("prepare", times.begun),
             ("clone", times.cloned),
             ("ids", at(marks::BORN)),
@@ -229,6 +230,9 @@ impl Run<'_> {
             ("teardown", end),
             ("", times.reaped),
         ];
+        if self.launch.foreign.is_some() {
+            points.insert(7, ("wall", times.walled));
+        }
         Phases(points.windows(2).map(|pair| (pair[0].0, milliseconds(pair[0].1, pair[1].1))).collect())
     }
 }

@@ -1,0 +1,52 @@
+//! An order as a script for the kernel. Nothing is decided here.
+
+use std::{ffi::CString, io};
+
+use palisade_spec::guest::{Calls, Order, Stdin};
+use palisade_sys::{Listener, Namespaces, Op, Program, Rlimit, Script, Stdio, seccomp::SockFilter};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::fcntl_dupfd_cloexec,
+    stdio,
+};
+
+/// The script of the process that starts the program.
+pub(crate) fn of(order: &Order) -> io::Result<Script> {
+    let stdin = match order.stdin {
+        Stdin::Nothing => open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?,
+        Stdin::Rest => fcntl_dupfd_cloexec(stdio::stdin(), 3)?,
+    };
+    let stdout = fcntl_dupfd_cloexec(stdio::stdout(), 3)?;
+    let stderr = fcntl_dupfd_cloexec(stdio::stderr(), 3)?;
+    let strings = |list: &[String]| list.iter().map(|text| c_string(text)).collect::<io::Result<Vec<_>>>();
+    let environment: Vec<String> = order.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Ok(Script {
+        namespaces: Namespaces::default(),
+        cgroup: None,
+        ops: vec![
+            Op::Umask(0o022),
+            Op::AdoptOrphans,
+            Op::GiveUp(order.identity),
+            Op::WorkingDirectory(c_string(&order.directory)?),
+        ],
+        aside: Vec::new(),
+        program: Some(Program {
+            stdio: Stdio::Given([stdin, stdout, stderr]),
+            rlimits: order.rlimits.iter().map(|&(resource, value)| Rlimit { resource, value }).collect(),
+            filter: order.filter.iter().map(|&instruction| instruction_of(instruction)).collect(),
+            listener: if order.calls == Calls::Unheard { Listener::Nobody } else { Listener::Parent },
+            candidates: strings(&order.candidates)?,
+            arguments: strings(&order.arguments)?,
+            environment: strings(&environment)?,
+        }),
+    })
+}
+
+fn instruction_of(packed: u64) -> SockFilter {
+    let [c0, c1, jt, jf, k @ ..] = packed.to_be_bytes();
+    SockFilter { code: u16::from_be_bytes([c0, c1]), jt, jf, k: u32::from_be_bytes(k) }
+}
+
+fn c_string(text: &str) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::ErrorKind::InvalidInput.into())
+}

@@ -1,0 +1,144 @@
+//! From the start of the program to its end, word by word.
+
+use std::{io, os::fd::OwnedFd};
+
+use palisade_spec::guest::{Calls, Order, Secrets, Word};
+use palisade_sys::{
+    Guest, Record, Script,
+    notify::{Answer, Listener},
+    start,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::{WaitOptions, wait},
+    stdio::stderr,
+};
+
+/// Most characters of a step's name in a word.
+const LONGEST_STEP: usize = 100;
+
+/// Runs the script and tells of it.
+pub(crate) fn until_ended(order: &Order, script: &Script) -> io::Result<()> {
+    let guest = start(script)?;
+    let mut watch = Watch { order, script, guest, listener: None, ready: false, ended: false };
+    while !watch.ended {
+        watch.wait()?;
+    }
+    // This may be process 1 of its pid namespace: everybody else ends with it.
+    Ok(())
+}
+
+struct Watch<'a> {
+    order: &'a Order,
+    script: &'a Script,
+    guest: Guest,
+    listener: Option<Listener>,
+    ready: bool,
+    ended: bool,
+}
+
+impl Watch<'_> {
+    fn wait(&mut self) -> io::Result<()> {
+        let mut list = vec![PollFd::new(&self.guest, PollFlags::IN)];
+        if let Some(listener) = &self.listener {
+            list.push(PollFd::new(listener, PollFlags::IN));
+        }
+        match poll(&mut list, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<PollFlags> = list.iter().map(PollFd::revents).collect();
+        drop(list);
+        if let Some(flags) = ready.get(1).filter(|flags| !flags.is_empty()) {
+            self.answer(*flags)?;
+        }
+        if ready.first().is_some_and(|flags| !flags.is_empty()) {
+            self.record()?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, flags: PollFlags) -> io::Result<()> {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        if !flags.contains(PollFlags::IN) {
+            self.listener = None; // nobody is under the filter any more
+            return Ok(());
+        }
+        if let Some(call) = listener.receive()? {
+            self.tell(&Word::Called { number: call.number });
+            if self.order.calls == Calls::Told {
+                listener.answer(&call, Answer::Fail(libc::EPERM));
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self) -> io::Result<()> {
+        match self.guest.record() {
+            Ok(Some(Record::Ready { listener, .. })) => {
+                self.listener = listener.map(|fd: OwnedFd| Listener::new(fd));
+                self.ready = true;
+                // What fails after this is the execution. Who reads this cannot tell how long that takes.
+                self.tell(&Word::Started);
+            }
+            Ok(Some(Record::Failed { step, errno })) => {
+                let step = self.script.step(step).map(|op| op.to_string().chars().take(LONGEST_STEP).collect());
+                self.tell(&Word::Failed { step, errno });
+                self.ended = true;
+            }
+            Ok(Some(Record::Exited { status, cpu_micros, .. })) => {
+                self.tell(&Word::Ended { status, cpu_micros });
+                self.ended = true;
+            }
+            Ok(Some(Record::Handles(_))) => {}
+            Ok(None) => self.lost()?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The process that started the program is gone and has said nothing: somebody has killed it.
+    fn lost(&mut self) -> io::Result<()> {
+        if !self.ready {
+            return Err(io::Error::from_raw_os_error(libc::ECHILD));
+        }
+        let killed = libc::SIGKILL;
+        let status = match wait(WaitOptions::empty()) {
+            Ok(Some((_, status))) => status.as_raw(),
+            Ok(None) | Err(_) => killed,
+        };
+        self.tell(&Word::Ended { status: if libc::WIFSIGNALED(status) { status } else { killed }, cpu_micros: 0 });
+        self.ended = true;
+        Ok(())
+    }
+
+    fn tell(&self, word: &Word) {
+        tell(&self.order.secrets, word);
+    }
+}
+
+/// Says a word.
+pub(crate) fn tell(secrets: &Secrets, word: &Word) {
+    if let Ok(bytes) = secrets.mark(word) {
+        write(&bytes);
+    }
+}
+
+/// Says something to whoever looks for the reason.
+pub(crate) fn complain(text: &str) {
+    write(text.as_bytes());
+}
+
+/// Writes all of it, or nothing more: if palisade is gone, nobody wants to know.
+fn write(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(stderr(), bytes) {
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What is around a wall that another program makes, as a script for the kernel. Nothing is decided here.
+//!
+//! Our pid 1 builds the program's tree below a directory that is mounted in its own namespace only, and starts the wall's
+//! program, which sees the host and that directory. Not here: what is the same for palisade's own wall (`native`).
+
+use std::{io, os::fd::OwnedFd};
+
+use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
+
+use super::{Foreign, Starter};
+use crate::{
+    host::Ids,
+    native::{Builder, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
+};
+
+/// Below the anchor: the program's tree.
+pub(super) const ROOT: &str = "root";
+/// Below the anchor: what the wall's program has for itself.
+pub(super) const OWN: &str = "wall";
+
+/// The script for `launch` with these ids. It gives the handles of [`crate::native::handles`] away.
+pub(crate) fn script(
+    launch: &Launch,
+    foreign: &Foreign,
+    ids: Ids,
+    pipes: Pipes,
+    cgroup: Option<OwnedFd>,
+) -> io::Result<Script> {
+    let mut builder = Builder::new(Target::Directory);
+    builder.ops.push(Op::Mark(marks::BORN));
+    builder.ops.push(Op::Umask(0o022));
+    builder.ops.push(Op::PrivateMounts);
+    let opened = Opened::of(launch, ids, &mut builder)?;
+    let namespaces = Namespaces::MOUNT.and(Namespaces::PID);
+    let namespaces = match foreign.starter {
+        Starter::Root => namespaces,
+        Starter::Mapped => {
+            builder.ops.push(Op::AwaitIds);
+            builder.ops.push(Op::SetIds { uid: ids.inside.0, gid: ids.inside.1, groups: ids.groups });
+            namespaces.and(Namespaces::USER)
+        }
+    };
+    builder.ops.push(Op::Mark(marks::IDS));
+    builder.ops.push(Op::EnterRoot { over: c_path(&launch.anchor)?, options: c_string("mode=0755,size=16m")? });
+    for directory in [ROOT, OWN] {
+        builder.ops.push(Op::Directory { path: c_string(directory)?, mode: 0o755 });
+    }
+    for (path, content) in &foreign.files {
+        let path = c_string(format!("{OWN}/{path}"))?;
+        builder.ops.push(Op::File { path, content: content.clone().into_bytes(), mode: 0o644 });
+    }
+    builder.ops.push(Op::EnterRoot { over: c_string(ROOT)?, options: root_options(launch)? });
+    opened.build(launch, &mut builder)?;
+    // What the wall's program reads of its processes has to be about those of its own namespace.
+    builder.ops.push(Op::Mount {
+        kind: c_string("proc")?,
+        at: c_string("/proc")?,
+        flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
+        options: c_string("")?,
+    });
+    builder.ops.push(Op::Mark(marks::FILES));
+    builder.handles(launch)?;
+    if matches!(launch.cgroup, Some(cgroup::Place::V1 { .. })) {
+        builder.ops.push(Op::JoinCgroups);
+    }
+    builder.ops.push(Op::Mark(marks::CGROUP));
+    builder.ops.push(Op::WorkingDirectory(c_string("/")?));
+    builder.ops.push(Op::Mark(marks::PRIVILEGES));
+    let tool = c_path(&foreign.tool)?;
+    let arguments = foreign.arguments.iter().map(|word| c_string(word.as_str()));
+    let environment = foreign.environment.iter().map(|(name, value)| c_string(format!("{name}={value}")));
+    Ok(Script {
+        namespaces,
+        cgroup,
+        ops: builder.ops,
+        aside: Vec::new(),
+        program: Some(Program {
+            stdio: Stdio::Given(pipes.0),
+            // Limits and filter are the program's; the agent sets them.
+            rlimits: Vec::new(),
+            filter: Vec::new(),
+            listener: Listener::Nobody,
+            candidates: vec![tool.clone()],
+            arguments: std::iter::once(Ok(tool)).chain(arguments).collect::<io::Result<_>>()?,
+            environment: environment.collect::<io::Result<_>>()?,
+        }),
+    })
+}

@@ -1,0 +1,186 @@
+//! Walls that other programs make.
+//!
+//! ```text
+//! our pid 1, in own pid and mount namespaces: builds the program's file tree at a place that only it sees
+//! └ the wall's program (bwrap, runc, …): makes that tree a root, and everything else that is its own
+//!   └ palisade's agent: gives up privileges, installs the filter, tells when the program starts and how it ends
+//!     └ the program
+//! ```
+//!
+//! So the file tree, cgroup, streams, limits, supervision and verdict are the same code for every wall, and nothing of it
+//! outlives our pid 1. Not here: the arguments of each wall (`backend`), walls of a daemon, which no process of ours is around.
+
+mod agent;
+mod envelope;
+mod order;
+
+use std::path::{Path, PathBuf};
+
+use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus};
+use serde::Serialize;
+
+pub(crate) use self::{agent::AGENT, envelope::script, order::order};
+use crate::{
+    bound::Resolved,
+    error::Refusal,
+    host::Host,
+    job::Shown,
+    native::{self, Launch},
+};
+
+/// The program that makes a wall, and what it is told.
+#[derive(Clone, Debug, Serialize)]
+pub struct Foreign {
+    /// Its path on the host.
+    pub tool: PathBuf,
+    /// Its arguments, without its own name; the last are the agent's.
+    pub arguments: Vec<String>,
+    /// All of its environment.
+    pub environment: Vec<(String, String)>,
+    /// Files that it reads, by their paths in the directory that it has for itself.
+    pub files: Vec<(String, String)>,
+    /// As whom it is started.
+    pub starter: Starter,
+    /// Who the agent is not, and the program is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<(u32, u32)>,
+    /// Who hears of hostile calls.
+    #[serde(skip)]
+    pub notified: bool,
+    /// What the wall itself needs of the limits.
+    pub room: Room,
+}
+
+/// As whom a wall's program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Starter {
+    /// As somebody ordinary, in a user namespace where nobody else is.
+    Mapped,
+    /// As the host's root: it can make its wall in no other way.
+    Root,
+}
+
+/// What the processes of a wall take of what the program has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// Processes beside the program and our pid 1.
+    pub processes: u32,
+    /// Threads of all processes beside the program and our pid 1, at most.
+    pub threads: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// What the agent is: itself, and the process that starts the program and reaps.
+pub(crate) const AGENTS: u32 = 2;
+
+/// Where a wall's program finds things.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The program's file tree.
+    pub(crate) root: PathBuf,
+    #[expect(dead_code, reason = "bubblewrap needs no files; the next wall does")]
+    /// A directory for the wall's program alone: [`Foreign::files`], and whatever it writes.
+    pub(crate) own: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn of(anchor: &Path) -> Self {
+        Self { root: anchor.join(envelope::ROOT), own: anchor.join(envelope::OWN) }
+    }
+}
+
+/// Plans a job inside the wall that `wall` describes. `backend` is its name.
+///
+/// # Errors
+/// Every reason why it cannot be held.
+pub(crate) fn launch(
+    backend: Backend,
+    job: Resolved,
+    host: &Host,
+    guarantees: &Guarantees,
+    starter: Starter,
+    wall: impl FnOnce(&Launch, &Places) -> Foreign,
+) -> Result<Launch, Vec<Refusal>> {
+    let (mut job, clamped) = job.into_parts();
+    let refusal = |needs: &str, because: String, hint: &str| Refusal {
+        backend: backend.name(),
+        needs: needs.to_owned(),
+        because,
+        hint: hint.to_owned(),
+    };
+    let mut refusals = Vec::new();
+    if job.terminal.is_some() {
+        refusals.push(refusal(
+            "a terminal for the program (--tty)",
+            "its order and its end are told over the program's three streams, which a terminal would join".to_owned(),
+            "leave --tty out, or say --backend native",
+        ));
+    }
+    if starter == Starter::Root && !rustix::process::geteuid().is_root() {
+        refusals.push(refusal(
+            "root",
+            format!("{backend} makes its wall as root, and this user is not"),
+            "run palisade as root, or leave --backend out",
+        ));
+    }
+    match agent::find() {
+        Ok(agent) => job.shown.push(Shown { at: AGENT.into(), ..Shown::read(&agent) }),
+        Err(because) => refusals.push(refusal(
+            "palisade's agent inside the wall",
+            because,
+            "install `palisade-guest` beside the palisade command (`cargo install --path crates/cli` installs both)",
+        )),
+    }
+    // Landlock is what palisade's own child applies to itself; here that would be the wall's program.
+    let planned = native::launch(job, clamped, &Host { landlock: 1, ..host.clone() });
+    let mut launch = match planned {
+        Ok(launch) if refusals.is_empty() => launch,
+        Ok(_) => return Err(refusals),
+        Err(why) => {
+            refusals.extend(why.into_iter().map(|refusal| Refusal { backend: backend.name(), ..refusal }));
+            return Err(refusals);
+        }
+    };
+    launch.backend = backend;
+    launch.landlock = 0;
+    launch.layers = layers(guarantees);
+    launch.namespaces = match starter {
+        Starter::Mapped => vec!["user", "mount", "pid"],
+        Starter::Root => vec!["mount", "pid"],
+    };
+    let places = Places::of(&launch.anchor);
+    launch.foreign = Some(wall(&launch, &places));
+    Ok(launch)
+}
+
+/// The report's lines of defence (R49), from what the wall holds.
+fn layers(guarantees: &Guarantees) -> Vec<Layer> {
+    use LayerName as N;
+    let of = |layer, held: &Held| {
+        let status = match held {
+            Held::Itself(_) | Held::Around(_) => LayerStatus::Enforced,
+            Held::Weakly(_) => LayerStatus::Weakened,
+            Held::No(_) => LayerStatus::Unavailable,
+        };
+        Layer { layer, status, by: held.by().to_owned() }
+    };
+    let around = |layer, by: &str| Layer { layer, status: LayerStatus::Enforced, by: by.to_owned() };
+    vec![
+        Layer {
+            layer: N::CodeValidation,
+            status: LayerStatus::Off,
+            by: "nothing: code is not looked at before it runs".to_owned(),
+        },
+        of(N::ResourceLimits, &guarantees.memory),
+        of(N::NetworkIsolation, &guarantees.network),
+        of(N::FilesystemIsolation, &guarantees.files),
+        of(N::ProcessIsolation, &guarantees.processes),
+        of(N::CapabilityRestriction, &guarantees.privileges),
+        of(N::SystemCallFilter, &guarantees.system_calls),
+        of(N::TimeLimits, &guarantees.time),
+        around(N::InputValidation, "regular source files of bounded size, canonical paths, typed limits"),
+        around(N::OutputFiltering, "pipes of our own, byte cap for each stream (contents are not searched)"),
+    ]
+}

@@ -1,0 +1,58 @@
+//! What the agent is told: the program, and everything that holds for it alone.
+
+use std::io;
+
+use palisade_spec::{
+    HostileCalls,
+    guest::{Calls, LENGTH, LONGEST_ORDER, Order, Secrets, Stdin},
+};
+use palisade_sys::seccomp::SockFilter;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::Foreign;
+use crate::native::{Denied, Launch, filter, set_id};
+
+/// The order for `launch`, as the bytes that come before the program's input; and what marks the agent's words.
+pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
+    let job = &launch.job;
+    let kills = job.hostile_calls == HostileCalls::Kill;
+    let (denied, calls) = match (foreign.notified, kills) {
+        (true, false) => (Denied::Notify, Calls::Told),
+        (true, true) => (Denied::Notify, Calls::Awaited),
+        (false, false) => (Denied::Errno, Calls::Unheard),
+        (false, true) => (Denied::Kill, Calls::Unheard),
+    };
+    let order = Order {
+        secrets: Secrets { prefix: random()?, kinds: [random()?, random()?, random()?, random()?] },
+        candidates: launch.candidates.clone(),
+        arguments: job.command.clone(),
+        environment: job.environment.clone(),
+        directory: job.directory.to_string_lossy().into_owned(),
+        stdin,
+        identity: foreign.identity,
+        rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
+        filter: filter(&job.network, denied, set_id(launch))?.into_iter().map(packed).collect(),
+        calls,
+    };
+    let text = serde_json::to_vec(&order)?;
+    let too_long =
+        || io::Error::new(io::ErrorKind::InvalidInput, "more arguments and variables than any program can get");
+    let length = u32::try_from(text.len()).ok().filter(|_| text.len() <= LONGEST_ORDER).ok_or_else(too_long)?;
+    let mut bytes = Vec::with_capacity(LENGTH + text.len());
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(text);
+    Ok((bytes, order.secrets))
+}
+
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    // So few bytes come at once and whole (getrandom(2)).
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+fn packed(instruction: SockFilter) -> u64 {
+    let [c0, c1] = instruction.code.to_be_bytes();
+    let [k0, k1, k2, k3] = instruction.k.to_be_bytes();
+    u64::from_be_bytes([c0, c1, instruction.jt, instruction.jf, k0, k1, k2, k3])
+}

@@ -1,0 +1,138 @@
+//! What the agent inside a foreign wall says, and what follows from it.
+//!
+//! Not here: finding its words (`words.rs`), telling it what to do (`crate::foreign`).
+
+use std::time::Duration;
+
+use palisade_spec::{HostileCalls, guest::Word};
+use palisade_sys::{Record, seccomp::name_of};
+use rustix::event::{PollFd, PollFlags};
+
+use super::{Run, Stop, launching::SETUP, now, poll_on};
+use crate::error::StartError;
+
+impl Run<'_> {
+    /// From the wall's program, which runs, to the untrusted one.
+    pub(super) fn until_started(&mut self) -> Result<(), StartError> {
+        self.times.walled = std::mem::take(&mut self.times.started);
+        let mut ended = None;
+        loop {
+            self.streams.serve().map_err(StartError::io("pass the program's streams on"))?;
+            while let Some(word) = self.streams.words().and_then(super::words::Words::next) {
+                match word {
+                    Word::Started => {
+                        self.times.started = now();
+                        return Ok(());
+                    }
+                    Word::Failed { step: Some(step), errno } => {
+                        let source = std::io::Error::from_raw_os_error(errno);
+                        return Err(StartError::Setup { step, source, hint: None });
+                    }
+                    other => self.heard(&other),
+                }
+            }
+            if let Some(status) = ended {
+                return Err(self.not_made(status));
+            }
+            ended = self.wait_for_wall()?;
+            if self.stop.is_some() {
+                self.times.started = now();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for a word, or the end of the wall: its status then.
+    fn wait_for_wall(&mut self) -> Result<Option<i32>, StartError> {
+        let waited = Duration::from_nanos(now().saturating_sub(self.times.walled));
+        let Some(left) = SETUP.checked_sub(waited) else {
+            return Err(StartError::Wall {
+                backend: self.launch.backend,
+                happened: format!("started no program within {} s", SETUP.as_secs()),
+                said: self.complaints(),
+            });
+        };
+        let mut list = vec![
+            PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN),
+        ];
+        if let Some(cancel) = self.connection.cancel {
+            list.push(PollFd::from_borrowed_fd(cancel, PollFlags::IN));
+        }
+        let own = list.len();
+        self.streams.poll_on(&mut list);
+        poll_on(&mut list, Some(left)).map_err(StartError::io("wait for the wall"))?;
+        let is_ready = |index: usize| list.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let (control, ended, cancelled) = (is_ready(0), is_ready(1), own == 3 && is_ready(2));
+        drop(list);
+        if cancelled {
+            self.stop(Stop::Cancelled);
+        }
+        if !control {
+            return Ok(ended.then_some(libc::SIGKILL));
+        }
+        while let Some(record) = self.next_record().map_err(StartError::io("read the sandbox's report"))? {
+            match record {
+                Record::Exited { status, .. } => return Ok(Some(status)),
+                Record::Failed { errno, .. } => {
+                    return Err(StartError::Wall {
+                        backend: self.launch.backend,
+                        happened: format!("cannot be started: {}", std::io::Error::from_raw_os_error(errno)),
+                        said: String::new(),
+                    });
+                }
+                Record::Handles(_) | Record::Ready { .. } => {}
+            }
+        }
+        Ok(ended.then_some(libc::SIGKILL))
+    }
+
+    /// The wall's program has ended, and there was no program.
+    fn not_made(&mut self, status: i32) -> StartError {
+        let happened = if libc::WIFSIGNALED(status) {
+            format!("was killed by {}", palisade_spec::Signal(libc::WTERMSIG(status)))
+        } else {
+            format!("exited with {} and started no program", libc::WEXITSTATUS(status))
+        };
+        StartError::Wall { backend: self.launch.backend, happened, said: self.complaints() }
+    }
+
+    fn complaints(&mut self) -> String {
+        self.streams.words().map(|words| words.complaints()).unwrap_or_default()
+    }
+
+    /// Hears what the agent has said meanwhile.
+    pub(super) fn hear(&mut self) {
+        while let Some(word) = self.streams.words().and_then(super::words::Words::next) {
+            self.heard(&word);
+        }
+    }
+
+    fn heard(&mut self, word: &Word) {
+        match word {
+            Word::Started => {}
+            Word::Failed { errno, .. } => {
+                self.failed = Some(*errno);
+                self.child.kill();
+            }
+            Word::Called { number } => {
+                let name = u32::try_from(*number).ok().and_then(name_of).unwrap_or("an unknown call");
+                self.acts.note(name);
+                if self.launch.job.hostile_calls == HostileCalls::Kill {
+                    self.stop(Stop::Hostile(name));
+                }
+            }
+            Word::Ended { status, cpu_micros } if self.exit.is_none() => {
+                self.exit = Some(*status);
+                self.times.exited = now();
+                self.meter.ended(cpu_micros * 1000);
+                if let Some(ended) = self.connection.ended {
+                    ended();
+                }
+                // Nothing is left to be done by anybody in there: what the wall has made is in namespaces of ours.
+                self.child.kill();
+            }
+            Word::Ended { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The names of the walls.
+//!
+//! Not here: what each holds (`guarantee.rs`), how one is built (`palisade::backend`).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Serialize, Serializer};
+
+/// Which wall to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The strongest usable one that holds the policy (R19).
+    #[default]
+    Auto,
+    /// palisade's own Linux sandbox (R1).
+    Native,
+    /// util-linux `unshare` (R2).
+    Unshare,
+    /// `chroot` (R3): no isolation.
+    Chroot,
+    /// `bwrap` (R4).
+    Bubblewrap,
+    /// `firejail` (R5).
+    Firejail,
+    /// Docker Engine, by its API (R6).
+    Docker,
+    /// Podman, by its API (R7).
+    Podman,
+    /// `lxc-execute` (R8).
+    Lxc,
+    /// `systemd-nspawn` (R9).
+    Nspawn,
+    /// The OCI runtime `runc` (R10).
+    Runc,
+    /// The OCI runtime `crun` (R10).
+    Crun,
+    /// The OCI runtime `youki` (R10).
+    Youki,
+    /// The OCI runtime `runsc`: a kernel in user space (R11).
+    Gvisor,
+    /// The OCI runtime `kata-runtime`: a virtual machine (R13).
+    Kata,
+    /// No isolation at all (R18). Only by name.
+    None,
+    /// One that has a name (R12 to R17) and is not in this version: asking for it is understood, and refused with that reason.
+    Missing(&'static str),
+}
+
+/// Every name that can be asked for.
+const NAMED: [(&str, Backend); 22] = [
+    ("auto", Backend::Auto),
+    ("native", Backend::Native),
+    ("none", Backend::None),
+    ("bubblewrap", Backend::Bubblewrap),
+    ("chroot", Backend::Chroot),
+    ("crun", Backend::Crun),
+    ("docker", Backend::Docker),
+    ("firecracker", Backend::Missing("firecracker")),
+    ("firejail", Backend::Firejail),
+    ("gvisor", Backend::Gvisor),
+    ("kata", Backend::Kata),
+    ("lxc", Backend::Lxc),
+    ("macos", Backend::Missing("macos")),
+    ("nspawn", Backend::Nspawn),
+    ("podman", Backend::Podman),
+    ("qemu", Backend::Missing("qemu")),
+    ("qemu-microvm", Backend::Missing("qemu-microvm")),
+    ("runc", Backend::Runc),
+    ("unshare", Backend::Unshare),
+    ("wasm", Backend::Missing("wasm")),
+    ("windows", Backend::Missing("windows")),
+    ("youki", Backend::Youki),
+];
+
+impl Backend {
+    /// Every name that can be asked for. `Missing` ones are understood, and refused.
+    pub const NAMES: [&str; NAMED.len()] = {
+        let mut names = [""; NAMED.len()];
+        let mut number = 0;
+        while number < names.len() {
+            names[number] = NAMED[number].0;
+            number += 1;
+        }
+        names
+    };
+
+    /// The name that it is asked for by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMED.iter().find(|(_, backend)| *backend == self).map_or("?", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Backend {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A backend name that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a backend: there are {list}", list = Backend::NAMES.join(", "))]
+pub struct BackendParseError(String);
+
+impl FromStr for Backend {
+    type Err = BackendParseError;
+
+    fn from_str(text: &str) -> Result<Self, BackendParseError> {
+        let named = NAMED.iter().find(|(name, _)| *name == text);
+        named.map(|(_, backend)| *backend).ok_or_else(|| BackendParseError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_as_it_is_written() {
+        for name in Backend::NAMES {
+            assert_eq!(name.parse::<Backend>().map(|backend| backend.to_string()), Ok(name.to_owned()));
+        }
+    }
+}
