@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Try what this host offers, and say how to fix what it does not
     Doctor(Doctor),
+    /// List every wall, and what it holds on this host
+    Backends(Backends),
     /// Recommend limits and a backend for a source file, and say what they cost
     Advise(Advise),
     /// Print a completion script for a shell
@@ -95,7 +97,7 @@ pub(crate) struct Wants {
     #[arg(long, conflicts_with = "config")]
     pub(crate) no_config: bool,
 
-    /// The wall to use: auto, native or none [default: auto]
+    /// The wall to use, see `palisade backends` [default: auto]
     #[arg(long, visible_alias = "sandbox-backend", value_name = "BACKEND")]
     pub(crate) backend: Option<Backend>,
 
@@ -349,6 +351,13 @@ pub(crate) struct Show {
 pub(crate) struct Check {
     /// A configuration file
     pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backends {
+    /// Print JSON, with the means by which each guarantee is held
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@
 
 mod advise;
 mod args;
+mod backends;
 mod cases;
 mod check;
 mod config;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test(args) => cases::test(args),
         Command::Config(args) => config::command(args.what),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Backends(args) => backends::list(&args),
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
         Command::Man(args) => reference::man(args.dir.as_deref()),

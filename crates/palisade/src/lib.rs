@@ -38,6 +38,7 @@ mod target;
 mod task;
 mod trees;
 
+pub use backend::{Offer, offers};
 pub use ceiling::check_ceilings;
 pub use conflicts::conflicts;
 pub use diagnose::{Malformed, Mistake, nearest};

@@ -48,6 +48,9 @@ impl Place {
         let built = palisade_testkit::palisade();
         let reachable = seat.command(&built).arg("--version").output().is_ok();
         let palisade = if reachable { built } else { seat.lend(&built).unwrap() };
+        if !reachable {
+            seat.lend(&palisade_testkit::palisade().with_file_name("palisade-guest")).unwrap();
+        }
         let hostile = seat.lend(&palisade_testkit::hostile()).unwrap();
         Some(Self { person, seat, palisade, hostile, before: Residue::now(), started: RefCell::default() })
     }

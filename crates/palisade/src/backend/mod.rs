@@ -7,11 +7,13 @@ mod around;
 mod bubblewrap;
 mod needs;
 mod none;
+mod offer;
 mod own;
 
 use palisade_spec::{Backend, Guarantees, Strength};
 
 pub(crate) use self::around::{around, tool};
+pub use self::offer::{Offer, offers};
 use crate::{
     bound::Resolved,
     error::{Refusal, StartError},
@@ -24,7 +26,6 @@ pub(crate) struct Row {
     /// Its name.
     pub(crate) kind: Backend,
     /// What stands between a program and the host.
-    #[expect(dead_code, reason = "asked for by --require")]
     pub(crate) strength: Strength,
     /// What it holds on this host, if it can be had at all.
     pub(crate) guarantees: fn(&Host) -> Guarantees,

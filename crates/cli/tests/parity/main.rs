@@ -1,0 +1,75 @@
+//! One request gives an equal outcome on every wall, or a refusal, or a difference that is listed with its reason.
+//!
+//! `requests.rs` is the table of requests, `differences.rs` that of differences; both are in the manual (docs/backends.md), and
+//! the last test here holds the manual to them (`PALISADE_WRITE=1` writes it). palisade's own wall is what the others are
+//! compared with, and is itself held to what each request says.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "for tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod differences;
+mod manual;
+mod requests;
+mod seen;
+
+use common::Place;
+use differences::{DIFFERENCES, Difference};
+use palisade_testkit::{Person, need};
+use requests::REQUESTS;
+use seen::Seen;
+
+/// Every request on a wall, as a person, beside palisade's own wall.
+#[track_caller]
+fn equal(backend: &'static str, person: Person) {
+    let Some(place) = Place::new(person) else { return };
+    if !need(backend) {
+        return;
+    }
+    let has_cgroup = place.has_cgroup();
+    let mut wrong = Vec::new();
+    for request in REQUESTS {
+        let native = Seen::of(&place, request, "native");
+        let expected = request.weakly.filter(|_| !has_cgroup).unwrap_or(request.outcome);
+        if !native.is(expected) {
+            wrong.push(format!("{}: on native it should be {expected}: {native}", request.name));
+        }
+        if backend == "native" {
+            continue;
+        }
+        let other = Seen::of(&place, request, backend);
+        let listed = DIFFERENCES.iter().find(|difference| difference.is_of(backend, person, request.name));
+        match listed {
+            None if other != native => wrong.push(format!("{}: {}", request.name, native.against(&other))),
+            Some(Difference { outcome, because, .. }) if !other.is(outcome) => {
+                wrong.push(format!("{}: it is listed as {outcome} ({because}): {other}", request.name));
+            }
+            _ => {}
+        }
+    }
+    place.assert_clean();
+    assert!(wrong.is_empty(), "{backend} as {person:?}:\n{}", wrong.join("\n"));
+}
+
+macro_rules! walls {
+    ($($name:ident: $($person:ident),+;)+) => {
+        $(mod $name {
+            $(#[allow(non_snake_case)]
+            #[test]
+            fn $person() {
+                super::equal(stringify!($name), palisade_testkit::Person::$person);
+            })+
+        })+
+        /// The walls that are compared.
+        const WALLS: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+walls! {
+    native: Root, Ordinary;
+    bubblewrap: Root, Ordinary;
+}
+
+#[test]
+fn the_manual_lists_every_request_and_difference() {
+    manual::holds();
+}
