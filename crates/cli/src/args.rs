@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use palisade::spec::{Backend, Bytes, Copied, Endpoint, Host, Ports, UnitError, parse_duration, parse_rate};
+use palisade::spec::{Backend, Bytes, Copied, Endpoint, Host, Ports, Strength, UnitError, parse_duration, parse_rate};
 
 use crate::cases::Compare;
 
@@ -104,6 +104,10 @@ pub(crate) struct Wants {
     /// Refuse to run if any protection would be weaker than asked for
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// The weakest wall that will do: none, partial, namespaces, user-space-kernel, hardware
+    #[arg(long, value_name = "STRENGTH")]
+    pub(crate) require: Option<Strength>,
 
     /// Stay within this named policy, or the one in FILE.toml; it only narrows (`palisade policy list`)
     #[arg(long, value_name = "ID")]
@@ -365,6 +369,10 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Try every wall again, also those that were tried since this host started
+    #[arg(long)]
+    pub(crate) refresh: bool,
 }
 
 #[derive(Args, Debug)]

@@ -93,6 +93,7 @@ fn said(wants: &Wants, excess: Option<Excess>) -> Settings {
     let profile = wants.sandbox.clone().filter(|name| !name.is_empty()).or_else(|| wants.profile.clone());
     said.profile = word(profile);
     said.backend = word(wants.backend);
+    said.require = word(wants.require);
     said.time_limit = word(wants.time_limit);
     said.cpu_time_limit = word(wants.cpu_time_limit);
     said.memory_limit = word(wants.memory_limit);

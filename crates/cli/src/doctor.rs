@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use palisade::probe::{Caller, Examination, Finding, Group, Native, Soundness, Status};
+use palisade::probe::{Caller, Examination, Finding, Group, Native, Soundness, Status, Walls};
 
 use crate::{
     args::Doctor,
@@ -13,7 +13,8 @@ use crate::{
 
 /// Exit status 0 if the native sandbox is usable, even if weakened; 1 if not.
 pub(crate) fn examine(args: &Doctor) -> i32 {
-    let found = match Examination::of_this_host() {
+    let walls = if args.refresh { Walls::Anew } else { Walls::Remembered };
+    let found = match Examination::of_this_host(walls) {
         Ok(found) => found,
         Err(error) => return print::failure(&format_args!("/proc/self/uid_map: {error}; is /proc mounted?"), None),
     };

@@ -217,6 +217,7 @@ pub(crate) fn verdict(report: &Report, quiet: bool) -> i32 {
             err(&format!("error: {line}\n"));
         }
     } else {
+        passed_over(report);
         weakened(&report.weakened);
         lowered(&report.clamped);
         for line in story(report).into_iter().chain(files(report)) {
@@ -232,6 +233,16 @@ fn text(stream: &Stream) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Which wall it was, if it was not the first of those that could have been.
+fn passed_over(report: &Report) {
+    let Some(first) = report.passed_over.first() else { return };
+    let others = match report.passed_over.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more reasons: --json)"),
+    };
+    err(&format!("palisade: ran in {}, because {first}{others}; --quiet hides this\n", report.backend));
 }
 
 /// What this host could only give in a weaker form, on one line. Nothing if there is nothing.

@@ -140,6 +140,7 @@ pages! {
     languages_prints_what_it_says: "docs/languages.md",
     environments_prints_what_it_says: "docs/environments.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
+    backends_prints_what_it_says: "docs/backends.md",
     doctor_prints_what_it_says: "docs/doctor.md",
     terminal_prints_what_it_says: "docs/terminal.md",
     advise_prints_what_it_says: "docs/advise.md",

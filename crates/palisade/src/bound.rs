@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use palisade_spec::{
     Capabilities, Clamp, FilesPolicy, HostileCalls, Layers, Limits, LimitsAsk, NamedPolicy, NetworkPolicy,
-    OutputExcess, Policy, Request, Seen, Strictness, changes,
+    OutputExcess, Policy, Request, Seen, Strength, Strictness, changes,
 };
 
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) struct Resolved {
     clamped: Vec<Clamp>,
     output_excess: OutputExcess,
     strictness: Strictness,
+    strength: Strength,
     /// Who forbids what a missing wall would give.
     walled: Option<String>,
 }
@@ -72,6 +73,11 @@ impl Resolved {
     /// What happens at the output limit.
     pub(crate) const fn output_excess(&self) -> OutputExcess {
         self.output_excess
+    }
+
+    /// The weakest wall that will do.
+    pub(crate) const fn strength(&self) -> Strength {
+        self.strength
     }
 
     /// What happens if a protection is weaker.
@@ -213,6 +219,7 @@ impl Bounds {
             clamped,
             output_excess: policy.output_excess,
             strictness: policy.strictness,
+            strength: policy.strength,
             walled: self.0.iter().find(|bound| bound.needs_wall()).map(|bound| bound.name.clone()),
         })
     }
@@ -230,7 +237,7 @@ impl Bound {
     fn tell(&self, changes: Vec<Clamp>) -> (Vec<Clamp>, Vec<Clamp>) {
         // Nobody asks for a reaction to be mild, or for nothing to be hidden: these are defaults.
         let is_default = |clamp: &Clamp| {
-            ["hostile-calls", "output-excess", "strictness", "files.hidden"].contains(&clamp.what.as_str())
+            ["hostile-calls", "output-excess", "strictness", "strength", "files.hidden"].contains(&clamp.what.as_str())
         };
         match self.kind {
             Kind::Ceiling(Mode::Clamp) => (changes, Vec::new()),

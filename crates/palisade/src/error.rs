@@ -2,11 +2,10 @@
 //!
 //! A program that crashes, times out or breaks its policy is a `Report`, not an error.
 
-use std::{fmt, io, path::PathBuf};
-
-use serde::Serialize;
+use std::{io, path::PathBuf};
 
 use palisade_spec::Clamp;
+pub use palisade_spec::Refusal;
 
 use crate::{
     config::{ConfigError, in_one_line},
@@ -35,9 +34,11 @@ pub enum StartError {
         source: io::Error,
         /// What may help.
         hint: Option<String>,
+        /// What it is about.
+        about: About,
     },
     /// The program that makes the wall did not.
-    #[error("{backend} {happened}{}", in_lines(said))]
+    #[error("{backend} {happened}{}", then(said))]
     Wall {
         /// Which wall.
         backend: palisade_spec::Backend,
@@ -131,27 +132,41 @@ pub enum StartError {
     },
 }
 
+/// What a failure before the program was executed is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The wall: another one may work.
+    Wall,
+    /// The request: it is the same for every wall.
+    Request,
+}
+
 impl From<EnvironmentError> for StartError {
     fn from(error: EnvironmentError) -> Self {
         Self::Environment(Box::new(error))
     }
 }
 
-/// One reason why a backend cannot hold a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// Who refuses.
-    pub backend: &'static str,
-    /// What is needed.
-    pub needs: String,
-    /// Why it cannot be had.
-    pub because: String,
-    /// What to do.
-    pub hint: String,
+fn then(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| format!("; {}", line.replace(palisade_spec::acts, "\u{fffd}"))).collect()
 }
 
-fn in_lines(said: &str) -> String {
-    said.lines().map(|line| format!("\n  {}", line.replace(palisade_spec::acts, "\u{fffd}"))).collect()
+/// Every reason with its remedy. What several walls say in the same words is said once.
+fn reasons(refusals: &[Refusal]) -> String {
+    let mut all: Vec<(Vec<&str>, &Refusal)> = Vec::new();
+    for refusal in refusals {
+        let words = |one: &Refusal| (one.needs.clone(), one.because.clone(), one.hint.clone());
+        match all.iter_mut().find(|(_, known)| words(known) == words(refusal)) {
+            Some((backends, _)) => backends.push(refusal.backend),
+            None => all.push((vec![refusal.backend], refusal)),
+        }
+    }
+    let line = |(backends, Refusal { needs, because, hint, .. }): &(Vec<&str>, &Refusal)| {
+        let fix = if hint.is_empty() { String::new() } else { format!("\n  fix: {hint}") };
+        format!("{}: needs {needs}, but {because}{fix}", backends.join(", "))
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn excesses(excess: &[Clamp]) -> String {
@@ -159,12 +174,6 @@ fn excesses(excess: &[Clamp]) -> String {
         format!("\n  {}: asked {}, allowed {} ({})", clamp.what, clamp.asked, clamp.given, clamp.because)
     };
     excess.iter().map(line).collect()
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: needs {}, but {}", self.backend, self.needs, self.because)
-    }
 }
 
 impl StartError {
@@ -182,9 +191,7 @@ impl StartError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoBackend { refusals } => {
-                Some(refusals.iter().map(|r| format!("{r}\n  fix: {}", r.hint)).collect::<Vec<_>>().join("\n"))
-            }
+            Self::NoBackend { refusals } => Some(reasons(refusals)),
             Self::Setup { hint, .. } => hint.clone(),
             Self::Wall { .. } => {
                 Some("`palisade doctor` tries each wall and says how to fix it; leave --backend out to have the strongest that works".to_owned())
@@ -213,6 +220,11 @@ impl StartError {
             Self::Environment(error) => error.hint(),
             Self::Malformed(_) | Self::Io { .. } => None,
         }
+    }
+
+    /// Whether another wall might do better.
+    pub(crate) const fn is_of_wall(&self) -> bool {
+        matches!(self, Self::NoBackend { .. } | Self::Wall { .. } | Self::Setup { about: About::Wall, .. })
     }
 
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -42,7 +42,7 @@ pub use backend::{Offer, offers};
 pub use ceiling::check_ceilings;
 pub use conflicts::conflicts;
 pub use diagnose::{Malformed, Mistake, nearest};
-pub use error::{Refusal, StartError};
+pub use error::{About, Refusal, StartError};
 pub use foreign::{Foreign, Room, Starter};
 pub use host::Ids;
 pub use job::{Access, Base, Collecting, Given, Held, Job, Overlay, Shown};

@@ -6,16 +6,16 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd},
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::Sender,
     },
 };
 
-use palisade_spec::{Input, LeftKind, Output, OutputExcess, Report, Request, Strictness};
+use palisade_spec::{Input, LeftKind, Output, OutputExcess, Refusal, Report, Request, Strictness};
 
 use crate::{
-    backend,
+    backend::Choice,
     bound::Resolved,
     changes,
     collect::collect,
@@ -48,6 +48,9 @@ pub enum Preparation {
 #[derive(Debug)]
 pub struct Prepared {
     launch: Launch,
+    choice: Choice,
+    /// The launch that worked where the first one did not, and what was passed over for it.
+    instead: OnceLock<(Launch, Vec<Refusal>)>,
     compile: Option<Box<Report>>,
     conflicts: Found,
     excess: OutputExcess,
@@ -99,8 +102,11 @@ pub(crate) fn prepare_for(request: &Request, watch: Watch<'_>) -> Result<Prepara
         begun = now();
     }
     let (excess, strictness) = (last.output_excess(), last.strictness());
+    let mut choice = Choice::new(request.backend, last, host);
     Ok(Preparation::Ready(Prepared {
-        launch: backend::choose(request.backend, last, &host)?,
+        launch: choice.next()?,
+        choice,
+        instead: OnceLock::new(),
         compile,
         conflicts,
         excess,
@@ -164,10 +170,32 @@ impl Prepared {
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
         let mut connection =
             Connection { stdin, output, excess, strictness, cancel, started, ended, turn, begun, upkeep };
-        let Finished { report, left } = supervise(&self.launch, &mut connection)?;
         let Found { listed, omitted } = &self.conflicts;
-        let report = Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, ..report };
-        Ok(files_of(&self.launch, report, &left))
+        let told = |launch: &Launch, passed_over: &[Refusal], Finished { report, left }| {
+            let report = Report {
+                layer_conflicts: listed.clone(),
+                layer_conflicts_omitted: *omitted,
+                passed_over: passed_over.to_vec(),
+                ..report
+            };
+            files_of(launch, report, &left)
+        };
+        let instead = self.instead.get();
+        let (launch, passed_over) =
+            instead.map_or((&self.launch, self.choice.passed_over()), |(launch, over)| (launch, over.as_slice()));
+        match supervise(launch, &mut connection) {
+            Ok(finished) => Ok(told(launch, passed_over, finished)),
+            Err(error) if instead.is_some() => Err(error),
+            Err(error) => {
+                let mut choice = self.choice.clone();
+                let next = choice.after(launch, error)?;
+                let (launch, finished) = try_on(&mut choice, next, &mut connection)?;
+                let report = told(&launch, choice.passed_over(), finished);
+                // Of several threads that found out, one is enough.
+                let _ = self.instead.set((launch, choice.passed_over().to_vec()));
+                Ok(report)
+            }
+        }
     }
 }
 
@@ -194,6 +222,20 @@ fn files_of(launch: &Launch, mut report: Report, left: &Left) -> Report {
     report
 }
 
+/// Runs a launch, and if its wall fails, the next one that the choice has.
+fn try_on(
+    choice: &mut Choice,
+    mut launch: Launch,
+    connection: &mut Connection<'_>,
+) -> Result<(Launch, Finished), StartError> {
+    loop {
+        match supervise(&launch, connection) {
+            Ok(finished) => return Ok((launch, finished)),
+            Err(error) => launch = choice.after(&launch, error)?,
+        }
+    }
+}
+
 /// Runs a compiler. What it leaves outlives its sandbox, and ends with the descriptors of it.
 fn build(
     request: &Request,
@@ -203,7 +245,8 @@ fn build(
     watch: Watch<'_>,
 ) -> Result<(Report, Vec<Given>), StartError> {
     let (excess, strictness) = (job.output_excess(), job.strictness());
-    let launch = backend::choose(request.backend, job, host)?;
+    let mut choice = Choice::new(request.backend, job, host.clone());
+    let launch = choice.next()?;
     let mut connection = Connection {
         stdin: Input::Empty,
         output: Output::Keep,
@@ -216,7 +259,8 @@ fn build(
         begun,
         upkeep: Upkeep::Done, // the program's own run does it
     };
-    let Finished { report, left } = supervise(&launch, &mut connection)?;
+    let (launch, Finished { report, left }) = try_on(&mut choice, launch, &mut connection)?;
+    let report = Report { passed_over: choice.passed_over().to_vec(), ..report };
     let left = match (&left.build, &launch.job.artefact) {
         (Some(build), Some(artefact)) if report.success => artefacts(build, artefact)?,
         _ => Vec::new(),

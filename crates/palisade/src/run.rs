@@ -12,7 +12,7 @@ use palisade_spec::{Backend, Input, Output, Report, Request};
 use serde::Serialize;
 
 use crate::{
-    backend,
+    backend::Choice,
     error::StartError,
     host::Host,
     native::Launch,
@@ -36,8 +36,10 @@ pub struct Plan {
 pub fn plan(request: &Request) -> Result<Plan, StartError> {
     let jobs = resolve(request)?;
     let host = Host::look().map_err(StartError::io("look at this host"))?;
-    let launches =
-        jobs.into_iter().map(|job| backend::choose(request.backend, job, &host)).collect::<Result<Vec<_>, _>>()?;
+    let launches = jobs
+        .into_iter()
+        .map(|job| Choice::new(request.backend, job, host.clone()).next())
+        .collect::<Result<Vec<_>, _>>()?;
     let backend = launches.first().map_or(request.backend, |launch| launch.backend);
     Ok(Plan { backend, launches })
 }

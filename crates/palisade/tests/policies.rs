@@ -8,7 +8,7 @@ use palisade::{
     Mode, PolicyError, PolicyFile,
     spec::{
         Bytes, Capabilities, Destinations, Dns, FilesPolicy, HostileCalls, LimitsAsk, NamedPolicy, NetworkPolicy,
-        OutputExcess, Policy, Ports, Strictness,
+        OutputExcess, Policy, Ports, Strength, Strictness,
     },
     to_toml, useless,
 };
@@ -273,7 +273,7 @@ prop_compose! {
         read in vec(path(), 0..3), write in vec(path(), 0..3), hidden in vec(path().prop_map(|path| path.join("x")), 0..3),
         network in network(), limits in limits(),
         capabilities in vec(select(vec!["kill", "CAP_BPF", "all"]), 0..2),
-        reactions in any::<(bool, bool, bool)>(), open in any::<bool>(),
+        reactions in any::<(bool, bool, bool)>(), strength in select(Strength::ALL.to_vec()), open in any::<bool>(),
     ) -> Policy {
         let files = if open { FilesPolicy { hidden, ..FilesPolicy::open() } } else { FilesPolicy { read, write, hidden, ..FilesPolicy::default() } };
         Policy {
@@ -284,6 +284,7 @@ prop_compose! {
             hostile_calls: if reactions.0 { HostileCalls::Kill } else { HostileCalls::Deny },
             output_excess: if reactions.1 { OutputExcess::Kill } else { OutputExcess::Cut },
             strictness: if reactions.2 { Strictness::RefuseWeakened } else { Strictness::ReportWeakened },
+            strength,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The names of the walls.
+//! The names of the walls, and how one says no.
 //!
 //! Not here: what each holds (`guarantee.rs`), how one is built (`palisade::backend`).
 
@@ -101,6 +101,25 @@ impl fmt::Display for Backend {
 impl Serialize for Backend {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+/// One reason why a backend cannot hold a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Who refuses.
+    pub backend: &'static str,
+    /// What is needed.
+    pub needs: String,
+    /// Why it cannot be had.
+    pub because: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: needs {}, but {}", self.backend, self.needs, self.because)
     }
 }
 

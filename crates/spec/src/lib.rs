@@ -22,7 +22,7 @@ mod signal;
 mod units;
 pub mod validator;
 
-pub use backend::{Backend, BackendParseError};
+pub use backend::{Backend, BackendParseError, Refusal};
 pub use cost::{Cost, CostRates, RateError, parse_rate};
 pub use environment::{Below, Environment, Interpreter, Manifest, Place, Schema, Unfit, Value, VariableName};
 pub use files::{

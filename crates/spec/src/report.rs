@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, Refusal},
     files::{Changes, Left, Taken},
     layers::LayerConflict,
     limits::Limits,
@@ -62,6 +62,9 @@ pub struct Report {
     pub weakened: Vec<Weakening>,
     /// What was asked for and lowered.
     pub clamped: Vec<Clamp>,
+    /// Walls that come before this one and could not be had, if palisade chose the wall.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<Refusal>,
     /// What the layers of the request disagree about, the first 100; compared only if that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layer_conflicts: Vec<LayerConflict>,

@@ -5,18 +5,24 @@
 
 mod around;
 mod bubblewrap;
+mod choice;
 mod needs;
 mod none;
 mod offer;
 mod own;
+mod remembered;
 
 use palisade_spec::{Backend, Guarantees, Strength};
 
-pub(crate) use self::around::{around, tool};
 pub use self::offer::{Offer, offers};
+pub(crate) use self::{
+    around::{around, tool},
+    choice::Choice,
+    remembered::Remembered,
+};
 use crate::{
     bound::Resolved,
-    error::{Refusal, StartError},
+    error::Refusal,
     host::Host,
     native::{self, Launch},
 };
@@ -45,32 +51,11 @@ pub(crate) const ALL: [Row; 3] = [
     Row { kind: Backend::None, strength: Strength::None, guarantees: none::guarantees, plan: none::plan },
 ];
 
-/// The first backend that can hold the job, or the one that was asked for.
-///
-/// `none` is taken only by name: an untrusted program never runs without a wall because none could be built.
-pub(crate) fn choose(asked: Backend, job: Resolved, host: &Host) -> Result<Launch, StartError> {
-    let mut refusals = Vec::new();
-    if asked != Backend::Auto && !ALL.iter().any(|row| row.kind == asked) {
-        refusals.push(Refusal {
-            backend: asked.name(),
-            needs: format!("the backend `{asked}`"),
-            because: "this version does not have it".to_owned(),
-            hint: "say --backend native, or leave it out".to_owned(),
-        });
+/// What stands between a program and the host behind this wall. One that is to be chosen is a whole one.
+pub(crate) fn strength_of(backend: Backend) -> Strength {
+    let row = ALL.iter().find(|row| row.kind == backend);
+    match backend {
+        Backend::Auto | Backend::Missing(_) => Strength::Namespaces,
+        _ => row.map_or(Strength::None, |row| row.strength),
     }
-    for row in ALL {
-        let wanted = if asked == Backend::Auto { row.kind != Backend::None } else { row.kind == asked };
-        if !wanted {
-            continue;
-        }
-        let mut lacks = needs::lacks(&row, &job, host);
-        if lacks.is_empty() {
-            match (row.plan)(job.clone(), host) {
-                Ok(launch) => return Ok(launch),
-                Err(why) => lacks = why,
-            }
-        }
-        refusals.append(&mut lacks);
-    }
-    Err(StartError::NoBackend { refusals })
 }

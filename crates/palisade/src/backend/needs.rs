@@ -5,6 +5,17 @@ use palisade_spec::{Backend, Guarantee, NetworkPolicy};
 use super::Row;
 use crate::{bound::Resolved, error::Refusal, host::Host};
 
+/// Whether a stronger wall is required.
+pub(super) fn too_weak(row: &Row, job: &Resolved) -> Option<Refusal> {
+    let strength = job.strength();
+    (row.strength < strength).then(|| Refusal {
+        backend: row.kind.name(),
+        needs: format!("a strength of {strength} at least (--require)"),
+        because: format!("its own is {}", row.strength),
+        hint: "`palisade backends` lists the stronger ones; leave --backend out to have one of them".to_owned(),
+    })
+}
+
 /// Everything that the job must have, and the wall does not hold. A wall that was asked for as none at all lacks nothing.
 pub(super) fn lacks(row: &Row, job: &Resolved, host: &Host) -> Vec<Refusal> {
     if row.kind == Backend::None {

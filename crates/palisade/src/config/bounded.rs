@@ -88,6 +88,7 @@ impl Settled {
             "capabilities" => return vec![("capabilities", word())],
             "hostile-calls" => return vec![("on_hostile_call", word())],
             "output-excess" => return vec![("on_output_limit", word())],
+            "strength" => return vec![("require", word())],
             "strictness" => return vec![("strict", Value::Flag(true))],
             "wall-time" => "time_limit",
             "cpu-time" => "cpu_time_limit",

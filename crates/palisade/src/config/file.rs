@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use palisade_spec::{Backend, Bytes, Capabilities, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity};
+use palisade_spec::{
+    Backend, Bytes, Capabilities, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity, Strength,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -325,6 +327,8 @@ keys! { {
     on_hostile_call: Word<HostileCalls>,
     /// Refuse to run if a protection would be weaker than asked for.
     strict: bool,
+    /// The weakest wall that will do.
+    require: Word<Strength>,
     /// Privileges of capabilities(7) that programs may hold.
     capabilities: Vec<Word<Capabilities>>,
     /// The network: none, loopback (its own), custom (the destinations of the keys below), allow-all (the host's, whole).

@@ -40,6 +40,8 @@ pub use self::{
     show::Row,
     word::{Count, FilesMode, Form, Holds, NetworkMode, Percent, Value, Word, Worded, count, percent},
 };
+use palisade_spec::Backend;
+
 use crate::{diagnose::Malformed, environment::EnvironmentError};
 
 /// What all configuration files say.
@@ -109,10 +111,12 @@ pub enum ConfigError {
     #[error(transparent)]
     Environment(Box<EnvironmentError>),
     /// A project's file, or an environment, wants programs to run without a wall.
-    #[error("{by} says `backend = \"none\"`: programs would run without any wall")]
+    #[error("{by} says `backend = \"{backend}\"`: programs would run without a whole wall")]
     NoWall {
         /// Where it says so.
         by: String,
+        /// What it says.
+        backend: Backend,
     },
 }
 
@@ -132,11 +136,10 @@ impl ConfigError {
             Self::File { hint, .. } | Self::Profile { hint, .. } | Self::Contradiction { hint, .. } => {
                 Some(hint.clone())
             }
-            Self::NoWall { .. } => Some(
-                "what came with a project or an environment cannot decide this: confirm it with --backend none, or choose a \
-                 wall with --backend native"
-                    .to_owned(),
-            ),
+            Self::NoWall { backend, .. } => Some(format!(
+                "what came with a project or an environment cannot decide this: confirm it with --backend {backend}, or choose \
+                 a wall with --backend native"
+            )),
         }
     }
 }

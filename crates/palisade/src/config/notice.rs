@@ -59,6 +59,9 @@ pub(super) fn widenings(directory: Option<&Path>, with: Side<'_>, without: Side<
     if with.strictness == Strictness::ReportWeakened && without.strictness == Strictness::RefuseWeakened {
         told.push("not strict".to_owned());
     }
+    if with.strength < without.strength {
+        told.push(format!("a wall weaker than {} will do", without.strength));
+    }
     if are_higher {
         told.push("higher limits than your own".to_owned());
     }

@@ -10,7 +10,7 @@ use std::{
 
 use palisade_spec::{
     Backend, Capabilities, CostRates, Destinations, Dns, FilesPolicy, LimitsAsk, NetworkPolicy, Policy, Ports,
-    Severity, Strictness,
+    Severity, Strength, Strictness,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     profiles::SEALED,
     word::{FilesMode, NetworkMode},
 };
-use crate::{environment::EnvironmentError, hiding};
+use crate::{backend::strength_of, environment::EnvironmentError, hiding};
 
 /// Ports of `allow_domains` if nobody says any.
 const WEB: [u16; 2] = [80, 443];
@@ -101,9 +101,9 @@ impl Config {
         let backend = said(&settings.backend).unwrap_or_default();
         let opened = |without: &Merged, directory: Option<&Path>| {
             let without_backend = said(&without.settings.backend);
-            if backend == Backend::None && without_backend != Some(Backend::None) {
+            if strength_of(backend) < Strength::Namespaces && without_backend != Some(backend) {
                 let by = settings.backend.as_ref().map(|backend| backend.by.to_string());
-                return Err(ConfigError::NoWall { by: by.unwrap_or_default() });
+                return Err(ConfigError::NoWall { by: by.unwrap_or_default(), backend });
             }
             // A language of which only one of them says something has the limits of all programs in the other.
             let names = || merged.languages.keys().chain(without.languages.keys());
@@ -292,6 +292,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
             Some(true) => Strictness::RefuseWeakened,
             Some(false) | None => Strictness::ReportWeakened,
         },
+        strength: said(&settings.require).unwrap_or_default(),
     }
 }
 

@@ -94,6 +94,7 @@ impl Settled {
             "on_output_limit" => self.policy.output_excess.shown(),
             "on_hostile_call" => self.policy.hostile_calls.shown(),
             "strict" => Value::Flag(false),
+            "require" => self.policy.strength.shown(),
             "check" => Value::Text("off".to_owned()),
             "network" | "filesystem" | "env" => Value::Text("none".to_owned()),
             "allow_ports" if self.settings.allow_domains.is_some() => Value::Text("80, 443".to_owned()),

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, t
 
 use palisade_spec::{
     Backend, Bytes, Capabilities, DestinationError, Endpoint, Host, HostileCalls, OutputExcess, Ports, Severity,
-    parse_duration, parse_rate,
+    Strength, parse_duration, parse_rate,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -208,6 +208,8 @@ macro_rules! words {
 words!(NetworkMode: "none" = Self::None, "loopback" = Self::Loopback, "custom" = Self::Custom, "allow-all" = Self::AllowAll);
 words!(FilesMode: "none" = Self::None, "read-only" = Self::ReadOnly, "custom" = Self::Custom);
 words!(HostileCalls: "deny" = Self::Deny, "kill" = Self::Kill);
+words!(Strength: "none" = Self::None, "partial" = Self::Partial, "namespaces" = Self::Namespaces,
+    "user-space-kernel" = Self::UserSpaceKernel, "hardware" = Self::Hardware);
 words!(OutputExcess: "cut" = Self::Cut, "kill" = Self::Kill);
 words!(Severity: "note" = Self::Note, "warning" = Self::Warning, "error" = Self::Error);
 

@@ -22,7 +22,7 @@ use toml::{
 
 use crate::diagnose::Mistake;
 
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "id",
     "name",
     "description",
@@ -32,6 +32,7 @@ const TOP: [&str; 12] = [
     "on_hostile_call",
     "on_output_limit",
     "strict",
+    "require",
     "network",
     "maxima",
     "files",
@@ -114,6 +115,7 @@ impl Reader<'_> {
                     self.draft.policy.hostile_calls = self.value(value).unwrap_or(HostileCalls::Deny);
                 }
                 "on_output_limit" => self.draft.policy.output_excess = self.value(value).unwrap_or(OutputExcess::Cut),
+                "require" => self.draft.policy.strength = self.value(value).unwrap_or_default(),
                 "strict" => {
                     if self.value(value) == Some(true) {
                         self.draft.policy.strictness = Strictness::RefuseWeakened;

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::PathBuf};
 
 use palisade_spec::{
-    Bytes, Capabilities, Dns, FilesPolicy, HostileCalls, LimitsAsk, NamedPolicy, NetworkPolicy, OutputExcess,
+    Bytes, Capabilities, Dns, FilesPolicy, HostileCalls, LimitsAsk, NamedPolicy, NetworkPolicy, OutputExcess, Strength,
     Strictness,
 };
 use toml::Value;
@@ -37,6 +37,9 @@ pub fn to_toml(named: &NamedPolicy, mode: Option<Mode>) -> String {
     }
     if policy.strictness == Strictness::RefuseWeakened {
         text.line("strict", true);
+    }
+    if policy.strength != Strength::None {
+        text.line("require", policy.strength.to_string());
     }
     text.network(&policy.network);
     text.maxima(&policy.limits);

@@ -15,6 +15,7 @@ mod kernel;
 mod show;
 mod tools;
 mod trial;
+mod walls;
 
 use std::io;
 
@@ -24,6 +25,7 @@ use serde::Serialize;
 pub use circumstances::{Caller, CgroupVersion, Circumstances, Container, Mounted, SetGroups};
 pub use explain::Explanation;
 pub use kernel::Feature;
+pub use walls::Walls;
 
 use crate::host::Host;
 
@@ -112,11 +114,12 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Tries everything: some fifty short-lived processes, about a tenth of a second.
+    /// Tries everything: some fifty short-lived processes, about a tenth of a second; and each wall of another program, which takes
+    /// up to a second, unless it is remembered.
     ///
     /// # Errors
     /// If not even the process's own id map can be read.
-    pub fn of_this_host() -> io::Result<Self> {
+    pub fn of_this_host(walls: Walls) -> io::Result<Self> {
         let host = Host::look()?;
         let circumstances = Circumstances::look();
         let mut findings = kernel::findings(&host, &circumstances);
@@ -125,7 +128,8 @@ impl Examination {
         findings.extend(cgroup::findings(&host, &circumstances));
         findings.extend(tools::languages());
         let native = tools::native(cause.as_ref());
-        findings.extend(tools::backends(&native));
+        findings.push(tools::own(&native));
+        findings.extend(walls::findings(&host, walls));
         Ok(Self { schema: SCHEMA, caller: circumstances.caller, findings, native })
     }
 

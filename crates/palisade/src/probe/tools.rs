@@ -1,6 +1,6 @@
-//! Compilers, interpreters, walls, and the verdict: a complete run of /bin/true.
+//! Compilers, interpreters, and the verdict: a complete run of /bin/true.
 //!
-//! Not here: single kernel features (`kernel`).
+//! Not here: single kernel features (`kernel`), the walls of other programs (`walls`).
 
 use palisade_spec::{Backend, Program, Report, Request};
 
@@ -66,7 +66,7 @@ fn fix(error: &LanguageError) -> Option<String> {
     }
 }
 
-fn nothing(backend: Backend) -> Request {
+pub(super) fn nothing(backend: Backend) -> Request {
     Request { backend, ..Request::new(Program::Command("/bin/true".to_owned())) }
 }
 
@@ -121,7 +121,7 @@ fn overruled(native: Native, cause: Option<&Finding>) -> Native {
     Native { status: Soundness::NotUsable, evidence, fix: cause.fix.clone().or(native.fix), ..native }
 }
 
-fn judge(result: Result<Report, StartError>) -> Native {
+pub(super) fn judge(result: Result<Report, StartError>) -> Native {
     match result {
         Ok(report) if report.success => Native {
             status: if report.weakened.is_empty() { Soundness::Usable } else { Soundness::Weakened },
@@ -156,11 +156,11 @@ fn started(report: &Report) -> f64 {
     report.phases_ms.0.iter().map(|(_, milliseconds)| milliseconds).sum::<f64>() + report.execution_time_ms
 }
 
-/// Every wall of this version.
-pub(super) fn backends(native: &Native) -> Vec<Finding> {
-    let finding = |feature: &str, needed_by: &str, native: &Native| Finding {
+/// palisade's own wall.
+pub(super) fn own(native: &Native) -> Finding {
+    Finding {
         group: Group::Backends,
-        feature: feature.to_owned(),
+        feature: "native".to_owned(),
         status: match native.status {
             Soundness::Usable => Status::Usable,
             Soundness::Weakened => Status::Partial,
@@ -168,13 +168,8 @@ pub(super) fn backends(native: &Native) -> Vec<Finding> {
         },
         evidence: native.evidence.clone(),
         fix: native.fix.clone(),
-        needed_by: needed_by.to_owned(),
-    };
-    let none = judge(run(nothing(Backend::None)));
-    vec![
-        finding("native", "--backend=auto and --backend=native", native),
-        finding("none (no wall)", "--backend=none", &none),
-    ]
+        needed_by: "--backend=auto and --backend=native".to_owned(),
+    }
 }
 
 #[cfg(test)]

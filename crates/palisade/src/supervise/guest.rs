@@ -9,7 +9,7 @@ use palisade_sys::{Record, seccomp::name_of};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Run, Stop, launching::SETUP, now, poll_on};
-use crate::error::StartError;
+use crate::error::{About, StartError};
 
 impl Run<'_> {
     /// From the wall's program, which runs, to the untrusted one.
@@ -22,11 +22,12 @@ impl Run<'_> {
                 match word {
                     Word::Started => {
                         self.times.started = now();
+                        self.streams.started();
                         return Ok(());
                     }
                     Word::Failed { step: Some(step), errno } => {
                         let source = std::io::Error::from_raw_os_error(errno);
-                        return Err(StartError::Setup { step, source, hint: None });
+                        return Err(StartError::Setup { step, source, hint: None, about: About::Wall });
                     }
                     other => self.heard(&other),
                 }

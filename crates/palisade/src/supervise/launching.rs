@@ -16,11 +16,14 @@ use super::{
     verdict::Acts,
 };
 use crate::{
-    error::{Refusal, StartError},
+    error::{About, Refusal, StartError},
     foreign,
     host::Ids,
     native::{self, Launch, Pipes},
 };
+
+/// What helps where there may be no more namespaces.
+const NAMESPACES: &str = "raise /proc/sys/user/max_*_namespaces, or nest fewer sandboxes (32 levels at most)";
 
 /// What the set-up may take beyond the time limit of the program.
 pub(super) const SETUP: Duration = Duration::from_secs(10);
@@ -153,6 +156,7 @@ fn map_ids(child: &Child, script: &Script, ids: Ids) -> Result<(), StartError> {
             step: "write the id maps".to_owned(),
             source,
             hint: Some("user namespaces with own ids are not allowed here; `palisade doctor` says why".to_owned()),
+            about: About::Wall,
         })
     })
 }
@@ -267,13 +271,29 @@ fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
         (Some(Op::CopyFile { .. } | Op::File { .. } | Op::Directory { .. }), libc::EROFS | libc::EEXIST) => {
             Some("two things are wanted at the same place of the sandbox's file tree".to_owned())
         }
+        (Some(Op::Unshare(_)), libc::ENOSPC | libc::EUSERS) => Some(NAMESPACES.to_owned()),
         (_, libc::EPERM | libc::EACCES) => {
             Some("`palisade doctor` tries each kernel feature and says how to fix it".to_owned())
         }
         _ => None,
     };
     let step = op.map_or_else(|| "start the program's process".to_owned(), ToString::to_string);
-    StartError::Setup { step, source, hint }
+    StartError::Setup { step, source, hint, about: op.map_or(About::Wall, about) }
+}
+
+/// Whether it is the request that a step is about: its paths, its files, where it starts.
+fn about(step: &Op) -> About {
+    match step {
+        Op::OpenTree { .. }
+        | Op::KeepTree { .. }
+        | Op::Hide { .. }
+        | Op::Pin { .. }
+        | Op::OpenLayer { .. }
+        | Op::AddLayer { .. }
+        | Op::CopyFile { .. }
+        | Op::WorkingDirectory(_) => About::Request,
+        _ => About::Wall,
+    }
 }
 
 fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
@@ -283,15 +303,12 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
             "Debian and Ubuntu: `sysctl kernel.unprivileged_userns_clone=1`; Ubuntu 24.04: `sysctl \
              kernel.apparmor_restrict_unprivileged_userns=0`; docker: `--security-opt seccomp=unconfined`",
         ),
-        Some(libc::ENOSPC | libc::EUSERS) => (
-            "the limit of namespaces is reached",
-            "raise /proc/sys/user/max_*_namespaces, or nest fewer sandboxes (32 levels at most)",
-        ),
+        Some(libc::ENOSPC | libc::EUSERS) => ("the limit of namespaces is reached", NAMESPACES),
         Some(libc::EAGAIN) => {
             ("this user may start no more processes", "raise `ulimit -u` or the pids limit of the group")
         }
         _ => {
-            return StartError::Setup { step: "clone3".to_owned(), source, hint: None };
+            return StartError::Setup { step: "clone3".to_owned(), source, hint: None, about: About::Wall };
         }
     };
     let needs = format!("the namespaces {}", launch.namespaces.join(", "));

@@ -177,8 +177,8 @@ struct Times {
 /// # Errors
 /// If the program could not be started. What it does once it runs is never an error.
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
-    let stdin = std::mem::replace(&mut connection.stdin, Input::Empty);
-    let mut run = launching::start(launch, connection, stdin)?;
+    // Until the program starts, nothing of its input is taken: another wall can still have all of it.
+    let mut run = launching::start(launch, connection, connection.stdin.clone())?;
     if let Some(started) = connection.started {
         // Whoever wanted to know may have gone.
         let _ = started.send(());

@@ -65,6 +65,8 @@ enum Source {
     File(Arc<File>),
     /// No more than what waits already.
     Ended,
+    /// These bytes, then the other source; but nothing before the program has started.
+    Later(Vec<u8>, Box<Source>),
 }
 
 impl Source {
@@ -73,7 +75,7 @@ impl Source {
         match self {
             Self::Stdin => Some(rustix::stdio::stdin()),
             Self::File(file) => Some(file.as_fd()),
-            Self::Ended => None,
+            Self::Ended | Self::Later(..) => None,
         }
     }
 }
@@ -133,7 +135,11 @@ impl Streams {
         let what = if streams.input.is_some() { Stdin::Rest } else { Stdin::Nothing };
         let (order, secrets) = order(what)?;
         match &mut streams.input {
-            Some(feed) => drop(feed.waiting.splice(..0, order)),
+            Some(feed) => {
+                let input = std::mem::replace(&mut feed.waiting, order);
+                let source = std::mem::replace(&mut feed.source, Source::Ended);
+                feed.source = Source::Later(input, Box::new(source));
+            }
             none => {
                 let (theirs, ours) = feeding(order, Source::Ended)?;
                 (pipes.0[0], *none) = (theirs, Some(ours));
@@ -141,6 +147,15 @@ impl Streams {
         }
         streams.output[1].words = Some(Words::new(secrets));
         Ok((streams, pipes))
+    }
+
+    /// The program behind the agent has started: its input follows.
+    pub(super) fn started(&mut self) {
+        let Some(feed) = &mut self.input else { return };
+        if let Source::Later(input, source) = std::mem::replace(&mut feed.source, Source::Ended) {
+            feed.waiting.extend(input);
+            feed.source = *source;
+        }
     }
 
     /// What the agent says.
@@ -280,7 +295,7 @@ impl Feed {
             if ready(self.pipe.as_fd(), PollFlags::empty()).contains(PollFlags::ERR) {
                 return Ok(false); // the program has closed its end
             }
-            let Some(more) = self.source.more() else { return Ok(false) };
+            let Some(more) = self.source.more() else { return Ok(self.waits_for_start()) };
             if ready(more, PollFlags::IN).is_empty() {
                 return Ok(true);
             }
@@ -307,9 +322,14 @@ impl Feed {
         }
         if self.done >= self.waiting.len() {
             self.waiting.clear();
-            return Ok(self.source.more().is_some());
+            self.done = 0;
+            return Ok(self.source.more().is_some() || self.waits_for_start());
         }
         Ok(true)
+    }
+
+    fn waits_for_start(&self) -> bool {
+        matches!(self.source, Source::Later(..))
     }
 }
 

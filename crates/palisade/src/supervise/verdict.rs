@@ -13,7 +13,7 @@ use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
 
 use super::{Evidence, Finished, Run, Stop};
 use crate::{
-    error::StartError,
+    error::{About, StartError},
     native::{self, marks},
 };
 
@@ -129,6 +129,7 @@ impl Run<'_> {
             layers: layers(&self.launch.layers, &weakened),
             weakened,
             clamped: self.launch.clamped.clone(),
+            passed_over: Vec::new(),
             layer_conflicts: Vec::new(),
             layer_conflicts_omitted: 0,
             limits: self.launch.job.limits.clone(),
@@ -211,6 +212,7 @@ impl Run<'_> {
                 step: format!("execute {program}"),
                 source: std::io::Error::from_raw_os_error(errno),
                 hint: None,
+                about: About::Request,
             },
         }
     }

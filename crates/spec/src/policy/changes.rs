@@ -25,6 +25,7 @@ pub fn changes(asked: &Policy, given: &Policy, because: &str) -> Vec<Clamp> {
     list.compare("hostile-calls", &hostile(asked.hostile_calls), &hostile(given.hostile_calls));
     list.compare("output-excess", &excess(asked.output_excess), &excess(given.output_excess));
     list.compare("strictness", &strictness(asked.strictness), &strictness(given.strictness));
+    list.compare("strength", &asked.strength, &given.strength);
     list.all
 }
 

@@ -17,7 +17,7 @@ pub use self::{
     files::{FilesPolicy, Seen},
     network::{DestinationError, Destinations, Dns, Endpoint, Host, NetworkPolicy, Ports},
 };
-use crate::limits::LimitsAsk;
+use crate::{guarantee::Strength, limits::LimitsAsk};
 
 /// What one run may do. The default allows a program to compute, to print, and to use a private `/tmp`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,6 +36,9 @@ pub struct Policy {
     pub output_excess: OutputExcess,
     /// What happens if a protection cannot be had in full.
     pub strictness: Strictness,
+    /// The weakest wall that will do. What nobody names is [`Strength::Namespaces`] where palisade chooses the wall, and
+    /// anything where somebody names one.
+    pub strength: Strength,
 }
 
 impl Policy {
@@ -61,6 +64,7 @@ impl Policy {
             hostile_calls: self.hostile_calls.max(other.hostile_calls),
             output_excess: self.output_excess.max(other.output_excess),
             strictness: self.strictness.max(other.strictness),
+            strength: self.strength.max(other.strength),
         }
     }
 

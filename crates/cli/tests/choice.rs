@@ -1,0 +1,91 @@
+//! Which wall is taken when nobody names one, and that nothing weaker ever is.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod common;
+
+use common::{Place, Report, everyone, text};
+use palisade_testkit::{Person, need};
+
+/// `palisade` where a call of its own set-up fails: palisade's own wall needs it, the others do not.
+fn without_keyrings(place: &Place, words: &str) -> std::process::Command {
+    let mut command = place.seat.command("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=keyctl:error=EPERM"]).arg(&place.palisade);
+    command.args(words.split_whitespace()).env("PALISADE_TEST", place.token());
+    command
+}
+
+#[test]
+fn where_the_first_wall_fails_the_next_that_holds_the_policy_runs_the_program_and_says_so() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    if !need("strace") || !need("bubblewrap") {
+        return;
+    }
+    // Nothing of the input is lost on the wall that failed.
+    let input = "line\n".repeat(100_000);
+    let mut command = without_keyrings(&place, "run --json --no-config -- sha256sum");
+    let report = Report::of(&place.output_with(&mut command, input.as_bytes()));
+    let expected = Report::of(&place.output_with(&mut place.palisade("run --json -- sha256sum"), input.as_bytes()));
+    assert_eq!((report.outcome(), report.stdout()), (expected.outcome(), expected.stdout()));
+    assert_eq!(expected.json["passed_over"], serde_json::Value::Null);
+    assert_ne!(report.json["backend"], "native");
+    let first = &report.json["passed_over"][0];
+    assert_eq!(first["backend"], "native");
+    assert!(first["because"].as_str().unwrap().contains("keyring"), "{first}");
+    let output = place.output(&mut without_keyrings(&place, "run --no-config -- true"));
+    assert!(text(&output).contains("because native: needs to start the program"), "{}", text(&output));
+    // Who names a wall gets that one or none.
+    let output = place.output(&mut without_keyrings(&place, "run --no-config --backend native -- true"));
+    assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+    place.assert_clean();
+}
+
+#[test]
+fn a_strength_that_no_wall_has_is_refused_with_every_reason() {
+    everyone(|place| {
+        let output = place.output(&mut place.palisade("run --no-config --require hardware -- true"));
+        assert_eq!(output.status.code(), Some(125));
+        assert!(text(&output).contains("native, bubblewrap"), "{}", text(&output));
+        assert!(text(&output).contains("needs a strength of hardware"), "{}", text(&output));
+        let output = place.output(&mut place.palisade("run --no-config --backend none --require partial -- true"));
+        assert!(text(&output).contains("none: needs a strength of partial"), "{}", text(&output));
+        let output = place.output(&mut place.palisade("run --no-config --require namespaces -- true"));
+        assert!(output.status.success(), "{}", text(&output));
+    });
+}
+
+#[test]
+fn a_project_cannot_choose_half_a_wall() {
+    everyone(|place| {
+        for backend in ["unshare", "chroot", "none"] {
+            place.file("palisade.toml", format!("[sandbox]\nbackend = \"{backend}\"\n"));
+            let output = place.output(&mut place.palisade("run -- true"));
+            assert_eq!(output.status.code(), Some(125));
+            assert!(text(&output).contains("without a whole wall"), "{}", text(&output));
+        }
+    });
+}
+
+#[test]
+fn every_wall_says_what_it_holds_and_by_what_means() {
+    everyone(|place| {
+        let output = place.output(&mut place.palisade("backends --json"));
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let all = list["backends"].as_array().unwrap();
+        assert_eq!((&list["schema"], &all[0]["backend"]), (&"palisade.backends/1".into(), &"native".into()));
+        for wall in all {
+            let guarantees = wall["guarantees"].as_object().unwrap();
+            assert_eq!(guarantees.len(), 10, "{wall}");
+            for (guarantee, held) in guarantees {
+                assert!(!held["by"].as_str().unwrap().is_empty(), "{guarantee} of {wall}");
+                if guarantee == "kernel" {
+                    assert_eq!(
+                        held["held"] == "no",
+                        wall["strength"] != "user-space-kernel" && wall["strength"] != "hardware"
+                    );
+                }
+            }
+        }
+        let table = text(&place.output(&mut place.palisade("backends")));
+        assert!(all.iter().all(|wall| table.contains(wall["backend"].as_str().unwrap())), "{table}");
+    });
+}

@@ -1,0 +1,128 @@
+//! The walls that may hold one job, one after the other.
+//!
+//! A wall is tried by using it: nothing is run to find out whether another run would work. One that fails before the program
+//! starts is passed over for the next that holds the whole policy, if palisade was to choose; the report says so. Not here: what
+//! a wall holds (`needs.rs`), what is remembered of failures (`remembered.rs`).
+
+use palisade_spec::{Backend, Strength};
+
+use super::{ALL, Row, needs, remembered::Remembered};
+use crate::{
+    bound::Resolved,
+    error::{Refusal, StartError},
+    host::Host,
+    native::Launch,
+};
+
+/// A choice under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    asked: Backend,
+    job: Resolved,
+    host: Host,
+    /// How many rows have been looked at.
+    seen: usize,
+    refusals: Vec<Refusal>,
+    /// Of walls that are too weak for what was asked: nobody expects them.
+    too_weak: Vec<Refusal>,
+}
+
+impl Choice {
+    /// Of the wall that was asked for, or of any.
+    pub(crate) fn new(asked: Backend, job: Resolved, host: Host) -> Self {
+        let mut refusals = Vec::new();
+        if asked != Backend::Auto && !ALL.iter().any(|row| row.kind == asked) {
+            refusals.push(Refusal {
+                backend: asked.name(),
+                needs: format!("the backend `{asked}`"),
+                because: "this version does not have it".to_owned(),
+                hint: "say --backend native, or leave it out".to_owned(),
+            });
+        }
+        Self { asked, job, host, seen: 0, refusals, too_weak: Vec::new() }
+    }
+
+    /// The next wall that can hold the job.
+    ///
+    /// # Errors
+    /// Every reason why none can.
+    pub(crate) fn next(&mut self) -> Result<Launch, StartError> {
+        while let Some(row) = ALL.get(self.seen) {
+            let is_first = self.seen == 0;
+            self.seen += 1;
+            if !self.is_wanted(row) {
+                continue;
+            }
+            if let Some(refusal) = needs::too_weak(row, &self.job) {
+                self.too_weak.push(refusal);
+                continue;
+            }
+            let mut lacks = needs::lacks(row, &self.job, &self.host);
+            if lacks.is_empty() {
+                match (row.plan)(self.job.clone(), &self.host) {
+                    Ok(launch) => match self.remembered(row, &launch, is_first) {
+                        None => return Ok(launch),
+                        Some(refusal) => lacks.push(refusal),
+                    },
+                    Err(why) => lacks = why,
+                }
+            }
+            self.refusals.append(&mut lacks);
+        }
+        let refusals = self.too_weak.iter().chain(&self.refusals).cloned().collect();
+        Err(StartError::NoBackend { refusals })
+    }
+
+    /// Notes that a wall failed, and gives the next one if there may be another.
+    ///
+    /// # Errors
+    /// What it failed of, if it was asked for by name or the failure is not the wall's; else every reason why no other can.
+    pub(crate) fn after(&mut self, failed: &Launch, error: StartError) -> Result<Launch, StartError> {
+        if self.asked != Backend::Auto || !error.is_of_wall() {
+            return Err(error);
+        }
+        let backend = failed.backend.name();
+        let refusals = match error {
+            StartError::NoBackend { refusals } => refusals,
+            other => vec![Refusal {
+                backend,
+                needs: "to start the program".to_owned(),
+                because: other.to_string(),
+                hint: other.hint().unwrap_or_default(),
+            }],
+        };
+        if failed.foreign.is_some()
+            && let (Some(remembered), Some(first)) = (Remembered::here(), refusals.first())
+        {
+            remembered.note(failed, Err(first.because.clone()));
+        }
+        self.refusals.extend(refusals);
+        self.next()
+    }
+
+    /// Walls that were passed over.
+    pub(crate) fn passed_over(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// `none` and walls that are not whole are taken only by name: an untrusted program never runs behind less because nothing
+    /// more could be built.
+    fn is_wanted(&self, row: &Row) -> bool {
+        if self.asked == Backend::Auto { row.strength >= Strength::Namespaces } else { row.kind == self.asked }
+    }
+
+    /// Why it is not worth trying, if that is known. The first one is so cheap that it is simply tried, and so is one that was
+    /// asked for.
+    fn remembered(&self, row: &Row, launch: &Launch, is_first: bool) -> Option<Refusal> {
+        if is_first || self.asked != Backend::Auto {
+            return None;
+        }
+        let because = Remembered::here()?.of(launch)?.err()?;
+        Some(Refusal {
+            backend: row.kind.name(),
+            needs: "to start the program".to_owned(),
+            because: format!("it did not when it was last tried: {because}"),
+            hint: "palisade doctor --refresh tries it again".to_owned(),
+        })
+    }
+}

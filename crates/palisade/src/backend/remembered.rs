@@ -1,0 +1,124 @@
+//! What came of walls that were tried since this host started.
+//!
+//! It saves the time of trying again, and decides nothing else: who is remembered as working may fail, and who is remembered
+//! as failing is passed over for one that holds the same policy. An entry counts as long as kernel, start of the host and
+//! the wall's program are the same.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{native::Launch, resolve::absolute};
+
+/// Larger files are none of ours, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// How long a failure is remembered, in seconds: its cause may have gone.
+const FAILURE: u64 = 600;
+
+/// The file with all entries.
+#[derive(Debug)]
+pub(crate) struct Remembered(PathBuf);
+
+/// How a wall was found: what it did, or why it did not work.
+pub(crate) type Found = Result<String, String>;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Entries(BTreeMap<String, Entry>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    /// Kernel, start of the host, user, program: what it was tried with.
+    with: String,
+    /// When, in seconds since 1970.
+    at: u64,
+    found: Found,
+}
+
+impl Remembered {
+    /// In a directory that is this user's alone and empty after a start: `/run/palisade`, `$XDG_RUNTIME_DIR/palisade`. `None`
+    /// where there is no such.
+    pub(crate) fn here() -> Option<Self> {
+        let own = if rustix::process::geteuid().is_root() { "/run".into() } else { absolute("XDG_RUNTIME_DIR")? };
+        Some(Self(own.join("palisade/walls.json")))
+    }
+
+    /// What came of this wall, if it was tried.
+    pub(crate) fn of(&self, launch: &Launch) -> Option<Found> {
+        let mut all = self.read()?;
+        let entry = all.0.remove(launch.backend.name())?;
+        let is_fresh = entry.found.is_ok() || now().saturating_sub(entry.at) < FAILURE;
+        (is_fresh && entry.with == with(launch)).then_some(entry.found)
+    }
+
+    /// Remembers what came of it. What cannot be written is not remembered.
+    pub(crate) fn note(&self, launch: &Launch, found: Found) {
+        let mut all = self.read().unwrap_or_default();
+        all.0.insert(launch.backend.name().to_owned(), Entry { with: with(launch), at: now(), found });
+        let _ = self.write(&all);
+    }
+
+    fn read(&self) -> Option<Entries> {
+        let meta = fs::symlink_metadata(&self.0).ok()?;
+        let own = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;
+        let text = (own && meta.len() <= LARGEST).then(|| fs::read(&self.0).ok())??;
+        serde_json::from_slice(&text).ok()
+    }
+
+    fn write(&self, all: &Entries) -> std::io::Result<()> {
+        let directory = self.0.parent().unwrap_or(Path::new("/"));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let new = directory.join(format!("walls.{}", std::process::id()));
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let written = file.write_all(&serde_json::to_vec(all)?).and_then(|()| fs::rename(&new, &self.0));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+}
+
+/// What a wall is tried with, in a line.
+fn with(launch: &Launch) -> String {
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let tool = launch.foreign.as_ref().map_or(String::new(), |foreign| {
+        let path = foreign.tool.canonicalize().unwrap_or_else(|_| foreign.tool.clone());
+        let stamp = path.metadata().map(|meta| [meta.dev(), meta.ino(), meta.size(), meta.mtime().unsigned_abs()]);
+        format!("{} {stamp:?}", path.display())
+    });
+    // Root of a user namespace has the same directory as the host's, and other rights.
+    let user = fs::read_link("/proc/self/ns/user").unwrap_or_default();
+    let (boot, kernel) = (line("/proc/sys/kernel/random/boot_id"), line("/proc/sys/kernel/osrelease"));
+    format!("{boot} {kernel} {} {tool}", user.display())
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_others_could_have_written_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let remembered = Remembered(directory.path().join("palisade/walls.json"));
+        let entry = Entry { with: "here".to_owned(), at: 0, found: Err("it fell".to_owned()) };
+        remembered.write(&Entries([("native".to_owned(), entry)].into())).unwrap();
+        assert!(remembered.read().unwrap().0.contains_key("native"));
+        fs::set_permissions(&remembered.0, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(remembered.read().is_none());
+        fs::remove_file(&remembered.0).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &remembered.0).unwrap();
+        assert!(remembered.read().is_none());
+    }
+}
