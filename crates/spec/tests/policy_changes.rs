@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use palisade_spec::{
     Bytes, Capabilities, Clamp, Destinations, Dns, FilesPolicy, HostileCalls, LimitsAsk, NetworkPolicy, OutputExcess,
-    Policy, Ports, Strictness, changes,
+    Policy, Ports, Strength, Strictness, changes,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -61,6 +61,7 @@ fn each_kind_of_field_is_told_with_its_value_and_unit() {
         hostile_calls: HostileCalls::Kill,
         output_excess: OutputExcess::Kill,
         strictness: Strictness::RefuseWeakened,
+        strength: Strength::UserSpaceKernel,
     };
     assert_eq!(
         rows(&asked, &ceiling),
@@ -79,6 +80,7 @@ fn each_kind_of_field_is_told_with_its_value_and_unit() {
             row("hostile-calls", "deny", "kill"),
             row("output-excess", "cut", "kill"),
             row("strictness", "report-weakened", "refuse-weakened"),
+            row("strength", "none", "user-space-kernel"),
         ]
     );
     assert!(changes(&asked, &asked.meet(&ceiling), "the reason").iter().all(|clamp| clamp.because == "the reason"));

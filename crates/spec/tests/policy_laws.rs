@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use palisade_spec::{
     Bytes, Capabilities, Destinations, Dns, FilesPolicy, Host, HostileCalls, LimitsAsk, NetworkPolicy, OutputExcess,
-    Policy, Ports, Strictness,
+    Policy, Ports, Strength, Strictness,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -92,9 +92,19 @@ fn policy() -> impl Strategy<Value = Policy> {
         select(vec![HostileCalls::Deny, HostileCalls::Kill]),
         select(vec![OutputExcess::Cut, OutputExcess::Kill]),
         select(vec![Strictness::ReportWeakened, Strictness::RefuseWeakened]),
+        select(Strength::ALL.to_vec()),
     );
     (files(), network(), limits(), capabilities(), reactions).prop_map(|(files, network, limits, capabilities, r)| {
-        Policy { files, network, limits, capabilities, hostile_calls: r.0, output_excess: r.1, strictness: r.2 }
+        Policy {
+            files,
+            network,
+            limits,
+            capabilities,
+            hostile_calls: r.0,
+            output_excess: r.1,
+            strictness: r.2,
+            strength: r.3,
+        }
     })
 }
 
