@@ -28,6 +28,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Resolved {
     job: Job,
+    /// What the policy lets the whole request reach.
+    network: NetworkPolicy,
     clamped: Vec<Clamp>,
     output_excess: OutputExcess,
     strictness: Strictness,
@@ -55,9 +57,9 @@ impl Resolved {
         }
     }
 
-    /// What it may reach.
+    /// What the policy lets it reach. A compiler asks for less, and a wall that could not hold that breaks no policy.
     pub(crate) const fn network(&self) -> &NetworkPolicy {
-        &self.job.network
+        &self.network
     }
 
     /// Its overlays.
@@ -187,6 +189,7 @@ impl Bounds {
     /// # Errors
     /// If the job shows a tree that a bound does not let it see. Such a tree is one that the program cannot do without.
     pub(crate) fn hold(&self, mut job: Job, policy: &Policy, mut clamped: Vec<Clamp>) -> Result<Resolved, StartError> {
+        let mut network = policy.network.clone();
         for bound in &self.0 {
             if job.base == Base::Host {
                 bound.check(&Shown::read(Path::new("/")))?;
@@ -210,12 +213,14 @@ impl Bounds {
             }
             job.limits = after.limits.or_default();
             job.network = job.network.meet(&bound.policy.network);
+            network = network.meet(&bound.policy.network);
             job.capabilities = job.capabilities.meet(bound.policy.capabilities);
             job.hostile_calls = job.hostile_calls.max(bound.policy.hostile_calls);
         }
         layers::check_hidden(&job)?;
         Ok(Resolved {
             job,
+            network,
             clamped,
             output_excess: policy.output_excess,
             strictness: policy.strictness,

@@ -60,6 +60,8 @@ pub struct Order {
     pub directory: String,
     /// What it reads.
     pub stdin: Stdin,
+    /// What is shown over what, before every privilege is given up: parts of a `/proc` that the wall's program has mounted.
+    pub binds: Vec<(String, String)>,
     /// User and group that it becomes, if the agent is somebody else.
     pub identity: Option<(u32, u32)>,
     /// Resource limits by number, soft and hard the same.

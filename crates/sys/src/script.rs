@@ -78,6 +78,13 @@ pub enum Op {
         /// Whether the namespace allows `setgroups`.
         groups: Groups,
     },
+    /// Makes files as somebody else from now on (setfsuid(2)). Of the privileges over files, only that of reaching them stays.
+    FilesAs {
+        /// User.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
     /// Mounts an empty tmpfs at the host path `over` and enters it: the new root.
     EnterRoot {
         /// A host directory that no later step needs.
@@ -327,6 +334,7 @@ impl fmt::Display for Op {
             Self::Pin { path, .. } => write!(f, "hold {} in its place", path.to_string_lossy()),
             Self::AwaitIds => f.write_str("wait for the id maps"),
             Self::SetIds { uid, gid, .. } => write!(f, "become user {uid} and group {gid}"),
+            Self::FilesAs { uid, gid } => write!(f, "make files as user {uid} and group {gid}"),
             Self::EnterRoot { .. } => f.write_str("make a new root"),
             Self::Directory { path, .. } => write!(f, "make the directory /{}", path.to_string_lossy()),
             Self::Symlink { path, .. } => write!(f, "make the link /{}", path.to_string_lossy()),

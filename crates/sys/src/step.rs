@@ -21,6 +21,9 @@ use crate::{
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
 const SECUREBITS: c_ulong = 0b1110_1111;
 
+/// Of the structures of capget(2) and capset(2).
+const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
 /// What the first process and its helper share. Each slot is written by one of them, and read by the other only behind a
 /// [`Stage`] that it awaited.
 pub(crate) struct State {
@@ -68,6 +71,7 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             keep(state, slot.0, tree.as_raw_fd())
         }
         Op::AwaitIds => await_message(child, IDS_WRITTEN, &mut [-1; FDS]).map(drop),
+        Op::FilesAs { uid, gid } => files_as(*uid, *gid),
         Op::SetIds { uid, gid, groups } => {
             set_ids(*uid, *gid, *groups)?;
             die_with_parent(child);
@@ -323,6 +327,34 @@ fn set_ids(uid: u32, gid: u32, groups: Groups) -> Result<(), Errno> {
     Ok(())
 }
 
+/// The two calls tell of no failure: a second one, with an id that there is not, changes nothing and says who it is.
+///
+/// Leaving user 0 gives up CAP_DAC_OVERRIDE with the other privileges over files, and coming back to it returns them all
+/// (capabilities(7)). An overlay needs that one: its work directory is closed to everybody.
+fn files_as(uid: u32, gid: u32) -> Result<(), Errno> {
+    const NOBODY: u32 = u32::MAX;
+    const CAP_DAC_OVERRIDE: u32 = 1 << 1;
+    // SAFETY: scalar arguments.
+    let (user, group) = unsafe {
+        // The group first: the user may be one who may not.
+        sys!(SYS_setfsgid, gid)?;
+        sys!(SYS_setfsuid, uid)?;
+        (sys!(SYS_setfsuid, NOBODY)?, sys!(SYS_setfsgid, NOBODY)?)
+    };
+    if (user as u32, group as u32) != (uid, gid) {
+        return Err(libc::EPERM);
+    }
+    let header = [CAPABILITY_VERSION_3, 0];
+    // Effective, permitted and inheritable ones, of the lower 32 and of the rest.
+    let mut sets = [0u32; 6];
+    // SAFETY: the two arrays have the layout of the header and of two data elements, for writing and for reading.
+    unsafe {
+        sys!(SYS_capget, header.as_ptr(), sets.as_mut_ptr())?;
+        sets[0] |= sets[1] & CAP_DAC_OVERRIDE;
+        sys!(SYS_capset, header.as_ptr(), sets.as_ptr()).map(drop)
+    }
+}
+
 fn loopback_up() -> Result<(), Errno> {
     // SAFETY: scalar arguments.
     let socket = unsafe { sys!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }? as c_int;
@@ -369,7 +401,6 @@ fn bound() -> Result<(), Errno> {
 
 fn drop_capabilities() -> Result<(), Errno> {
     call::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0)?;
-    const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
     let header = [CAPABILITY_VERSION_3, 0];
     let none = [0u32; 6];
     // SAFETY: the two arrays have the layout of the header and of two data elements; the kernel only reads them.

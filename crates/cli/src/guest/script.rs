@@ -3,7 +3,7 @@
 use std::{ffi::CString, io};
 
 use palisade_spec::guest::{Calls, Order, Stdin};
-use palisade_sys::{Listener, Namespaces, Op, Program, Rlimit, Script, Stdio, seccomp::SockFilter};
+use palisade_sys::{Listener, Namespaces, Op, Presence, Program, Rlimit, Script, Stdio, seccomp::SockFilter};
 use rustix::{
     fs::{Mode, OFlags, open},
     io::fcntl_dupfd_cloexec,
@@ -20,15 +20,15 @@ pub(crate) fn of(order: &Order) -> io::Result<Script> {
     let stderr = fcntl_dupfd_cloexec(stdio::stderr(), 3)?;
     let strings = |list: &[String]| list.iter().map(|text| c_string(text)).collect::<io::Result<Vec<_>>>();
     let environment: Vec<String> = order.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut ops = vec![Op::Umask(0o022), Op::AdoptOrphans];
+    for (source, at) in &order.binds {
+        ops.push(Op::Bind { source: c_string(source)?, at: c_string(at)?, presence: Presence::IfThere });
+    }
+    ops.extend([Op::GiveUp(order.identity), Op::WorkingDirectory(c_string(&order.directory)?)]);
     Ok(Script {
         namespaces: Namespaces::default(),
         cgroup: None,
-        ops: vec![
-            Op::Umask(0o022),
-            Op::AdoptOrphans,
-            Op::GiveUp(order.identity),
-            Op::WorkingDirectory(c_string(&order.directory)?),
-        ],
+        ops,
         aside: Vec::new(),
         program: Some(Program {
             stdio: Stdio::Given([stdin, stdout, stderr]),

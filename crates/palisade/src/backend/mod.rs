@@ -6,11 +6,15 @@
 mod around;
 mod bubblewrap;
 mod choice;
+mod chroot;
+mod lxc;
 mod needs;
 mod none;
+mod nspawn;
 mod offer;
 mod own;
 mod remembered;
+mod unshare;
 
 use palisade_spec::{Backend, Guarantees, Strength};
 
@@ -40,7 +44,7 @@ pub(crate) struct Row {
 }
 
 /// Every wall of this version. Those that hold as much stand in the order of what a launch costs (`docs/performance.md`).
-pub(crate) const ALL: [Row; 3] = [
+pub(crate) const ALL: [Row; 7] = [
     Row { kind: Backend::Native, strength: Strength::Namespaces, guarantees: own::guarantees, plan: native::plan },
     Row {
         kind: Backend::Bubblewrap,
@@ -48,6 +52,10 @@ pub(crate) const ALL: [Row; 3] = [
         guarantees: bubblewrap::guarantees,
         plan: bubblewrap::plan,
     },
+    Row { kind: Backend::Lxc, strength: Strength::Namespaces, guarantees: lxc::guarantees, plan: lxc::plan },
+    Row { kind: Backend::Nspawn, strength: Strength::Namespaces, guarantees: nspawn::guarantees, plan: nspawn::plan },
+    Row { kind: Backend::Unshare, strength: Strength::Partial, guarantees: unshare::guarantees, plan: unshare::plan },
+    Row { kind: Backend::Chroot, strength: Strength::None, guarantees: chroot::guarantees, plan: chroot::plan },
     Row { kind: Backend::None, strength: Strength::None, guarantees: none::guarantees, plan: none::plan },
 ];
 

@@ -7,7 +7,7 @@ use std::{io, os::fd::OwnedFd};
 
 use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
 
-use super::{Foreign, Starter};
+use super::{Foreign, RUN, Starter, order::random};
 use crate::{
     host::Ids,
     native::{Builder, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
@@ -49,8 +49,12 @@ pub(crate) fn script(
         let path = c_string(format!("{OWN}/{path}"))?;
         builder.ops.push(Op::File { path, content: content.clone().into_bytes(), mode: 0o644 });
     }
+    // Root builds the tree as the one whose files the program's are to be: so they are in every other wall.
+    let builds_as = |uid, gid| (foreign.starter == Starter::Root).then_some(Op::FilesAs { uid, gid });
+    builder.ops.extend(builds_as(ids.uid, ids.gid));
     builder.ops.push(Op::EnterRoot { over: c_string(ROOT)?, options: root_options(launch)? });
     opened.build(launch, &mut builder)?;
+    builder.ops.extend(builds_as(0, 0));
     // What the wall's program reads of its processes has to be about those of its own namespace.
     builder.ops.push(Op::Mount {
         kind: c_string("proc")?,
@@ -58,6 +62,22 @@ pub(crate) fn script(
         flags: libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
         options: c_string("")?,
     });
+    for directory in &foreign.aside {
+        let slot = builder.next_slot()?;
+        let below = |part: &str| launch.anchor.join(part).join(directory.strip_prefix("/").unwrap_or(directory));
+        let (path, at) = (c_path(&below(ROOT))?, c_path(&below(OWN))?);
+        builder.ops.push(Op::Directory { path: at.clone(), mode: 0o755 });
+        builder.ops.push(Op::OpenTree { slot, path, attributes: 0, same: None });
+        builder.ops.push(Op::AttachTree { slot, at });
+    }
+    for directory in &foreign.scratch {
+        builder.ops.push(Op::Mount {
+            kind: c_string("tmpfs")?,
+            at: c_path(directory)?,
+            flags: libc::MS_NOSUID | libc::MS_NODEV,
+            options: c_string("mode=0755,size=16m")?,
+        });
+    }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
     if matches!(launch.cgroup, Some(cgroup::Place::V1 { .. })) {
@@ -67,7 +87,8 @@ pub(crate) fn script(
     builder.ops.push(Op::WorkingDirectory(c_string("/")?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
     let tool = c_path(&foreign.tool)?;
-    let arguments = foreign.arguments.iter().map(|word| c_string(word.as_str()));
+    let run = format!("{:016x}", u64::from_ne_bytes(random()?));
+    let arguments = foreign.arguments.iter().map(|word| c_string(word.replace(RUN, &run)));
     let environment = foreign.environment.iter().map(|(name, value)| c_string(format!("{name}={value}")));
     Ok(Script {
         namespaces,

@@ -33,7 +33,7 @@ use crate::{
 pub struct Foreign {
     /// Its path on the host.
     pub tool: PathBuf,
-    /// Its arguments, without its own name; the last are the agent's.
+    /// Its arguments, without its own name; the last are the agent's. In each, `%run%` becomes what no other run has.
     pub arguments: Vec<String>,
     /// All of its environment.
     pub environment: Vec<(String, String)>,
@@ -44,11 +44,33 @@ pub struct Foreign {
     /// Who the agent is not, and the program is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<(u32, u32)>,
+    /// Whose the `/proc` inside is.
+    #[serde(skip)]
+    pub proc: Proc,
+    /// Directories of the tree that the wall's program mounts something over before it takes anything from there: they are below
+    /// [`Places::own`], too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<PathBuf>,
+    /// Places inside where the wall's program mounts what no program has to see: the agent covers them by an empty directory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub emptied: Vec<PathBuf>,
+    /// Host directories that the wall's program writes to. It finds empty ones there, in memory, which vanish with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scratch: Vec<PathBuf>,
     /// Who hears of hostile calls.
     #[serde(skip)]
     pub notified: bool,
     /// What the wall itself needs of the limits.
     pub room: Room,
+}
+
+/// Whose the `/proc` inside is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proc {
+    /// The tree's, of our own pid namespace; or the wall's program mounts another one, and covers parts of it as we do.
+    Finished,
+    /// The wall's program mounts one, and the agent covers parts of it.
+    Bare,
 }
 
 /// As whom a wall's program is started.
@@ -72,6 +94,9 @@ pub struct Room {
     pub memory: u64,
 }
 
+/// In arguments: what no other run has, not even one of the same plan at the same time.
+pub(crate) const RUN: &str = "%run%";
+
 /// What the agent is: itself, and the process that starts the program and reaps.
 pub(crate) const AGENTS: u32 = 2;
 
@@ -80,7 +105,6 @@ pub(crate) const AGENTS: u32 = 2;
 pub(crate) struct Places {
     /// The program's file tree.
     pub(crate) root: PathBuf,
-    #[expect(dead_code, reason = "bubblewrap needs no files; the next wall does")]
     /// A directory for the wall's program alone: [`Foreign::files`], and whatever it writes.
     pub(crate) own: PathBuf,
 }
@@ -134,7 +158,7 @@ pub(crate) fn launch(
         )),
     }
     // Landlock is what palisade's own child applies to itself; here that would be the wall's program.
-    let planned = native::launch(job, clamped, &Host { landlock: 1, ..host.clone() });
+    let planned = native::launch(job, clamped, &Host { landlock: 1, ids: host.ids.of_next_run(), ..host.clone() });
     let mut launch = match planned {
         Ok(launch) if refusals.is_empty() => launch,
         Ok(_) => return Err(refusals),
@@ -143,6 +167,10 @@ pub(crate) fn launch(
             return Err(refusals);
         }
     };
+    // Where nobody else counts tasks, the agent's are counted as well. Of pid 1 there is a task less.
+    for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
+        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
+    }
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees);

@@ -9,8 +9,8 @@ use palisade_spec::{
 use palisade_sys::seccomp::SockFilter;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::Foreign;
-use crate::native::{Denied, Launch, filter, set_id};
+use super::{Foreign, Proc};
+use crate::native::{Denied, EMPTY, Kind, Launch, filter, set_id};
 
 /// The order for `launch`, as the bytes that come before the program's input; and what marks the agent's words.
 pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
@@ -29,6 +29,7 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         environment: job.environment.clone(),
         directory: job.directory.to_string_lossy().into_owned(),
         stdin,
+        binds: binds(launch, foreign),
         identity: foreign.identity,
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
         filter: filter(&job.network, denied, set_id(launch))?.into_iter().map(packed).collect(),
@@ -44,7 +45,18 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
     Ok((bytes, order.secrets))
 }
 
-fn random<const N: usize>() -> io::Result<[u8; N]> {
+/// What covers what, in the tree that the wall's program has finished.
+fn binds(launch: &Launch, foreign: &Foreign) -> Vec<(String, String)> {
+    let by = |kind| match kind {
+        Kind::File => "/dev/null",
+        Kind::Directory => EMPTY,
+    };
+    let emptied = foreign.emptied.iter().map(|at| (at.as_path(), Kind::Directory));
+    let masks = launch.masks().filter(|_| foreign.proc == Proc::Bare);
+    masks.chain(emptied).map(|(at, kind)| (by(kind).to_owned(), at.to_string_lossy().into_owned())).collect()
+}
+
+pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     // So few bytes come at once and whole (getrandom(2)).
     getrandom(&mut bytes, GetRandomFlags::empty())?;

@@ -17,6 +17,7 @@ use super::{
     launch::Launch,
     script::{Handle, MASTER, TERMINAL, TERMINALS, UPPER_SLOTS, c_path, c_string, handles},
 };
+use crate::foreign::Proc;
 
 pub(crate) struct Builder {
     pub(crate) ops: Vec<Op>,
@@ -41,7 +42,7 @@ impl Builder {
         Self { ops: Vec::with_capacity(160), made: HashSet::new(), slot: 0, target, rooted: false }
     }
 
-    pub(super) fn next_slot(&mut self) -> io::Result<Slot> {
+    pub(crate) fn next_slot(&mut self) -> io::Result<Slot> {
         if self.slot == MASTER.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
@@ -89,7 +90,9 @@ impl Builder {
         trees: &mut impl Iterator<Item = Slot>,
         launch: &Launch,
     ) -> io::Result<()> {
+        let finishes_proc = launch.foreign.as_ref().is_none_or(|foreign| foreign.proc == Proc::Finished);
         match entry {
+            Entry::Proc | Entry::Mask { .. } if !finishes_proc => {}
             Entry::Host { at, kind, .. } => {
                 self.mount_point(at, *kind)?;
                 if let Some(slot) = trees.next() {
@@ -232,7 +235,9 @@ impl Builder {
                 Handle::Upper => slots.push(UPPER_SLOTS[0]),
                 Handle::Place(path) => {
                     let slot = Slot(palisade_sys::SLOTS - 1 - number);
-                    self.ops.push(Op::OpenDirectory { slot, path: self.place(&path)? });
+                    // Of a tree that is no root, /proc may be made by somebody else. There is one of our own.
+                    let path = if path == Path::new("/proc") { c_path(&path)? } else { self.place(&path)? };
+                    self.ops.push(Op::OpenDirectory { slot, path });
                     slots.push(slot);
                 }
             }
