@@ -16,9 +16,9 @@ pub(crate) struct Seen(Vec<(&'static str, String)>);
 impl Seen {
     /// Runs the request.
     #[track_caller]
-    pub(crate) fn of(place: &Place, request: &Request, backend: &str) -> Self {
+    pub(crate) fn of(place: &Place, request: &Request, backend: &str, network: &str) -> Self {
         request.stage(place);
-        let mut command = request.command(place, backend);
+        let mut command = request.command(place, backend, network);
         let output = match request.cancelled_after {
             None => place.output_with(&mut command, &request.input()),
             Some(mark) => cancelled(place, &mut command, mark),

@@ -64,6 +64,26 @@ pub struct Foreign {
     pub room: Room,
 }
 
+impl Foreign {
+    /// A wall that needs nothing special.
+    pub(crate) const fn new(tool: PathBuf, arguments: Vec<String>, starter: Starter, room: Room) -> Self {
+        Self {
+            tool,
+            arguments,
+            environment: Vec::new(),
+            files: Vec::new(),
+            starter,
+            identity: None,
+            proc: Proc::Finished,
+            aside: Vec::new(),
+            emptied: Vec::new(),
+            scratch: Vec::new(),
+            notified: true,
+            room,
+        }
+    }
+}
+
 /// Whose the `/proc` inside is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proc {
