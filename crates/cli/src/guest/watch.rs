@@ -119,6 +119,13 @@ impl Watch<'_> {
     }
 }
 
+/// Whether this network namespace is another one than that outside.
+pub(crate) fn has_left(outside: &str) -> Result<(), String> {
+    let path = "/proc/self/ns/net";
+    let here = std::fs::read_link(path).map_err(|error| format!("{path}: {error}"))?;
+    if here.as_os_str() == outside { Err(format!("{outside} is the host's")) } else { Ok(()) }
+}
+
 /// Says a word.
 pub(crate) fn tell(secrets: &Secrets, word: &Word) {
     if let Ok(bytes) = secrets.mark(word) {

@@ -2,7 +2,7 @@
 
 use palisade_spec::{Backend, Guarantees, Held};
 
-use super::{around, tool};
+use super::{CHANGED_ROOT, around, tool};
 use crate::{
     bound::Resolved,
     error::Refusal,
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) fn guarantees(host: &Host) -> Guarantees {
     Guarantees {
-        files: Held::Itself("mount namespace and changed root, over a tree that palisade builds".to_owned()),
+        files: Held::Weakly(CHANGED_ROOT.to_owned()),
         network: Held::No("it makes no network namespace: the program has the host's network".to_owned()),
         processes: Held::Weakly("pid namespace; System V shared memory and the host's name are the host's".to_owned()),
         privileges: Held::Itself("user namespace; palisade's agent gives up all capabilities of it".to_owned()),

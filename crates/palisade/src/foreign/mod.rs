@@ -16,7 +16,8 @@ mod order;
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus};
+use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, Weakening};
+use palisade_sys::cgroup;
 use serde::Serialize;
 
 pub(crate) use self::{agent::AGENT, envelope::script, order::order};
@@ -167,10 +168,6 @@ pub(crate) fn launch(
             return Err(refusals);
         }
     };
-    // Where nobody else counts tasks, the agent's are counted as well. Of pid 1 there is a task less.
-    for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
-        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
-    }
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees);
@@ -179,8 +176,40 @@ pub(crate) fn launch(
         Starter::Root => vec!["mount", "pid"],
     };
     let places = Places::of(&launch.anchor);
-    launch.foreign = Some(wall(&launch, &places));
+    let foreign = wall(&launch, &places);
+    count_tasks(&mut launch, &foreign);
+    launch.foreign = Some(foreign);
+    launch.weakened.extend(weakened(backend, guarantees));
     Ok(launch)
+}
+
+/// RLIMIT_NPROC, as it is counted in this wall.
+fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
+    let is_hosts = foreign.identity == Some((launch.ids.uid, launch.ids.gid));
+    let has_cgroup = matches!(launch.cgroup, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. }));
+    if is_hosts && has_cgroup {
+        // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
+        launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
+    }
+    // Otherwise the agent's are counted as well. Of pid 1 there is one less.
+    for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
+        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
+    }
+}
+
+/// What this wall holds less of than others. Of limits, that is known without it.
+fn weakened(backend: Backend, guarantees: &Guarantees) -> Vec<Weakening> {
+    use palisade_spec::Guarantee as G;
+    let weak = |guarantee: G| match guarantees.of(guarantee) {
+        Held::Weakly(by) => Some(Weakening {
+            what: guarantee.to_string(),
+            because: format!("{backend} holds less of it than other walls"),
+            instead: by.clone(),
+            hint: "leave --backend out: the strongest wall that holds everything is taken".to_owned(),
+        }),
+        _ => None,
+    };
+    [G::Files, G::Network, G::Processes, G::SystemCalls, G::Privileges].into_iter().filter_map(weak).collect()
 }
 
 /// The report's lines of defence (R49), from what the wall holds.

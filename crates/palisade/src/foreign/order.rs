@@ -3,7 +3,7 @@
 use std::io;
 
 use palisade_spec::{
-    HostileCalls,
+    HostileCalls, NetworkPolicy,
     guest::{Calls, LENGTH, LONGEST_ORDER, Order, Secrets, Stdin},
 };
 use palisade_sys::seccomp::SockFilter;
@@ -29,6 +29,7 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         environment: job.environment.clone(),
         directory: job.directory.to_string_lossy().into_owned(),
         stdin,
+        outside: (job.network != NetworkPolicy::AllowAll).then(network_outside).transpose()?,
         binds: binds(launch, foreign),
         identity: foreign.identity,
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
@@ -43,6 +44,11 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
     bytes.extend(length.to_le_bytes());
     bytes.extend(text);
     Ok((bytes, order.secrets))
+}
+
+/// A wall is not believed that it has closed the network.
+fn network_outside() -> io::Result<String> {
+    Ok(std::fs::read_link("/proc/thread-self/ns/net")?.to_string_lossy().into_owned())
 }
 
 /// What covers what, in the tree that the wall's program has finished.
