@@ -33,6 +33,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         proc: Proc::Finished,
         aside: Vec::new(),
         emptied: Vec::new(),
+        group_at: None,
         scratch: Vec::new(),
         notified: true,
         // bwrap itself waits outside its namespaces; inside, the agent is process 1.

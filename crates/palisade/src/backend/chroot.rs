@@ -35,6 +35,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         proc: Proc::Finished,
         aside: Vec::new(),
         emptied: Vec::new(),
+        group_at: None,
         scratch: Vec::new(),
         notified: true,
         // chroot becomes the agent.

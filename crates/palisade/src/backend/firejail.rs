@@ -46,6 +46,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
             proc: Proc::Bare,
             aside: Vec::new(),
             emptied: Vec::new(),
+            group_at: None,
             scratch: vec!["/run".into()],
             notified: true,
             // firejail itself, and its process 1.

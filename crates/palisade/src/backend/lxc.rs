@@ -37,6 +37,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         proc: Proc::Bare,
         aside: Vec::new(),
         emptied: Vec::new(),
+        group_at: None,
         scratch: vec!["/run".into(), "/sys/fs/cgroup".into()],
         notified: true,
         // lxc-execute itself, and the process 1 that it makes.

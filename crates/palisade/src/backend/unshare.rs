@@ -34,6 +34,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         proc: Proc::Bare,
         aside: Vec::new(),
         emptied: Vec::new(),
+        group_at: None,
         scratch: Vec::new(),
         notified: true,
         // unshare itself waits for the agent.

@@ -3,7 +3,7 @@
 //! Our pid 1 builds the program's tree below a directory that is mounted in its own namespace only, and starts the wall's
 //! program, which sees the host and that directory. Not here: what is the same for palisade's own wall (`native`).
 
-use std::{io, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, path::Path};
 
 use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
 
@@ -25,6 +25,7 @@ pub(crate) fn script(
     ids: Ids,
     pipes: Pipes,
     cgroup: Option<OwnedFd>,
+    group: Option<&Path>,
 ) -> io::Result<Script> {
     let mut builder = Builder::new(Target::Directory);
     builder.ops.push(Op::Mark(marks::BORN));
@@ -70,6 +71,12 @@ pub(crate) fn script(
         builder.ops.push(Op::OpenTree { slot, path, attributes: 0, same: None });
         builder.ops.push(Op::AttachTree { slot, at });
     }
+    let mut own_group = None;
+    if let (Some(at), Some(group)) = (&foreign.group_at, group) {
+        let slot = builder.next_slot()?;
+        builder.ops.push(Op::OpenTree { slot, path: c_path(group)?, attributes: 0, same: None });
+        own_group = Some((slot, c_path(at)?));
+    }
     for directory in &foreign.scratch {
         builder.ops.push(Op::Mount {
             kind: c_string("tmpfs")?,
@@ -77,6 +84,10 @@ pub(crate) fn script(
             flags: libc::MS_NOSUID | libc::MS_NODEV,
             options: c_string("mode=0755,size=16m")?,
         });
+    }
+    if let Some((slot, at)) = own_group {
+        builder.ops.push(Op::Directory { path: at.clone(), mode: 0o755 });
+        builder.ops.push(Op::AttachTree { slot, at });
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;

@@ -55,6 +55,9 @@ pub struct Foreign {
     /// Places inside where the wall's program mounts what no program has to see: the agent covers them by an empty directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub emptied: Vec<PathBuf>,
+    /// Where on the host the wall's program finds the run's own cgroup, and makes its own in that; only of version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_at: Option<PathBuf>,
     /// Host directories that the wall's program writes to. It finds empty ones there, in memory, which vanish with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scratch: Vec<PathBuf>,
