@@ -16,7 +16,7 @@ mod order;
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, Weakening};
+use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
 use palisade_sys::cgroup;
 use serde::Serialize;
 
@@ -173,7 +173,7 @@ pub(crate) fn launch(
     };
     launch.backend = backend;
     launch.landlock = 0;
-    launch.layers = layers(guarantees);
+    launch.layers = layers(guarantees, &launch.job.network);
     launch.namespaces = match starter {
         Starter::Mapped => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
@@ -216,7 +216,7 @@ fn weakened(backend: Backend, guarantees: &Guarantees) -> Vec<Weakening> {
 }
 
 /// The report's lines of defence (R49), from what the wall holds.
-fn layers(guarantees: &Guarantees) -> Vec<Layer> {
+fn layers(guarantees: &Guarantees, network: &NetworkPolicy) -> Vec<Layer> {
     use LayerName as N;
     let of = |layer, held: &Held| {
         let status = match held {
@@ -234,7 +234,14 @@ fn layers(guarantees: &Guarantees) -> Vec<Layer> {
             by: "nothing: code is not looked at before it runs".to_owned(),
         },
         of(N::ResourceLimits, &guarantees.memory),
-        of(N::NetworkIsolation, &guarantees.network),
+        match network {
+            NetworkPolicy::AllowAll => Layer {
+                layer: N::NetworkIsolation,
+                status: LayerStatus::Off,
+                by: "the policy allows the host's network".to_owned(),
+            },
+            _ => of(N::NetworkIsolation, &guarantees.network),
+        },
         of(N::FilesystemIsolation, &guarantees.files),
         of(N::ProcessIsolation, &guarantees.processes),
         of(N::CapabilityRestriction, &guarantees.privileges),
