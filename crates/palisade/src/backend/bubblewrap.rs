@@ -1,6 +1,7 @@
 //! `bwrap` (R4): every namespace, set up by nobody in particular.
 
 use palisade_spec::{Backend, Guarantees, Held, NetworkPolicy};
+use palisade_sys::Namespaces;
 
 use super::{around, tool};
 use crate::{
@@ -30,6 +31,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         files: Vec::new(),
         starter: Starter::Mapped,
         identity: None,
+        around: Namespaces::default(),
         proc: Proc::Finished,
         aside: Vec::new(),
         emptied: Vec::new(),

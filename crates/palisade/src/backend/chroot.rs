@@ -1,6 +1,7 @@
 //! `chroot` (R3): another root directory, which is no isolation. What keeps the program in is palisade's.
 
 use palisade_spec::{Backend, Guarantees, Held};
+use palisade_sys::Namespaces;
 
 use super::{CHANGED_ROOT, around, tool};
 use crate::{
@@ -15,9 +16,7 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
     Guarantees {
         files: Held::Weakly(CHANGED_ROOT.to_owned()),
         network: Held::No("changing the root closes no network: the program has the host's".to_owned()),
-        processes: Held::Weakly(
-            "pid namespace of palisade's; System V shared memory and the host's name are the host's".to_owned(),
-        ),
+        processes: Held::Around("pid, ipc and uts namespaces of palisade's".to_owned()),
         ..around(host)
     }
 }
@@ -32,6 +31,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         files: Vec::new(),
         starter: Starter::Root,
         identity: Some((launch.ids.uid, launch.ids.gid)),
+        around: Namespaces::IPC.and(Namespaces::UTS),
         proc: Proc::Finished,
         aside: Vec::new(),
         emptied: Vec::new(),

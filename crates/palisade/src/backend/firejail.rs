@@ -4,6 +4,7 @@
 //! nothing to be had: see [`no_root`].
 
 use palisade_spec::{Backend, Guarantees, Held, NetworkPolicy};
+use palisade_sys::Namespaces;
 
 use super::{CHANGED_ROOT, around, tool};
 use crate::{
@@ -43,6 +44,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
             files: Vec::new(),
             starter: Starter::Root,
             identity: Some((launch.ids.uid, launch.ids.gid)),
+            around: Namespaces::default(),
             proc: Proc::Bare,
             aside: Vec::new(),
             emptied: Vec::new(),

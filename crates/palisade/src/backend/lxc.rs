@@ -1,6 +1,7 @@
 //! `lxc-execute` (R8): every namespace and a process 1 of its own, made by root for an id range that owns nothing.
 
 use palisade_spec::{Backend, Guarantees, Held, NetworkPolicy};
+use palisade_sys::Namespaces;
 
 use super::{around, tool};
 use crate::{
@@ -34,6 +35,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         files: vec![(CONFIG.to_owned(), configuration(launch, places))],
         starter: Starter::Root,
         identity: Some(launch.ids.inside),
+        around: Namespaces::default(),
         proc: Proc::Bare,
         aside: Vec::new(),
         emptied: Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use palisade_spec::{Backend, Guarantees, Held, NetworkPolicy};
-use palisade_sys::cgroup;
+use palisade_sys::{Namespaces, cgroup};
 
 use super::{around, tool};
 use crate::{
@@ -45,6 +45,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         files: Vec::new(),
         starter: Starter::Root,
         identity: Some(launch.ids.inside),
+        around: Namespaces::default(),
         proc: Proc::Bare,
         aside: vec!["/dev".into()],
         emptied: MOUNT_POINTS.map(Into::into).into(),

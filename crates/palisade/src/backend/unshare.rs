@@ -1,6 +1,7 @@
 //! util-linux `unshare` (R2): user, mount and pid namespaces, and nothing else.
 
 use palisade_spec::{Backend, Guarantees, Held};
+use palisade_sys::Namespaces;
 
 use super::{CHANGED_ROOT, around, tool};
 use crate::{
@@ -15,7 +16,7 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
     Guarantees {
         files: Held::Weakly(CHANGED_ROOT.to_owned()),
         network: Held::No("it makes no network namespace: the program has the host's network".to_owned()),
-        processes: Held::Weakly("pid namespace; System V shared memory and the host's name are the host's".to_owned()),
+        processes: Held::Around("pid namespace of unshare's; ipc and uts namespaces of palisade's".to_owned()),
         privileges: Held::Itself("user namespace; palisade's agent gives up all capabilities of it".to_owned()),
         ..around(host)
     }
@@ -31,6 +32,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         files: Vec::new(),
         starter: Starter::Mapped,
         identity: None,
+        around: Namespaces::IPC.and(Namespaces::UTS),
         proc: Proc::Bare,
         aside: Vec::new(),
         emptied: Vec::new(),

@@ -10,7 +10,7 @@ use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
 use super::{Foreign, RUN, Starter, order::random};
 use crate::{
     host::Ids,
-    native::{Builder, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
+    native::{Builder, HOST_NAME, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
 };
 
 /// Below the anchor: the program's tree.
@@ -32,7 +32,7 @@ pub(crate) fn script(
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
     let opened = Opened::of(launch, ids, &mut builder)?;
-    let namespaces = Namespaces::MOUNT.and(Namespaces::PID);
+    let namespaces = Namespaces::MOUNT.and(Namespaces::PID).and(foreign.around);
     let namespaces = match foreign.starter {
         Starter::Root => namespaces,
         Starter::Mapped => {
@@ -41,6 +41,9 @@ pub(crate) fn script(
             namespaces.and(Namespaces::USER)
         }
     };
+    if foreign.around.contains(Namespaces::UTS) {
+        builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
+    }
     builder.ops.push(Op::Mark(marks::IDS));
     builder.ops.push(Op::EnterRoot { over: c_path(&launch.anchor)?, options: c_string("mode=0755,size=16m")? });
     for directory in [ROOT, OWN] {

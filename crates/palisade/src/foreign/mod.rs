@@ -17,7 +17,7 @@ mod order;
 use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
-use palisade_sys::cgroup;
+use palisade_sys::{Namespaces, cgroup};
 use serde::Serialize;
 
 pub(crate) use self::{agent::AGENT, envelope::script, order::order};
@@ -45,6 +45,9 @@ pub struct Foreign {
     /// Who the agent is not, and the program is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<(u32, u32)>,
+    /// Namespaces that palisade makes around it, beside those of processes and mounts: what is in them ends with the run.
+    #[serde(skip)]
+    pub around: Namespaces,
     /// Whose the `/proc` inside is.
     #[serde(skip)]
     pub proc: Proc,
@@ -174,13 +177,15 @@ pub(crate) fn launch(
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees, &launch.job.network);
+    let places = Places::of(&launch.anchor);
+    let foreign = wall(&launch, &places);
+    count_tasks(&mut launch, &foreign);
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
     launch.namespaces = match starter {
         Starter::Mapped => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
     };
-    let places = Places::of(&launch.anchor);
-    let foreign = wall(&launch, &places);
-    count_tasks(&mut launch, &foreign);
+    launch.namespaces.extend(named.iter().filter(|(one, _)| foreign.around.contains(*one)).map(|(_, name)| *name));
     launch.foreign = Some(foreign);
     launch.weakened.extend(weakened(backend, guarantees));
     Ok(launch)
