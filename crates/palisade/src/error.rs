@@ -4,8 +4,8 @@
 
 use std::{io, path::PathBuf};
 
-use palisade_spec::Clamp;
 pub use palisade_spec::Refusal;
+use palisade_spec::{Backend, Clamp};
 
 use crate::{
     config::{ConfigError, in_one_line},
@@ -41,7 +41,7 @@ pub enum StartError {
     #[error("{backend} {happened}{}", then(said))]
     Wall {
         /// Which wall.
-        backend: palisade_spec::Backend,
+        backend: Backend,
         /// What became of its program.
         happened: String,
         /// What it said.
@@ -147,6 +147,19 @@ impl From<EnvironmentError> for StartError {
     }
 }
 
+/// The Debian package of a wall's program, and the version that the tests are run with.
+fn package(backend: Backend) -> Option<(&'static str, &'static str)> {
+    Some(match backend {
+        Backend::Unshare => ("util-linux", "2.38"),
+        Backend::Chroot => ("coreutils", "9.1"),
+        Backend::Bubblewrap => ("bubblewrap", "0.8"),
+        Backend::Firejail => ("firejail", "0.9.72"),
+        Backend::Nspawn => ("systemd-container", "252"),
+        Backend::Lxc => ("lxc", "5.0"),
+        _ => return None,
+    })
+}
+
 fn then(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.map(|line| format!("; {}", line.replace(palisade_spec::acts, "\u{fffd}"))).collect()
@@ -193,8 +206,13 @@ impl StartError {
         match self {
             Self::NoBackend { refusals } => Some(reasons(refusals)),
             Self::Setup { hint, .. } => hint.clone(),
-            Self::Wall { .. } => {
-                Some("`palisade doctor` tries each wall and says how to fix it; leave --backend out to have the strongest that works".to_owned())
+            Self::Wall { backend, .. } => {
+                let general = "`palisade doctor` tries each wall and says how to fix it; leave --backend out to have the \
+                               strongest that works";
+                let package = package(*backend).map(|(package, version)| {
+                    format!("it is known to work with `{package}` {version}: `apt-get install {package}`, and see that no other program of its name is first on PATH; ")
+                });
+                Some(format!("{}{general}", package.unwrap_or_default()))
             }
             Self::KilledDuringSetup { .. } => Some(
                 "a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \

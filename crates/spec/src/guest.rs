@@ -60,6 +60,8 @@ pub struct Order {
     pub directory: String,
     /// What it reads.
     pub stdin: Stdin,
+    /// The network namespace outside, as `/proc/self/ns/net` names it, if the wall is to have made another one.
+    pub outside: Option<String>,
     /// What is shown over what, before every privilege is given up: parts of a `/proc` that the wall's program has mounted.
     pub binds: Vec<(String, String)>,
     /// User and group that it becomes, if the agent is somebody else.

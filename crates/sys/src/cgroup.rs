@@ -212,10 +212,23 @@ impl Place {
                     && start_time(pid).is_none_or(|now| now.to_string() != start)
                 {
                     // A group that is in use after all stays: rmdir refuses it.
-                    let _ = fs::remove_dir(directory.join(&name));
+                    let _ = remove(&directory.join(&name));
                 }
             }
         }
+    }
+}
+
+/// Removes a group with the groups that were made in it, unless one of them is in use. Whatever else is in there is no file.
+fn remove(group: &Path) -> io::Result<()> {
+    match fs::remove_dir(group) {
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            let mut inner =
+                fs::read_dir(group)?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            inner.try_for_each(|entry| remove(&entry.path()))?;
+            fs::remove_dir(group)
+        }
+        answer => answer,
     }
 }
 
@@ -324,6 +337,14 @@ impl Group {
     fn directories(&self) -> impl Iterator<Item = &Path> {
         let all = [&self.memory, &self.pids, &self.cpuacct, &self.cpu];
         all.into_iter().take(if self.v2 { 1 } else { 4 }).flatten().map(PathBuf::as_path)
+    }
+
+    /// The directory in which more groups are made with the least harm: events of memory and tasks are told, on version 1, in
+    /// the inner group alone.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        let all = [&self.cpuacct, &self.cpu, &self.pids, &self.memory];
+        all.into_iter().flatten().map(PathBuf::as_path).next()
     }
 
     /// A descriptor to be born into ([`crate::Script::cgroup`]); `None` on version 1.
@@ -473,7 +494,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(2);
         for path in self.directories() {
-            while let Err(error) = fs::remove_dir(path) {
+            while let Err(error) = remove(path) {
                 if error.raw_os_error() != Some(libc::EBUSY) || Instant::now() > deadline {
                     break; // left for `remove_stale` of the next run
                 }

@@ -31,6 +31,12 @@ fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
+    if let Some(outside) = &order.outside
+        && let Err(why) = watch::has_left(outside)
+    {
+        watch::complain(&format!("palisade-guest: this wall does not close the network: {why}"));
+        return ExitCode::from(FAILED);
+    }
     match script::of(&order).and_then(|script| watch::until_ended(&order, &script)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -78,10 +78,9 @@ impl Watch<'_> {
     fn record(&mut self) -> io::Result<()> {
         match self.guest.record() {
             Ok(Some(Record::Ready { listener, .. })) => {
+                // That it starts is told by the process that becomes the program: whoever else told it might be too late.
                 self.listener = listener.map(|fd: OwnedFd| Listener::new(fd));
                 self.ready = true;
-                // What fails after this is the execution. Who reads this cannot tell how long that takes.
-                self.tell(&Word::Started);
             }
             Ok(Some(Record::Failed { step, errno })) => {
                 let step = self.script.step(step).map(|op| op.to_string().chars().take(LONGEST_STEP).collect());
@@ -118,6 +117,13 @@ impl Watch<'_> {
     fn tell(&self, word: &Word) {
         tell(&self.order.secrets, word);
     }
+}
+
+/// Whether this network namespace is another one than that outside.
+pub(crate) fn has_left(outside: &str) -> Result<(), String> {
+    let path = "/proc/self/ns/net";
+    let here = std::fs::read_link(path).map_err(|error| format!("{path}: {error}"))?;
+    if here.as_os_str() == outside { Err(format!("{outside} is the host's")) } else { Ok(()) }
 }
 
 /// Says a word.

@@ -167,15 +167,16 @@ impl Request {
         fs::set_permissions(home, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Whether it asks for a network, or for none.
-    pub(crate) fn is_about_network(&self) -> bool {
-        self.name.contains("network") || self.options.contains("--network")
+    /// Whether it is about what the program reaches.
+    pub(crate) fn is_of_network(&self) -> bool {
+        self.name == "no network" || self.options.contains("--network")
     }
 
-    pub(crate) fn command(&self, place: &Place, backend: &str, network: &str) -> Command {
+    pub(crate) fn command(&self, place: &Place, more: &str, backend: &str) -> Command {
         let expand = |word: &str| word.replace("$DIR", &place.home().display().to_string());
         let mut command = place.palisade("run --json --quiet --no-config --backend");
-        command.arg(backend).args(network.split_whitespace()).args(self.options.split_whitespace().map(expand));
+        let options = self.options.split_whitespace().chain(more.split_whitespace());
+        command.arg(backend).args(options.map(expand));
         match &self.program {
             Words(words) => command.arg("--").args(words.iter().map(|word| expand(word))),
             Shell(script) => command.args(["--", "/bin/sh", "-c"]).arg(expand(script)),

@@ -14,11 +14,11 @@ use crate::{
 pub(crate) struct Seen(Vec<(&'static str, String)>);
 
 impl Seen {
-    /// Runs the request.
+    /// Runs the request with more options.
     #[track_caller]
-    pub(crate) fn of(place: &Place, request: &Request, backend: &str, network: &str) -> Self {
+    pub(crate) fn of(place: &Place, request: &Request, more: &str, backend: &str) -> Self {
         request.stage(place);
-        let mut command = request.command(place, backend, network);
+        let mut command = request.command(place, more, backend);
         let output = match request.cancelled_after {
             None => place.output_with(&mut command, &request.input()),
             Some(mark) => cancelled(place, &mut command, mark),

@@ -7,6 +7,10 @@ use palisade_sys::cgroup;
 
 use crate::{error::Refusal, host::Host};
 
+/// What walls have of files that change the root directory and leave the mounts as they are.
+pub(super) const CHANGED_ROOT: &str =
+    "mount namespace, and changed root over a tree that palisade builds; the host's tree stays mounted beside it";
+
 /// What holds whatever the wall is: the supervisor's timers, the cgroup of the run, the agent's filter. Of files, network and
 /// processes nothing; those are the wall's.
 pub(crate) fn around(host: &Host) -> Guarantees {

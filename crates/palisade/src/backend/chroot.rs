@@ -1,9 +1,9 @@
 //! `chroot` (R3): another root directory, which is no isolation. What keeps the program in is palisade's.
 
 use palisade_spec::{Backend, Guarantees, Held};
-use palisade_sys::cgroup;
+use palisade_sys::Namespaces;
 
-use super::{around, tool};
+use super::{CHANGED_ROOT, around, tool};
 use crate::{
     bound::Resolved,
     error::Refusal,
@@ -14,15 +14,9 @@ use crate::{
 
 pub(super) fn guarantees(host: &Host) -> Guarantees {
     Guarantees {
-        files: Held::Weakly(
-            "changed root over a tree that palisade builds in a mount namespace of its own; the host's tree is still mounted \
-             beside it"
-                .to_owned(),
-        ),
+        files: Held::Weakly(CHANGED_ROOT.to_owned()),
         network: Held::No("changing the root closes no network: the program has the host's".to_owned()),
-        processes: Held::Weakly(
-            "pid namespace of palisade's; System V shared memory and the host's name are the host's".to_owned(),
-        ),
+        processes: Held::Around("pid, ipc and uts namespaces of palisade's".to_owned()),
         ..around(host)
     }
 }
@@ -32,14 +26,9 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let chroot = tool(Backend::Chroot, &["chroot"], "coreutils")?;
     // chroot becomes the agent.
     let room = Room { processes: AGENTS, threads: AGENTS, memory: 2 << 20 };
-    let mut launch =
-        foreign::launch(Backend::Chroot, job, host, &guarantees(host), Starter::Root, |launch, places| Foreign {
-            identity: Some((launch.ids.uid, launch.ids.gid)),
-            ..Foreign::new(chroot, vec![places.root.display().to_string(), AGENT.to_owned()], Starter::Root, room)
-        })?;
-    // Without a user namespace, this is counted for a user on the whole host, and several runs of one plan are the same user.
-    if matches!(launch.cgroup, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. })) {
-        launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
-    }
-    Ok(launch)
+    foreign::launch(Backend::Chroot, job, host, &guarantees(host), Starter::Root, |launch, places| Foreign {
+        identity: Some((launch.ids.uid, launch.ids.gid)),
+        around: Namespaces::IPC.and(Namespaces::UTS),
+        ..Foreign::new(chroot, vec![places.root.display().to_string(), AGENT.to_owned()], Starter::Root, room)
+    })
 }

@@ -50,7 +50,12 @@ fn arguments(places: &Places) -> Vec<String> {
 fn configuration(launch: &Launch, places: &Places) -> String {
     let (uid, inside) = (launch.ids.uid, launch.ids.inside.0);
     let base = uid.saturating_sub(inside);
-    let network = if launch.job.network == NetworkPolicy::AllowAll { "none" } else { "empty" };
+    // An empty one still has a loopback, which is down.
+    let network = match launch.job.network {
+        NetworkPolicy::AllowAll => "none",
+        NetworkPolicy::Loopback => "empty\nlxc.net.0.flags = up",
+        NetworkPolicy::None | NetworkPolicy::Custom(_) => "empty",
+    };
     format!(
         "lxc.rootfs.path = dir:{root}\n\
          lxc.uts.name = {HOST_NAME}\n\

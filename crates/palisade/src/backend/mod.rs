@@ -7,6 +7,7 @@ mod around;
 mod bubblewrap;
 mod choice;
 mod chroot;
+mod firejail;
 mod lxc;
 mod needs;
 mod none;
@@ -18,6 +19,7 @@ mod unshare;
 
 use palisade_spec::{Backend, Guarantees, Strength};
 
+use self::around::CHANGED_ROOT;
 pub use self::offer::{Offer, offers};
 pub(crate) use self::{
     around::{around, tool},
@@ -44,7 +46,7 @@ pub(crate) struct Row {
 }
 
 /// Every wall of this version. Those that hold as much stand in the order of what a launch costs (`docs/performance.md`).
-pub(crate) const ALL: [Row; 7] = [
+pub(crate) const ALL: [Row; 8] = [
     Row { kind: Backend::Native, strength: Strength::Namespaces, guarantees: own::guarantees, plan: native::plan },
     Row {
         kind: Backend::Bubblewrap,
@@ -54,6 +56,12 @@ pub(crate) const ALL: [Row; 7] = [
     },
     Row { kind: Backend::Lxc, strength: Strength::Namespaces, guarantees: lxc::guarantees, plan: lxc::plan },
     Row { kind: Backend::Nspawn, strength: Strength::Namespaces, guarantees: nspawn::guarantees, plan: nspawn::plan },
+    Row {
+        kind: Backend::Firejail,
+        strength: Strength::Namespaces,
+        guarantees: firejail::guarantees,
+        plan: firejail::plan,
+    },
     Row { kind: Backend::Unshare, strength: Strength::Partial, guarantees: unshare::guarantees, plan: unshare::plan },
     Row { kind: Backend::Chroot, strength: Strength::None, guarantees: chroot::guarantees, plan: chroot::plan },
     Row { kind: Backend::None, strength: Strength::None, guarantees: none::guarantees, plan: none::plan },

@@ -1,6 +1,9 @@
 //! `systemd-nspawn` (R9): every namespace and a process 1 of its own, made by root for an id range that owns nothing.
 
+use std::path::Path;
+
 use palisade_spec::{Backend, Guarantees, Held, NetworkPolicy};
+use palisade_sys::cgroup;
 
 use super::{around, tool};
 use crate::{
@@ -24,9 +27,15 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
 /// What it mounts something at, whatever it is told.
 const MOUNT_POINTS: [&str; 2] = ["/run", "/sys"];
 
+/// Where it looks for cgroups.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
 /// Plans a launch by `systemd-nspawn`.
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let nspawn = tool(Backend::Nspawn, &["systemd-nspawn"], "systemd-container")?;
+    // It makes groups for itself and for what is inside, below the one that it is in. On version 1 that is the host's.
+    let v1 = matches!(host.cgroup, Ok(cgroup::Place::V1 { .. }));
+    let hides: &[&str] = if v1 { &["/run", CGROUPS] } else { &["/run"] };
     // nspawn itself, and the process 1 that it makes.
     let room = Room { processes: 2 + AGENTS, threads: 2 + AGENTS, memory: 8 << 20 };
     let wall = |launch: &Launch, places: &Places| Foreign {
@@ -37,7 +46,8 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         proc: Proc::Bare,
         aside: vec!["/dev".into()],
         emptied: MOUNT_POINTS.map(Into::into).into(),
-        scratch: vec!["/run".into()],
+        group_at: v1.then(|| Path::new(CGROUPS).join("systemd")),
+        scratch: hides.iter().map(Into::into).collect(),
         ..Foreign::new(nspawn, arguments(launch, places), Starter::Root, room)
     };
     let mut launch = foreign::launch(Backend::Nspawn, job, host, &guarantees(host), Starter::Root, wall)?;

@@ -1,8 +1,9 @@
 //! util-linux `unshare` (R2): user, mount and pid namespaces, and nothing else.
 
 use palisade_spec::{Backend, Guarantees, Held};
+use palisade_sys::Namespaces;
 
-use super::{around, tool};
+use super::{CHANGED_ROOT, around, tool};
 use crate::{
     bound::Resolved,
     error::Refusal,
@@ -13,9 +14,9 @@ use crate::{
 
 pub(super) fn guarantees(host: &Host) -> Guarantees {
     Guarantees {
-        files: Held::Itself("mount namespace and changed root, over a tree that palisade builds".to_owned()),
+        files: Held::Weakly(CHANGED_ROOT.to_owned()),
         network: Held::No("it makes no network namespace: the program has the host's network".to_owned()),
-        processes: Held::Weakly("pid namespace; System V shared memory and the host's name are the host's".to_owned()),
+        processes: Held::Around("pid namespace of unshare's; ipc and uts namespaces of palisade's".to_owned()),
         privileges: Held::Itself("user namespace; palisade's agent gives up all capabilities of it".to_owned()),
         ..around(host)
     }
@@ -27,6 +28,7 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     // unshare itself waits for the agent.
     let room = Room { processes: 1 + AGENTS, threads: 1 + AGENTS, memory: 2 << 20 };
     let wall = |launch: &Launch, places: &Places| Foreign {
+        around: Namespaces::IPC.and(Namespaces::UTS),
         proc: Proc::Bare,
         ..Foreign::new(unshare, arguments(launch, places), Starter::Mapped, room)
     };

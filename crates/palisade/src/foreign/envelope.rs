@@ -3,14 +3,14 @@
 //! Our pid 1 builds the program's tree below a directory that is mounted in its own namespace only, and starts the wall's
 //! program, which sees the host and that directory. Not here: what is the same for palisade's own wall (`native`).
 
-use std::{io, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, path::Path};
 
 use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
 
 use super::{Foreign, RUN, Starter, order::random};
 use crate::{
     host::Ids,
-    native::{Builder, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
+    native::{Builder, HOST_NAME, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
 };
 
 /// Below the anchor: the program's tree.
@@ -25,13 +25,14 @@ pub(crate) fn script(
     ids: Ids,
     pipes: Pipes,
     cgroup: Option<OwnedFd>,
+    group: Option<&Path>,
 ) -> io::Result<Script> {
     let mut builder = Builder::new(Target::Directory);
     builder.ops.push(Op::Mark(marks::BORN));
     builder.ops.push(Op::Umask(0o022));
     builder.ops.push(Op::PrivateMounts);
     let opened = Opened::of(launch, ids, &mut builder)?;
-    let namespaces = Namespaces::MOUNT.and(Namespaces::PID);
+    let namespaces = Namespaces::MOUNT.and(Namespaces::PID).and(foreign.around);
     let namespaces = match foreign.starter {
         Starter::Root => namespaces,
         Starter::Mapped => {
@@ -40,6 +41,9 @@ pub(crate) fn script(
             namespaces.and(Namespaces::USER)
         }
     };
+    if foreign.around.contains(Namespaces::UTS) {
+        builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
+    }
     builder.ops.push(Op::Mark(marks::IDS));
     builder.ops.push(Op::EnterRoot { over: c_path(&launch.anchor)?, options: c_string("mode=0755,size=16m")? });
     for directory in [ROOT, OWN] {
@@ -70,6 +74,12 @@ pub(crate) fn script(
         builder.ops.push(Op::OpenTree { slot, path, attributes: 0, same: None });
         builder.ops.push(Op::AttachTree { slot, at });
     }
+    let mut own_group = None;
+    if let (Some(at), Some(group)) = (&foreign.group_at, group) {
+        let slot = builder.next_slot()?;
+        builder.ops.push(Op::OpenTree { slot, path: c_path(group)?, attributes: 0, same: None });
+        own_group = Some((slot, c_path(at)?));
+    }
     for directory in &foreign.scratch {
         builder.ops.push(Op::Mount {
             kind: c_string("tmpfs")?,
@@ -77,6 +87,10 @@ pub(crate) fn script(
             flags: libc::MS_NOSUID | libc::MS_NODEV,
             options: c_string("mode=0755,size=16m")?,
         });
+    }
+    if let Some((slot, at)) = own_group {
+        builder.ops.push(Op::Directory { path: at.clone(), mode: 0o755 });
+        builder.ops.push(Op::AttachTree { slot, at });
     }
     builder.ops.push(Op::Mark(marks::FILES));
     builder.handles(launch)?;
@@ -101,6 +115,7 @@ pub(crate) fn script(
             rlimits: Vec::new(),
             filter: Vec::new(),
             listener: Listener::Nobody,
+            announcement: Vec::new(),
             candidates: vec![tool.clone()],
             arguments: std::iter::once(Ok(tool)).chain(arguments).collect::<io::Result<_>>()?,
             environment: environment.collect::<io::Result<_>>()?,

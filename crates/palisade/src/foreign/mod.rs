@@ -16,7 +16,8 @@ mod order;
 
 use std::path::{Path, PathBuf};
 
-use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus};
+use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, NetworkPolicy, Weakening};
+use palisade_sys::{Namespaces, cgroup};
 use serde::Serialize;
 
 pub(crate) use self::{agent::AGENT, envelope::script, order::order};
@@ -44,6 +45,9 @@ pub struct Foreign {
     /// Who the agent is not, and the program is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<(u32, u32)>,
+    /// Namespaces that palisade makes around it, beside those of processes and mounts: what is in them ends with the run.
+    #[serde(skip)]
+    pub around: Namespaces,
     /// Whose the `/proc` inside is.
     #[serde(skip)]
     pub proc: Proc,
@@ -54,6 +58,9 @@ pub struct Foreign {
     /// Places inside where the wall's program mounts what no program has to see: the agent covers them by an empty directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub emptied: Vec<PathBuf>,
+    /// Where on the host the wall's program finds the run's own cgroup, and makes its own in that; only of version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_at: Option<PathBuf>,
     /// Host directories that the wall's program writes to. It finds empty ones there, in memory, which vanish with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scratch: Vec<PathBuf>,
@@ -66,8 +73,10 @@ pub struct Foreign {
 
 impl Foreign {
     /// A wall that needs nothing special.
-    pub(crate) const fn new(tool: PathBuf, arguments: Vec<String>, starter: Starter, room: Room) -> Self {
+    pub(crate) fn new(tool: PathBuf, arguments: Vec<String>, starter: Starter, room: Room) -> Self {
         Self {
+            around: Namespaces::default(),
+            group_at: None,
             tool,
             arguments,
             environment: Vec::new(),
@@ -187,24 +196,54 @@ pub(crate) fn launch(
             return Err(refusals);
         }
     };
-    // Where nobody else counts tasks, the agent's are counted as well. Of pid 1 there is a task less.
-    for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
-        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
-    }
     launch.backend = backend;
     launch.landlock = 0;
-    launch.layers = layers(guarantees);
+    launch.layers = layers(guarantees, &launch.job.network);
+    let places = Places::of(&launch.anchor);
+    let foreign = wall(&launch, &places);
+    count_tasks(&mut launch, &foreign);
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
     launch.namespaces = match starter {
         Starter::Mapped => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
     };
-    let places = Places::of(&launch.anchor);
-    launch.foreign = Some(wall(&launch, &places));
+    launch.namespaces.extend(named.iter().filter(|(one, _)| foreign.around.contains(*one)).map(|(_, name)| *name));
+    launch.foreign = Some(foreign);
+    launch.weakened.extend(weakened(backend, guarantees));
     Ok(launch)
 }
 
+/// RLIMIT_NPROC, as it is counted in this wall.
+fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
+    let is_hosts = foreign.identity == Some((launch.ids.uid, launch.ids.gid));
+    let has_cgroup = matches!(launch.cgroup, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. }));
+    if is_hosts && has_cgroup {
+        // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
+        launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
+    }
+    // Otherwise the agent's are counted as well. Of pid 1 there is one less.
+    for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
+        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
+    }
+}
+
+/// What this wall holds less of than others. Of limits, that is known without it.
+fn weakened(backend: Backend, guarantees: &Guarantees) -> Vec<Weakening> {
+    use palisade_spec::Guarantee as G;
+    let weak = |guarantee: G| match guarantees.of(guarantee) {
+        Held::Weakly(by) => Some(Weakening {
+            what: guarantee.to_string(),
+            because: format!("{backend} holds less of it than other walls"),
+            instead: by.clone(),
+            hint: "leave --backend out: the strongest wall that holds everything is taken".to_owned(),
+        }),
+        _ => None,
+    };
+    [G::Files, G::Network, G::Processes, G::SystemCalls, G::Privileges].into_iter().filter_map(weak).collect()
+}
+
 /// The report's lines of defence (R49), from what the wall holds.
-fn layers(guarantees: &Guarantees) -> Vec<Layer> {
+fn layers(guarantees: &Guarantees, network: &NetworkPolicy) -> Vec<Layer> {
     use LayerName as N;
     let of = |layer, held: &Held| {
         let status = match held {
@@ -222,7 +261,14 @@ fn layers(guarantees: &Guarantees) -> Vec<Layer> {
             by: "nothing: code is not looked at before it runs".to_owned(),
         },
         of(N::ResourceLimits, &guarantees.memory),
-        of(N::NetworkIsolation, &guarantees.network),
+        match network {
+            NetworkPolicy::AllowAll => Layer {
+                layer: N::NetworkIsolation,
+                status: LayerStatus::Off,
+                by: "the policy allows the host's network".to_owned(),
+            },
+            _ => of(N::NetworkIsolation, &guarantees.network),
+        },
         of(N::FilesystemIsolation, &guarantees.files),
         of(N::ProcessIsolation, &guarantees.processes),
         of(N::CapabilityRestriction, &guarantees.privileges),

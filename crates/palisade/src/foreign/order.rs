@@ -3,7 +3,7 @@
 use std::io;
 
 use palisade_spec::{
-    HostileCalls,
+    HostileCalls, Layer, LayerName, LayerStatus, NetworkPolicy,
     guest::{Calls, LENGTH, LONGEST_ORDER, Order, Secrets, Stdin},
 };
 use palisade_sys::seccomp::SockFilter;
@@ -29,6 +29,7 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         environment: job.environment.clone(),
         directory: job.directory.to_string_lossy().into_owned(),
         stdin,
+        outside: closes_network(launch).then(network_outside).transpose()?,
         binds: binds(launch, foreign),
         identity: foreign.identity,
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
@@ -43,6 +44,18 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
     bytes.extend(length.to_le_bytes());
     bytes.extend(text);
     Ok((bytes, order.secrets))
+}
+
+/// Whether the wall is to close the network. One that cannot is asked only by policies that leave it open, and by compilers for
+/// them.
+fn closes_network(launch: &Launch) -> bool {
+    let is_held = |layer: &Layer| layer.layer == LayerName::NetworkIsolation && layer.status == LayerStatus::Enforced;
+    launch.job.network != NetworkPolicy::AllowAll && launch.layers.iter().any(is_held)
+}
+
+/// A wall is not believed that it has closed the network.
+fn network_outside() -> io::Result<String> {
+    Ok(std::fs::read_link("/proc/thread-self/ns/net")?.to_string_lossy().into_owned())
 }
 
 /// What covers what, in the tree that the wall's program has finished.

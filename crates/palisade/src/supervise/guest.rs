@@ -49,7 +49,7 @@ impl Run<'_> {
         let Some(left) = SETUP.checked_sub(waited) else {
             return Err(StartError::Wall {
                 backend: self.launch.backend,
-                happened: format!("started no program within {} s", SETUP.as_secs()),
+                happened: format!("{}started no program within {} s", self.tool(), SETUP.as_secs()),
                 said: self.complaints(),
             });
         };
@@ -78,7 +78,11 @@ impl Run<'_> {
                 Record::Failed { errno, .. } => {
                     return Err(StartError::Wall {
                         backend: self.launch.backend,
-                        happened: format!("cannot be started: {}", std::io::Error::from_raw_os_error(errno)),
+                        happened: format!(
+                            "{}cannot be started: {}",
+                            self.tool(),
+                            std::io::Error::from_raw_os_error(errno)
+                        ),
                         said: String::new(),
                     });
                 }
@@ -91,11 +95,16 @@ impl Run<'_> {
     /// The wall's program has ended, and there was no program.
     fn not_made(&mut self, status: i32) -> StartError {
         let happened = if libc::WIFSIGNALED(status) {
-            format!("was killed by {}", palisade_spec::Signal(libc::WTERMSIG(status)))
+            format!("{}was killed by {}", self.tool(), palisade_spec::Signal(libc::WTERMSIG(status)))
         } else {
-            format!("exited with {} and started no program", libc::WEXITSTATUS(status))
+            format!("{}exited with {} and started no program", self.tool(), libc::WEXITSTATUS(status))
         };
         StartError::Wall { backend: self.launch.backend, happened, said: self.complaints() }
+    }
+
+    /// The wall's program in parentheses: not everybody's is the one that they think of.
+    fn tool(&self) -> String {
+        self.launch.foreign.as_ref().map_or(String::new(), |foreign| format!("({}) ", foreign.tool.display()))
     }
 
     fn complaints(&mut self) -> String {

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     io,
     os::fd::{AsFd, OwnedFd},
+    path::Path,
     time::Duration,
 };
 
@@ -60,7 +61,9 @@ pub(super) fn start<'a>(
     // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
     // beside that.
     let v2 = matches!(&launch.cgroup, Some(palisade_sys::cgroup::Place::V2 { .. }));
-    let mut group = if v2 { make_group(launch, &mut acts) } else { None };
+    // The program of a foreign wall may want to know its directory.
+    let early = v2 || launch.foreign.is_some();
+    let mut group = if early { make_group(launch, &mut acts) } else { None };
     let birthplace = match &group {
         Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
         None => None,
@@ -70,7 +73,9 @@ pub(super) fn start<'a>(
     let mut script = match connection.turn.script.and_then(RefCell::take) {
         Some(script) => native::of_this_run(script, pipes, birthplace),
         None => {
-            new_script(launch, connection, ids, pipes, birthplace).map_err(StartError::io("prepare the sandbox"))?
+            let directory = group.as_ref().and_then(Group::directory);
+            new_script(launch, connection, ids, pipes, birthplace, directory)
+                .map_err(StartError::io("prepare the sandbox"))?
         }
     };
     let cloned = now();
@@ -91,7 +96,9 @@ pub(super) fn start<'a>(
     if v2 {
         refuse_weakened(launch, connection.strictness, &acts.weakened)?;
     } else if launch.cgroup.is_some() {
-        group = make_group(launch, &mut acts);
+        if !early {
+            group = make_group(launch, &mut acts);
+        }
         refuse_weakened(launch, connection.strictness, &acts.weakened)?;
         let files = match &group {
             Some(group) => group.join_files().map_err(StartError::io("open the cgroup"))?,
@@ -142,9 +149,10 @@ fn new_script(
     ids: Ids,
     pipes: Option<Pipes>,
     birthplace: Option<OwnedFd>,
+    group: Option<&Path>,
 ) -> io::Result<Script> {
     match (&launch.foreign, pipes) {
-        (Some(foreign), Some(pipes)) => foreign::script(launch, foreign, ids, pipes, birthplace),
+        (Some(foreign), Some(pipes)) => foreign::script(launch, foreign, ids, pipes, birthplace, group),
         (_, pipes) => native::script(launch, ids, connection.turn.network, pipes, birthplace),
     }
 }

@@ -1,0 +1,248 @@
+//! Walls that the programs of others make: what is special about them. That each gives what palisade's own gives is in
+//! `parity`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output},
+    time::Duration,
+};
+
+use common::{Place, read_until, text};
+use palisade_testkit::{Person, need, wait_for};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A wall, the name of its program, the package that has it.
+const WALLS: [(&str, &str, &str); 6] = [
+    ("bubblewrap", "bwrap", "bubblewrap"),
+    ("unshare", "unshare", "util-linux"),
+    ("chroot", "chroot", "coreutils"),
+    ("firejail", "firejail", "firejail"),
+    ("nspawn", "systemd-nspawn", "systemd-container"),
+    ("lxc", "lxc-execute", "lxc"),
+];
+
+/// Options for a wall; those that close no network are asked to leave it open.
+fn options(wall: &str) -> String {
+    let open = if ["unshare", "chroot"].contains(&wall) { "--network=allow-all" } else { "" };
+    format!("--quiet --backend {wall} {open}")
+}
+
+/// Puts a program of that name first on PATH.
+fn fake(place: &Place, command: &mut Command, name: &str, content: &str) -> PathBuf {
+    let directory = place.home().join("bin");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir(&directory).unwrap();
+    let program = directory.join(name);
+    fs::write(&program, content).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", directory.display()));
+    program
+}
+
+#[track_caller]
+fn error(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(125), "{}", text(output));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    format!("{}\n{}", json["error"].as_str().unwrap(), json["hint"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn a_wall_s_program_that_fails_lies_or_is_none_is_named_with_its_package() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    let fakes = [
+        ("#!/bin/sh\necho \"$0: unrecognized option '--what'\" >&2; exit 1\n", "unrecognized option '--what'"),
+        ("#!/bin/sh\nexit 0\n", "exited with 0 and started no program"),
+        ("#!/bin/sh\nkill -9 $$\n", "was killed by SIGKILL"),
+        ("#!/bin/sh\necho Started; cat >/dev/null\n", "exited with 0 and started no program"),
+        ("garbage", "cannot be started: Exec format error"),
+    ];
+    for (wall, name, package) in WALLS {
+        for (content, expected) in fakes {
+            let mut command = place.run(&format!("--json {}", options(wall)), "/bin/true");
+            let program = fake(&place, &mut command, name, content);
+            let error = error(&place.output(&mut command));
+            let program = program.display().to_string();
+            for part in [wall, expected, &program, &format!("apt-get install {package}")] {
+                assert!(error.contains(part), "{wall}: `{part}` is not in: {error}");
+            }
+        }
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn a_wall_s_program_that_hangs_is_given_up_and_ended() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    let mut command = place.run(&format!("--json {}", options("lxc")), "/bin/true");
+    fake(&place, &mut command, "lxc-execute", "#!/bin/sh\necho waiting >&2\nexec sleep 1000\n");
+    let error = error(&place.output(&mut command));
+    assert!(error.contains("started no program within 10 s; waiting"), "{error}");
+    place.assert_clean();
+}
+
+#[test]
+fn a_wall_that_leaves_the_network_open_is_found_out() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    // It starts the agent in the tree, as it should, and makes no namespace, as it should not.
+    let liar = "#!/bin/sh\nroot=$(sed -n 's/^lxc.rootfs.path = dir://p' \"$6\")\nmount -t proc proc $root/proc\n\
+                exec chroot $root /.palisade/guest\n";
+    let run = |options: &str| {
+        let mut command = place.run(&format!("--json {options}"), "/bin/echo it runs");
+        fake(&place, &mut command, "lxc-execute", liar);
+        place.output(&mut command)
+    };
+    let error = error(&run(&options("lxc")));
+    assert!(error.contains("this wall does not close the network: net:["), "{error}");
+    // Where it may be open, the liar is as good as another: it was the network that was found out.
+    let output = run(&format!("{} --network=allow-all", options("lxc")));
+    assert!(text(&output).contains("it runs"), "{}", text(&output));
+    place.assert_clean();
+}
+
+#[test]
+fn walls_that_need_root_are_refused_to_others_with_the_reason() {
+    let Some(place) = Place::new(Person::Ordinary) else { return };
+    for (wall, part) in
+        [("chroot", "makes its wall as root"), ("nspawn", "as root"), ("lxc", "as root"), ("firejail", "no file tree")]
+    {
+        if need(wall) {
+            let error = error(&place.output(&mut place.run(&format!("--json {}", options(wall)), "/bin/true")));
+            assert!(error.contains("needs root") && error.contains(part), "{wall}: {error}");
+        }
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn a_wall_that_only_changes_the_root_says_so_and_is_refused_by_strict() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    for wall in ["unshare", "chroot", "firejail"] {
+        if need(wall) {
+            let report = place.report(&options(wall), "/bin/true");
+            assert!(report.weakened().contains(&"files"), "{wall}: {:#}", report.json);
+            let strict = format!("--json --strict {}", options(wall));
+            let error = error(&place.output(&mut place.run(&strict, "/bin/true")));
+            assert!(error.contains(&format!("{wall}: needs files in full (--strict)")), "{error}");
+        }
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn what_a_program_leaves_in_the_host_s_system_v_objects_is_nothing() {
+    let make = "import ctypes; print(ctypes.CDLL(None).shmget(0, 4096, 0o1600))";
+    for person in Person::ALL {
+        let Some(place) = Place::new(person) else { continue };
+        for wall in ["unshare", "chroot"] {
+            if need(wall) && (wall == "unshare" || person == Person::Root) {
+                let objects = || fs::read_to_string("/proc/sysvipc/shm").unwrap();
+                let before = objects();
+                let mut command = place.run(&options(wall), "/usr/bin/python3 -c");
+                let output = place.output(command.arg(make));
+                assert!(output.status.success() && output.stdout == b"0\n", "{wall}: {}", text(&output));
+                assert_eq!(before, objects(), "{wall} as {person:?}");
+            }
+        }
+        place.assert_clean();
+    }
+}
+
+#[test]
+fn runs_at_one_time_do_not_get_in_each_other_s_way() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    for (wall, ..) in WALLS {
+        if !need(wall) {
+            continue;
+        }
+        let script = "echo running; cat";
+        let start = || place.start(place.shell(&options(wall), script).stdin(std::process::Stdio::piped()));
+        let mut all: Vec<Child> = (0..3).map(|_| start()).collect();
+        for child in &mut all {
+            read_until(child.stdout.as_mut().unwrap(), "running\n");
+        }
+        for child in all {
+            let output = common::finish(child);
+            assert!(output.status.success(), "{wall}: {}", text(&output));
+        }
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn a_kill_leaves_nothing_of_any_wall() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    for (wall, ..) in WALLS {
+        if !need(wall) {
+            continue;
+        }
+        let before = traces();
+        for moment in 0..6 {
+            let mut child =
+                place.start(&mut place.shell(&options(wall), "echo running; setsid sleep 70 & exec sleep 70"));
+            if moment == 0 {
+                read_until(child.stdout.as_mut().unwrap(), "running\n");
+            }
+            // When so many processes are there, of the wall or behind it.
+            let pid = child.id();
+            assert!(wait_for(SOON, || descendants(pid).len() >= moment), "{wall}: no {moment} processes");
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let gone = wait_for(SOON, || place.left().iter().all(|line| line.starts_with("cgroup")));
+            assert!(gone, "{wall}, moment {moment}: {:#?}", place.left());
+        }
+        // Groups of a palisade that was killed are removed by the next one.
+        assert!(place.output(&mut place.run(&options(wall), "/bin/true")).status.success());
+        place.assert_clean();
+        let left: Vec<String> = traces().difference(&before).cloned().collect();
+        assert!(left.is_empty(), "{wall}: {left:#?}");
+    }
+}
+
+/// What these programs are known to leave on a host: cgroups of their own, locks and directories in /run, sockets.
+fn traces() -> BTreeSet<String> {
+    let mut traces = BTreeSet::new();
+    let names = ["payload", "supervisor", "lxc", "machine", "firejail"];
+    groups(Path::new("/sys/fs/cgroup"), &mut |path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if names.iter().any(|part| name.contains(part)) {
+            traces.insert(path.display().to_string());
+        }
+    });
+    for place in
+        ["/run", "/run/systemd/nspawn/locks", "/run/systemd/nspawn/propagate", "/run/firejail/sandbox", "/var/lib/lxc"]
+    {
+        let entries = fs::read_dir(place).into_iter().flatten().flatten();
+        // What palisades of other tests keep there is looked at by `assert_clean`.
+        let foreign = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with("palisade"));
+        traces.extend(foreign.map(|entry| entry.path().display().to_string()));
+    }
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let abstracts =
+        sockets.lines().filter_map(|line| line.split_whitespace().nth(7)).filter(|path| path.starts_with('@'));
+    traces.extend(abstracts.filter(|path| path.contains("palisade-")).map(str::to_owned));
+    traces
+}
+
+fn groups(directory: &Path, see: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            see(&entry.path());
+            groups(&entry.path(), see);
+        }
+    }
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children: Vec<u32> = list.split_whitespace().flat_map(str::parse).collect();
+    children.iter().copied().chain(children.iter().flat_map(|child| descendants(*child))).collect()
+}
