@@ -64,6 +64,8 @@ pub struct Order {
     pub binds: Vec<(String, String)>,
     /// User and group that it becomes, if the agent is somebody else.
     pub identity: Option<(u32, u32)>,
+    /// User and group that it is by another name, in a user namespace that it makes, if the wall has given it the wrong one.
+    pub alias: Option<(u32, u32)>,
     /// Resource limits by number, soft and hard the same.
     pub rlimits: Vec<(u32, u64)>,
     /// Its system call filter: code, two jumps and operand of each instruction in one number, high bits first.

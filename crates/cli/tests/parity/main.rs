@@ -67,6 +67,8 @@ macro_rules! walls {
 walls! {
     native: Root, Ordinary;
     bubblewrap: Root, Ordinary;
+    crun: Root, Ordinary;
+    runc: Root, Ordinary;
 }
 
 #[test]

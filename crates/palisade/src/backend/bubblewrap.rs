@@ -6,7 +6,7 @@ use super::{around, tool};
 use crate::{
     bound::Resolved,
     error::Refusal,
-    foreign::{self, AGENT, AGENTS, Foreign, Places, Proc, Room, Starter},
+    foreign::{self, AGENT, AGENTS, Foreign, Places, Room, Starter},
     host::Host,
     native::{EMPTY, HOST_NAME, Kind, Launch},
 };
@@ -24,19 +24,10 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let bwrap = tool(Backend::Bubblewrap, &["bwrap"], "bubblewrap")?;
     foreign::launch(Backend::Bubblewrap, job, host, &guarantees(host), Starter::Mapped, |launch, places| Foreign {
-        tool: bwrap,
         arguments: arguments(launch, places),
-        environment: Vec::new(),
-        files: Vec::new(),
-        starter: Starter::Mapped,
-        identity: None,
-        proc: Proc::Finished,
-        aside: Vec::new(),
-        emptied: Vec::new(),
-        scratch: Vec::new(),
-        notified: true,
         // bwrap itself waits outside its namespaces; inside, the agent is process 1.
         room: Room { processes: 1 + AGENTS, threads: 1 + AGENTS, memory: 2 << 20 },
+        ..Foreign::of(bwrap, Starter::Mapped)
     })
 }
 

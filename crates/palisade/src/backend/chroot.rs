@@ -7,7 +7,7 @@ use super::{around, tool};
 use crate::{
     bound::Resolved,
     error::Refusal,
-    foreign::{self, AGENT, AGENTS, Foreign, Proc, Room, Starter},
+    foreign::{self, AGENT, AGENTS, Foreign, Room, Starter},
     host::Host,
     native::Launch,
 };
@@ -32,19 +32,11 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let chroot = tool(Backend::Chroot, &["chroot"], "coreutils")?;
     let mut launch =
         foreign::launch(Backend::Chroot, job, host, &guarantees(host), Starter::Root, |launch, places| Foreign {
-            tool: chroot,
             arguments: vec![places.root.display().to_string(), AGENT.to_owned()],
-            environment: Vec::new(),
-            files: Vec::new(),
-            starter: Starter::Root,
             identity: Some((launch.ids.uid, launch.ids.gid)),
-            proc: Proc::Finished,
-            aside: Vec::new(),
-            emptied: Vec::new(),
-            scratch: Vec::new(),
-            notified: true,
             // chroot becomes the agent.
             room: Room { processes: AGENTS, threads: AGENTS, memory: 2 << 20 },
+            ..Foreign::of(chroot, Starter::Root)
         })?;
     // Without a user namespace, this is counted for a user on the whole host, and several runs of one plan are the same user.
     if matches!(launch.cgroup, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { pids: Some(_), .. })) {

@@ -28,19 +28,14 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let lxc = tool(Backend::Lxc, &["lxc-execute"], "lxc")?;
     let wall = |launch: &Launch, places: &Places| Foreign {
-        tool: lxc,
         arguments: arguments(places),
-        environment: Vec::new(),
         files: vec![(CONFIG.to_owned(), configuration(launch, places))],
-        starter: Starter::Root,
         identity: Some(launch.ids.inside),
         proc: Proc::Bare,
-        aside: Vec::new(),
-        emptied: Vec::new(),
         scratch: vec!["/run".into(), "/sys/fs/cgroup".into()],
-        notified: true,
         // lxc-execute itself, and the process 1 that it makes.
         room: Room { processes: 2 + AGENTS, threads: 2 + AGENTS, memory: 8 << 20 },
+        ..Foreign::of(lxc, Starter::Root)
     };
     foreign::launch(Backend::Lxc, job, host, &guarantees(host), Starter::Root, wall)
 }

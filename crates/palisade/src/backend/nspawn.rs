@@ -28,21 +28,18 @@ const MOUNT_POINTS: [&str; 2] = ["/run", "/sys"];
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let nspawn = tool(Backend::Nspawn, &["systemd-nspawn"], "systemd-container")?;
     let wall = |launch: &Launch, places: &Places| Foreign {
-        tool: nspawn,
         arguments: arguments(launch, places),
         environment: [("SYSTEMD_NSPAWN_TMPFS_TMP", "0")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        files: Vec::new(),
-        starter: Starter::Root,
         identity: Some(launch.ids.inside),
         proc: Proc::Bare,
         aside: vec!["/dev".into()],
         emptied: MOUNT_POINTS.map(Into::into).into(),
         scratch: vec!["/run".into()],
-        notified: true,
         // nspawn itself, and the process 1 that it makes.
         room: Room { processes: 2 + AGENTS, threads: 2 + AGENTS, memory: 8 << 20 },
+        ..Foreign::of(nspawn, Starter::Root)
     };
     let mut launch = foreign::launch(Backend::Nspawn, job, host, &guarantees(host), Starter::Root, wall)?;
     launch.tree.splice(0..0, MOUNT_POINTS.map(|at| Entry::Directory { at: at.into() }));

@@ -25,19 +25,11 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let unshare = tool(Backend::Unshare, &["unshare"], "util-linux")?;
     let wall = |launch: &Launch, places: &Places| Foreign {
-        tool: unshare,
         arguments: arguments(launch, places),
-        environment: Vec::new(),
-        files: Vec::new(),
-        starter: Starter::Mapped,
-        identity: None,
         proc: Proc::Bare,
-        aside: Vec::new(),
-        emptied: Vec::new(),
-        scratch: Vec::new(),
-        notified: true,
         // unshare itself waits for the agent.
         room: Room { processes: 1 + AGENTS, threads: 1 + AGENTS, memory: 2 << 20 },
+        ..Foreign::of(unshare, Starter::Mapped)
     };
     let mut launch = foreign::launch(Backend::Unshare, job, host, &guarantees(host), Starter::Mapped, wall)?;
     // It waits in the new user namespace, where the program's tasks are counted.

@@ -39,6 +39,8 @@ pub struct Foreign {
     pub environment: Vec<(String, String)>,
     /// Files that it reads, by their paths in the directory that it has for itself.
     pub files: Vec<(String, String)>,
+    /// How long its program is there.
+    pub stay: Stay,
     /// As whom it is started.
     pub starter: Starter,
     /// Who the agent is not, and the program is.
@@ -57,11 +59,36 @@ pub struct Foreign {
     /// Host directories that the wall's program writes to. It finds empty ones there, in memory, which vanish with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scratch: Vec<PathBuf>,
+    /// Host directories in which it can change nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<PathBuf>,
     /// Who hears of hostile calls.
     #[serde(skip)]
     pub notified: bool,
     /// What the wall itself needs of the limits.
     pub room: Room,
+}
+
+impl Foreign {
+    /// One that is told nothing and does everything itself.
+    pub(crate) fn of(tool: PathBuf, starter: Starter) -> Self {
+        Self {
+            tool,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            files: Vec::new(),
+            stay: Stay::Always,
+            starter,
+            identity: None,
+            proc: Proc::Finished,
+            aside: Vec::new(),
+            emptied: Vec::new(),
+            scratch: Vec::new(),
+            read_only: Vec::new(),
+            notified: true,
+            room: Room::default(),
+        }
+    }
 }
 
 /// Whose the `/proc` inside is.
@@ -73,12 +100,24 @@ pub enum Proc {
     Bare,
 }
 
+/// How long a wall's program is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stay {
+    /// As long as the program.
+    Always,
+    /// Until it ends with 0: only then is the program started. Meanwhile it takes this.
+    Before(Room),
+}
+
 /// As whom a wall's program is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Starter {
     /// As somebody ordinary, in a user namespace where nobody else is.
     Mapped,
+    /// As the root of such a namespace; the agent makes itself somebody ordinary.
+    MappedRoot,
     /// As the host's root: it can make its wall in no other way.
     Root,
 }
@@ -175,9 +214,12 @@ pub(crate) fn launch(
     launch.landlock = 0;
     launch.layers = layers(guarantees);
     launch.namespaces = match starter {
-        Starter::Mapped => vec!["user", "mount", "pid"],
+        Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
     };
+    if starter == Starter::MappedRoot {
+        launch.ids.inside = (0, 0);
+    }
     let places = Places::of(&launch.anchor);
     launch.foreign = Some(wall(&launch, &places));
     Ok(launch)

@@ -9,8 +9,11 @@ use palisade_spec::{
 use palisade_sys::seccomp::SockFilter;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Foreign, Proc};
-use crate::native::{Denied, EMPTY, Kind, Launch, filter, set_id};
+use super::{Foreign, Proc, Starter};
+use crate::{
+    host::INSIDE,
+    native::{Denied, EMPTY, Kind, Launch, filter, set_id},
+};
 
 /// The order for `launch`, as the bytes that come before the program's input; and what marks the agent's words.
 pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
@@ -31,6 +34,7 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         stdin,
         binds: binds(launch, foreign),
         identity: foreign.identity,
+        alias: (foreign.starter == Starter::MappedRoot).then_some(INSIDE),
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
         filter: filter(&job.network, denied, set_id(launch))?.into_iter().map(packed).collect(),
         calls,

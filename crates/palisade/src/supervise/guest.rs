@@ -9,12 +9,18 @@ use palisade_sys::{Record, seccomp::name_of};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Run, Stop, launching::SETUP, now, poll_on};
-use crate::error::{About, StartError};
+use crate::{
+    error::{About, StartError},
+    foreign::Stay,
+};
 
 impl Run<'_> {
     /// From the wall's program, which runs, to the untrusted one.
     pub(super) fn until_started(&mut self) -> Result<(), StartError> {
         self.times.walled = std::mem::take(&mut self.times.started);
+        if self.awaits_wall() {
+            self.streams.hold();
+        }
         let mut ended = None;
         loop {
             self.streams.serve().map_err(StartError::io("pass the program's streams on"))?;
@@ -23,6 +29,7 @@ impl Run<'_> {
                     Word::Started => {
                         self.times.started = now();
                         self.streams.started();
+                        self.meter.begin();
                         return Ok(());
                     }
                     Word::Failed { step: Some(step), errno } => {
@@ -74,6 +81,7 @@ impl Run<'_> {
         }
         while let Some(record) = self.next_record().map_err(StartError::io("read the sandbox's report"))? {
             match record {
+                Record::Exited { status: 0, .. } if self.awaits_wall() => self.wall_is_made()?,
                 Record::Exited { status, .. } => return Ok(Some(status)),
                 Record::Failed { errno, .. } => {
                     return Err(StartError::Wall {
@@ -85,7 +93,22 @@ impl Run<'_> {
                 Record::Handles(_) | Record::Ready { .. } => {}
             }
         }
-        Ok(ended.then_some(libc::SIGKILL))
+        // One that has ended with 0, and nobody is there any more.
+        let status = if self.made { 0 } else { libc::SIGKILL };
+        Ok(ended.then_some(status))
+    }
+
+    /// Whether the wall's program has to end before the untrusted one is started.
+    fn awaits_wall(&self) -> bool {
+        !self.made && self.launch.foreign.as_ref().is_some_and(|foreign| foreign.stay != Stay::Always)
+    }
+
+    /// The agent waits in there, and is alone: from now on the limits are the program's.
+    fn wall_is_made(&mut self) -> Result<(), StartError> {
+        self.made = true;
+        self.meter.narrow(&self.launch.settings()).map_err(StartError::io("set the program's limits"))?;
+        self.streams.release();
+        Ok(())
     }
 
     /// The wall's program has ended, and there was no program.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{About, Refusal, StartError},
-    foreign,
+    foreign::{self, Room},
     host::Ids,
     native::{self, Launch, Pipes},
 };
@@ -112,7 +112,7 @@ pub(super) fn start<'a>(
         streams,
         typed,
         terminal,
-        meter: Meter::new(group, launch.foreign.as_ref().map_or(0, |foreign| foreign.room.processes)),
+        meter: Meter::new(group, launch.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room)),
         listener: None,
         acts,
         stop: None,
@@ -120,6 +120,7 @@ pub(super) fn start<'a>(
         exit: None,
         failed: None,
         left: Left { user: ids.uid, ..Left::default() },
+        made: false,
     };
     run.until_ready(&script)?;
     if launch.foreign.is_some() && run.stop.is_none() {
@@ -318,7 +319,7 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
 
 fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     let place = launch.cgroup.as_ref()?;
-    match place.create(&launch.settings()) {
+    match place.create(&launch.settings_before()) {
         Ok(group) => {
             acts.note_group(&group);
             Some(group)

@@ -5,14 +5,17 @@
 
 use std::{
     ffi::CStr,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use palisade_sys::cgroup::Group;
+use palisade_sys::cgroup::{Group, Settings};
 use rustix::{
     fs::{Dir, Mode, OFlags, openat},
     io::read,
 };
+
+use crate::foreign::Room;
 
 /// What is measured.
 #[derive(Debug, Default)]
@@ -20,11 +23,24 @@ pub(crate) struct Meter {
     group: Option<Group>,
     /// Processes of the sandbox that are not the program's, its pid 1 among them.
     others: u32,
+    /// Their threads.
+    other_tasks: u32,
     /// The sandbox's /proc.
     proc: Option<OwnedFd>,
     memory_peak: u64,
     cpu_nanos: u64,
+    /// What others had used before the program was started.
+    before: Before,
+    /// Most tasks that were seen, others among them.
+    tasks_seen: u64,
     pub(crate) processes_peak: u32,
+}
+
+/// Counters that go on counting.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    cpu_nanos: u64,
+    tasks_peak: u64,
 }
 
 /// One look at all processes.
@@ -35,10 +51,11 @@ struct Tree {
 }
 
 impl Meter {
-    /// `wall`: processes of a wall that another program makes.
-    pub(crate) fn new(group: Option<Group>, wall: u32) -> Self {
+    /// `wall`: what another program takes that makes the wall.
+    pub(crate) fn new(group: Option<Group>, wall: Room) -> Self {
+        let (others, other_tasks) = (wall.processes + 1, wall.threads + 1);
         // The program itself is a process before the first one is counted.
-        Self { group, others: wall + 1, processes_peak: 1, ..Self::default() }
+        Self { group, others, other_tasks, processes_peak: 1, ..Self::default() }
     }
 
     pub(crate) fn group(&self) -> Option<&Group> {
@@ -49,15 +66,50 @@ impl Meter {
         self.proc = Some(proc);
     }
 
+    /// The program is about to be started by a wall that is gone: from now on the group holds what is the program's.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(crate) fn narrow(&self, settings: &Settings) -> io::Result<()> {
+        self.group.as_ref().map_or(Ok(()), |group| group.narrow(settings))
+    }
+
+    /// The program starts inside a wall: what has been used until now is not its.
+    pub(crate) fn begin(&mut self) {
+        self.before = Before::default();
+        let cpu_nanos = self.cpu_nanos();
+        let tasks_peak = self.group.as_ref().and_then(Group::tasks_peak).unwrap_or(0);
+        self.before = Before { cpu_nanos, tasks_peak };
+        (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
+        if let Some(group) = &self.group {
+            group.forget_memory_peak();
+        }
+    }
+
     /// Whether somebody has to call [`Meter::memory_now`] again and again, because no cgroup holds the limit.
     pub(crate) fn must_sample_memory(&self) -> bool {
         !self.group.as_ref().is_some_and(Group::limits_memory)
     }
 
     /// Tasks of the program, and perhaps some of its wall, if the kernel counts them.
-    pub(crate) fn tasks(&self) -> Option<u32> {
+    pub(crate) fn tasks(&mut self) -> Option<u32> {
         let tasks = self.group.as_ref()?.tasks()?;
+        self.tasks_seen = self.tasks_seen.max(tasks);
         Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.others))
+    }
+
+    /// Most threads of the program at one time, if the kernel counts them. The kernel's own peak cannot begin again: what is
+    /// below that of the wall before the program is known from looking.
+    pub(crate) fn threads_peak(&self) -> Option<u32> {
+        let peak = self.group.as_ref()?.tasks_peak()?;
+        let tasks = if peak > self.before.tasks_peak { peak } else { self.tasks_seen };
+        Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.other_tasks).max(1))
+    }
+
+    /// Whether the group's own limit of tasks may have been reached.
+    pub(crate) fn may_have_had(&self, threads: u32) -> bool {
+        let peak = self.group.as_ref().and_then(Group::tasks_peak);
+        peak.is_none_or(|peak| peak >= u64::from(threads) + u64::from(self.other_tasks))
     }
 
     /// Processes of the program.
@@ -88,8 +140,11 @@ impl Meter {
     /// Processor time of the tree so far.
     pub(crate) fn cpu_nanos(&mut self) -> u64 {
         match self.group.as_ref().and_then(Group::cpu_nanos) {
-            Some(nanos) => nanos,
-            None => self.look().cpu_nanos.max(self.cpu_nanos),
+            Some(nanos) => nanos.saturating_sub(self.before.cpu_nanos),
+            None => {
+                self.look();
+                self.cpu_nanos
+            }
         }
     }
 
@@ -109,7 +164,7 @@ impl Meter {
         }
         self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
         self.memory_peak = self.memory_peak.max(tree.memory);
-        self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos);
+        self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos.saturating_sub(self.before.cpu_nanos));
         tree
     }
 }

@@ -1,0 +1,78 @@
+//! Runtimes of the Open Container Initiative (R10, R11, R13): one bundle for all of them, which is written here and gone with the
+//! run, as is everything that a runtime keeps of it.
+//!
+//! They start as the root of a user namespace in which nobody else is, for root as for everybody: a runtime that is broken is
+//! nobody on the host. Not here: what a bundle says (`bundle.rs`), what each runtime is told (`runtime.rs`).
+
+mod bundle;
+mod runtime;
+
+use std::path::PathBuf;
+
+use palisade_spec::{Guarantees, Held};
+
+use self::runtime::{Kernel, Runtime};
+use super::{Row, around};
+use crate::{
+    bound::Resolved,
+    error::Refusal,
+    foreign::{self, Foreign, Starter},
+    host::Host,
+    native::Launch,
+};
+
+fn guarantees(runtime: &Runtime, host: &Host) -> Guarantees {
+    let itself = |by: &str| Held::Itself(by.to_owned());
+    match runtime.kernel {
+        Kernel::Hosts => Guarantees {
+            files: itself("mount namespace and new root, over a tree that palisade builds"),
+            network: itself("network namespace"),
+            processes: itself("pid, ipc and uts namespaces"),
+            ..around(host)
+        },
+        Kernel::Own => Guarantees {
+            files: itself("a file server for a tree that palisade builds"),
+            network: itself("no way to the host's network in its own network stack"),
+            processes: itself("process table of its own"),
+            kernel: itself("a kernel in user space"),
+            ..around(host)
+        },
+        Kernel::Machine => Guarantees {
+            files: itself("a file server for a tree that palisade builds"),
+            network: itself("a machine without a network card"),
+            processes: itself("a machine of its own"),
+            kernel: itself("a virtual machine"),
+            ..around(host)
+        },
+    }
+}
+
+fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
+    let tool = runtime.find()?;
+    let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
+    let (backend, starter) = (runtime.backend, Starter::MappedRoot);
+    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
+        arguments: (runtime.arguments)(launch, places),
+        environment: (runtime.environment)(places),
+        files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
+        scratch: there(runtime.scratch),
+        read_only: there(runtime.read_only),
+        stay: runtime.stay,
+        notified: runtime.kernel == Kernel::Hosts,
+        room: runtime.room,
+        ..Foreign::of(tool, starter)
+    })
+}
+
+/// The row of each in the table of backends.
+macro_rules! rows {
+    ($($name:ident: $runtime:ident),*) => {$(
+        pub(super) const $name: Row = Row {
+            kind: runtime::$runtime.backend,
+            strength: runtime::$runtime.strength(),
+            guarantees: |host| guarantees(&runtime::$runtime, host),
+            plan: |job, host| plan(&runtime::$runtime, job, host),
+        };
+    )*};
+}
+rows!(RUNC: RUNC, CRUN: CRUN, YOUKI: YOUKI, GVISOR: GVISOR, KATA: KATA);
