@@ -321,6 +321,7 @@ fn a_filter_that_hides_clone3_as_dockers_does_is_found() {
         rlimits: Vec::new(),
         filter,
         listener: Listener::Nobody,
+        announcement: Vec::new(),
         candidates: vec![path],
         arguments: words.to_vec(),
         environment: vec![c"PATH=/usr/bin:/bin".to_owned()],

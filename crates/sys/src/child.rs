@@ -237,6 +237,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
+    call::write_all(libc::STDERR_FILENO, &program.announcement)?;
     // Everything else closes by executing; the control socket until then tells of a failure.
     call::close_on_execute()?;
     let mut errno = libc::ENOENT;

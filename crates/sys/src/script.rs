@@ -440,6 +440,8 @@ pub struct Program {
     pub filter: Vec<SockFilter>,
     /// Whether the filter has a listener.
     pub listener: Listener,
+    /// Written to its standard error when nothing is left to be done but to execute it: before all that it writes itself.
+    pub announcement: Vec<u8>,
     /// Paths to try in turn.
     pub candidates: Vec<CString>,
     /// Its arguments, its own name first.

@@ -247,6 +247,7 @@ fn program(path: &str, arguments: &[&str]) -> Program {
         rlimits: vec![Rlimit { resource: libc::RLIMIT_CORE, value: 0 }],
         filter: compile(&policy.rules(), Arch::host().unwrap()).unwrap(),
         listener: Listener::Parent,
+        announcement: Vec::new(),
         candidates: [&format!("/nonexistent{path}"), path].map(c).into(),
         arguments: arguments.iter().map(|word| c(word)).collect(),
         environment: vec![c("A=b")],

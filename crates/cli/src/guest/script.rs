@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, io};
 
-use palisade_spec::guest::{Calls, Order, Stdin};
+use palisade_spec::guest::{Calls, Order, Stdin, Word};
 use palisade_sys::{Listener, Namespaces, Op, Presence, Program, Rlimit, Script, Stdio, seccomp::SockFilter};
 use rustix::{
     fs::{Mode, OFlags, open},
@@ -41,6 +41,7 @@ pub(crate) fn of(order: &Order) -> io::Result<Script> {
             rlimits: order.rlimits.iter().map(|&(resource, value)| Rlimit { resource, value }).collect(),
             filter: order.filter.iter().map(|&instruction| instruction_of(instruction)).collect(),
             listener: if order.calls == Calls::Unheard { Listener::Nobody } else { Listener::Parent },
+            announcement: order.secrets.mark(&Word::Started)?,
             candidates: strings(&order.candidates)?,
             arguments: strings(&order.arguments)?,
             environment: strings(&environment)?,

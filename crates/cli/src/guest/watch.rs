@@ -80,10 +80,9 @@ impl Watch<'_> {
     fn record(&mut self) -> io::Result<()> {
         match self.guest.record() {
             Ok(Some(Record::Ready { listener, .. })) => {
+                // That it starts is told by the process that becomes the program: whoever else told it might be too late.
                 self.listener = listener.map(|fd: OwnedFd| Listener::new(fd));
                 self.ready = true;
-                // What fails after this is the execution. Who reads this cannot tell how long that takes.
-                self.tell(&Word::Started);
             }
             Ok(Some(Record::Failed { step, errno })) => {
                 let step = self.script.step(step).map(|op| op.to_string().chars().take(LONGEST_STEP).collect());

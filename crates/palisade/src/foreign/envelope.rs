@@ -108,6 +108,7 @@ pub(crate) fn script(
             rlimits: Vec::new(),
             filter: Vec::new(),
             listener: Listener::Nobody,
+            announcement: Vec::new(),
             candidates: vec![tool.clone()],
             arguments: std::iter::once(Ok(tool)).chain(arguments).collect::<io::Result<_>>()?,
             environment: environment.collect::<io::Result<_>>()?,

@@ -253,6 +253,7 @@ fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
         rlimits: launch.rlimits.clone(),
         filter,
         listener,
+        announcement: Vec::new(),
         candidates: launch.candidates.iter().map(|path| c_string(path.as_str())).collect::<io::Result<_>>()?,
         arguments: job.command.iter().map(|word| c_string(word.as_str())).collect::<io::Result<_>>()?,
         environment: job
