@@ -26,7 +26,7 @@ pub struct Secrets {
     /// Before every word.
     pub prefix: [u8; PREFIX],
     /// Then, by the kind of word ([`Word::kind`]).
-    pub kinds: [[u8; SECRET]; 4],
+    pub kinds: [[u8; SECRET]; Word::KINDS],
 }
 
 impl Secrets {
@@ -72,6 +72,8 @@ pub struct Order {
     pub filter: Vec<u64>,
     /// Who hears of hostile calls.
     pub calls: Calls,
+    /// Whether it counts processes and threads: on a kernel that is not the host's, nobody else can.
+    pub counts: bool,
 }
 
 /// What a program reads.
@@ -113,6 +115,13 @@ pub enum Word {
         /// The call's number.
         number: i32,
     },
+    /// More of them than ever were there at one time.
+    Counted {
+        /// Processes of the program.
+        processes: u32,
+        /// Threads of all of them.
+        threads: u32,
+    },
     /// It has ended.
     Ended {
         /// As wait(2) tells.
@@ -123,6 +132,9 @@ pub enum Word {
 }
 
 impl Word {
+    /// How many kinds there are.
+    pub const KINDS: usize = 5;
+
     /// Which secret marks it.
     #[must_use]
     pub const fn kind(&self) -> usize {
@@ -131,6 +143,7 @@ impl Word {
             Self::Failed { .. } => 1,
             Self::Called { .. } => 2,
             Self::Ended { .. } => 3,
+            Self::Counted { .. } => 4,
         }
     }
 }

@@ -10,10 +10,15 @@ use palisade_sys::{
     start,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     stdio::stderr,
 };
+
+use crate::count::Counter;
+
+/// How often processes are counted.
+const COUNTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// Most characters of a step's name in a word.
 const LONGEST_STEP: usize = 100;
@@ -23,7 +28,8 @@ pub(crate) fn until_ended(order: &Order, script: &Script) -> io::Result<()> {
     // Orphans are given to the process that starts the program, and to this one where the kernel does not know that.
     leave_no_zombies();
     let guest = start(script)?;
-    let mut watch = Watch { order, script, guest, listener: None, ready: false, ended: false };
+    let mut watch =
+        Watch { order, script, guest, listener: None, counter: Counter::default(), ready: false, ended: false };
     while !watch.ended {
         watch.wait()?;
     }
@@ -36,6 +42,7 @@ struct Watch<'a> {
     script: &'a Script,
     guest: Guest,
     listener: Option<Listener>,
+    counter: Counter,
     ready: bool,
     ended: bool,
 }
@@ -46,7 +53,8 @@ impl Watch<'_> {
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
         }
-        match poll(&mut list, None) {
+        let counts = self.order.counts && self.ready;
+        match poll(&mut list, counts.then_some(&COUNTING)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -58,6 +66,9 @@ impl Watch<'_> {
         }
         if ready.first().is_some_and(|flags| !flags.is_empty()) {
             self.record()?;
+        }
+        if let Some(word) = counts.then(|| self.counter.look()).flatten() {
+            self.tell(&word);
         }
         Ok(())
     }

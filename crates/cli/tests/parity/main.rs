@@ -69,6 +69,7 @@ walls! {
     bubblewrap: Root, Ordinary;
     crun: Root, Ordinary;
     runc: Root, Ordinary;
+    gvisor: Root, Ordinary;
 }
 
 #[test]

@@ -62,9 +62,8 @@ pub struct Foreign {
     /// Host directories in which it can change nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<PathBuf>,
-    /// Who hears of hostile calls.
-    #[serde(skip)]
-    pub notified: bool,
+    /// What the program talks to.
+    pub kernel: Kernel,
     /// What the wall itself needs of the limits.
     pub room: Room,
 }
@@ -85,7 +84,7 @@ impl Foreign {
             emptied: Vec::new(),
             scratch: Vec::new(),
             read_only: Vec::new(),
-            notified: true,
+            kernel: Kernel::Hosts,
             room: Room::default(),
         }
     }
@@ -98,6 +97,16 @@ pub enum Proc {
     Finished,
     /// The wall's program mounts one, and the agent covers parts of it.
     Bare,
+}
+
+/// What a program talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernel {
+    /// The host's kernel: the agent hears of hostile calls, and everybody is in the host's process table.
+    Hosts,
+    /// Another one: the filter decides alone, and only the agent can count.
+    Own,
 }
 
 /// How long a wall's program is there.

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use palisade_spec::{HostileCalls, guest::Word};
+use palisade_spec::{HostileCalls, LimitKind, guest::Word};
 use palisade_sys::{Record, seccomp::name_of};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Run, Stop, launching::SETUP, now, poll_on};
+use super::{Evidence, Run, Stop, launching::SETUP, now, poll_on};
 use crate::{
     error::{About, StartError},
     foreign::Stay,
@@ -76,8 +76,10 @@ impl Run<'_> {
         if cancelled {
             self.stop(Stop::Cancelled);
         }
+        // One that has done its work, and nobody is there any more; or process 1 was killed.
+        let ended = ended.then_some(if self.made { 0 } else { libc::SIGKILL });
         if !control {
-            return Ok(ended.then_some(libc::SIGKILL));
+            return Ok(ended);
         }
         while let Some(record) = self.next_record().map_err(StartError::io("read the sandbox's report"))? {
             match record {
@@ -93,9 +95,7 @@ impl Run<'_> {
                 Record::Handles(_) | Record::Ready { .. } => {}
             }
         }
-        // One that has ended with 0, and nobody is there any more.
-        let status = if self.made { 0 } else { libc::SIGKILL };
-        Ok(ended.then_some(status))
+        Ok(ended)
     }
 
     /// Whether the wall's program has to end before the untrusted one is started.
@@ -146,6 +146,7 @@ impl Run<'_> {
                     self.stop(Stop::Hostile(name));
                 }
             }
+            Word::Counted { processes, threads } => self.counted(*processes, *threads),
             Word::Ended { status, cpu_micros } if self.exit.is_none() => {
                 self.exit = Some(*status);
                 self.times.exited = now();
@@ -157,6 +158,24 @@ impl Run<'_> {
                 self.child.kill();
             }
             Word::Ended { .. } => {}
+        }
+    }
+
+    /// The program's numbers, as its kernel tells them to the agent.
+    fn counted(&mut self, processes: u32, threads: u32) {
+        self.meter.told(processes, threads);
+        let limits = &self.launch.job.limits;
+        let evidence = |limit: u32, measured: u32, what: &str| Evidence {
+            limit: format!("{limit} {what}"),
+            measured: format!("{measured} running"),
+            from: format!("{what} that palisade's agent counts inside"),
+        };
+        if processes > limits.processes {
+            let evidence = evidence(limits.processes, processes, "processes");
+            self.stop(Stop::Limit(LimitKind::Processes, evidence));
+        } else if threads > limits.threads {
+            let evidence = evidence(limits.threads, threads, "threads");
+            self.stop(Stop::Limit(LimitKind::Threads, evidence));
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{About, Refusal, StartError},
-    foreign::{self, Room},
+    foreign::{self, Kernel, Room},
     host::Ids,
     native::{self, Launch, Pipes},
 };
@@ -122,6 +122,9 @@ pub(super) fn start<'a>(
         left: Left { user: ids.uid, ..Left::default() },
         made: false,
     };
+    if launch.foreign.as_ref().is_some_and(|foreign| foreign.kernel == Kernel::Own) {
+        run.meter.is_told();
+    }
     run.until_ready(&script)?;
     if launch.foreign.is_some() && run.stop.is_none() {
         run.until_started()?;

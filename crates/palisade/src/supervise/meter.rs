@@ -34,6 +34,8 @@ pub(crate) struct Meter {
     /// Most tasks that were seen, others among them.
     tasks_seen: u64,
     pub(crate) processes_peak: u32,
+    /// What somebody inside has counted, where the program has a kernel of its own.
+    threads_told: Option<u32>,
 }
 
 /// Counters that go on counting.
@@ -41,6 +43,8 @@ pub(crate) struct Meter {
 struct Before {
     cpu_nanos: u64,
     tasks_peak: u64,
+    /// What the program's own kernel takes.
+    memory: u64,
 }
 
 /// One look at all processes.
@@ -78,8 +82,11 @@ impl Meter {
     pub(crate) fn begin(&mut self) {
         self.before = Before::default();
         let cpu_nanos = self.cpu_nanos();
-        let tasks_peak = self.group.as_ref().and_then(Group::tasks_peak).unwrap_or(0);
-        self.before = Before { cpu_nanos, tasks_peak };
+        let of_group = |read: fn(&Group) -> Option<u64>| self.group.as_ref().and_then(read).unwrap_or(0);
+        // An agent alone takes less than what the kernel charges at a time; a kernel in user space takes a lot.
+        let memory = if self.threads_told.is_some() { of_group(Group::memory) } else { 0 };
+        let tasks_peak = of_group(Group::tasks_peak);
+        self.before = Before { cpu_nanos, tasks_peak, memory };
         (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
         if let Some(group) = &self.group {
             group.forget_memory_peak();
@@ -101,6 +108,9 @@ impl Meter {
     /// Most threads of the program at one time, if the kernel counts them. The kernel's own peak cannot begin again: what is
     /// below that of the wall before the program is known from looking.
     pub(crate) fn threads_peak(&self) -> Option<u32> {
+        if self.threads_told.is_some() {
+            return self.threads_told;
+        }
         let peak = self.group.as_ref()?.tasks_peak()?;
         let tasks = if peak > self.before.tasks_peak { peak } else { self.tasks_seen };
         Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.other_tasks).max(1))
@@ -112,8 +122,22 @@ impl Meter {
         peak.is_none_or(|peak| peak >= u64::from(threads) + u64::from(self.other_tasks))
     }
 
+    /// Only somebody inside can count the program's processes: in the host's table, those of its kernel are.
+    pub(crate) fn is_told(&mut self) {
+        self.threads_told = Some(1);
+    }
+
+    /// What was counted inside.
+    pub(crate) fn told(&mut self, processes: u32, threads: u32) {
+        self.processes_peak = self.processes_peak.max(processes);
+        self.threads_told = self.threads_told.max(Some(threads));
+    }
+
     /// Processes of the program.
     pub(crate) fn processes(&mut self) -> u32 {
+        if self.threads_told.is_some() {
+            return self.processes_peak;
+        }
         let Some(proc) = &self.proc else { return 0 };
         let count = u32::try_from(pids(proc.as_fd()).len()).unwrap_or(u32::MAX).saturating_sub(self.others);
         self.processes_peak = self.processes_peak.max(count);
@@ -134,7 +158,8 @@ impl Meter {
 
     /// Peak memory of the tree. Without a cgroup: of the moments at which it was looked at.
     pub(crate) fn memory_peak(&self) -> u64 {
-        self.group.as_ref().and_then(Group::memory_peak).unwrap_or(self.memory_peak)
+        let peak = self.group.as_ref().and_then(Group::memory_peak);
+        peak.map_or(self.memory_peak, |peak| peak.saturating_sub(self.before.memory))
     }
 
     /// Processor time of the tree so far.
@@ -162,7 +187,9 @@ impl Meter {
             tree.cpu_nanos += stat_cpu(proc.as_fd(), pid).unwrap_or(0);
             count += 1;
         }
-        self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
+        if self.threads_told.is_none() {
+            self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
+        }
         self.memory_peak = self.memory_peak.max(tree.memory);
         self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos.saturating_sub(self.before.cpu_nanos));
         tree

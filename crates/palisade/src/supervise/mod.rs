@@ -398,7 +398,7 @@ impl Run<'_> {
             if group.oom_kills().unwrap_or(0) == 0 || !group.ran_out_of_memory(limit.0) {
                 return None;
             }
-            (group.memory_peak().unwrap_or(limit.0), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
+            (self.meter.memory_peak(), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
         };
         let measured = palisade_spec::Bytes(measured).to_string();
         Some(Stop::Limit(LimitKind::Memory, Evidence { limit: limit.to_string(), measured, from }))

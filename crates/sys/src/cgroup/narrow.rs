@@ -1,8 +1,8 @@
-//! A group whose first members have gone: lower limits, and a peak that begins again.
+//! A group whose first members are gone or are nobody: what it uses now, lower limits, a peak that begins again.
 
 use std::{io, path::Path};
 
-use super::{Group, Settings, optional, put};
+use super::{Group, Settings, number, optional, put};
 
 impl Group {
     /// Lowers the limits of memory and tasks.
@@ -22,6 +22,17 @@ impl Group {
             }
         }
         self.pids.as_deref().map_or(Ok(()), |path: &Path| put(path, "pids.max", settings.tasks))
+    }
+
+    /// Memory at this moment, swap included, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let path = self.memory.as_ref()?;
+        if self.v2 {
+            number(path, "memory.current")
+        } else {
+            number(path, "memory.memsw.usage_in_bytes").or_else(|| number(path, "memory.usage_in_bytes"))
+        }
     }
 
     /// Lets [`Group::memory_peak`] begin again. Version 2 of cgroups has nothing like it for all readers, and tells the peak of all

@@ -8,9 +8,9 @@ use std::path::Path;
 use palisade_spec::NetworkPolicy;
 use serde::Serialize;
 
-use super::runtime::{Kernel, Runtime};
+use super::runtime::Runtime;
 use crate::{
-    foreign::{AGENT, Places},
+    foreign::{AGENT, Kernel, Places},
     native::{Entry, HOST_NAME, Launch},
 };
 
@@ -104,7 +104,7 @@ pub(super) fn config(runtime: &Runtime, launch: &Launch, places: &Places) -> Str
             vec!["/proc/sys"],
         ),
         // It is not the host's /proc.
-        Kernel::Own | Kernel::Machine => (Vec::new(), Vec::new()),
+        Kernel::Own => (Vec::new(), Vec::new()),
     };
     let config = Config {
         oci_version: "1.0.2",
@@ -161,7 +161,7 @@ fn mounts(runtime: &Runtime, launch: &Launch, places: &Places) -> Vec<Mount> {
             mounts.extend(devices.chain([Path::new("/dev/shm")]).map(of_tree));
         }
         // Such a kernel has devices of its own, and would have scratch space of its own, without a limit.
-        Kernel::Own | Kernel::Machine => mounts.extend(["/dev/shm", "/tmp"].map(Path::new).map(of_tree)),
+        Kernel::Own => mounts.extend(["/dev/shm", "/tmp"].map(Path::new).map(of_tree)),
     }
     mounts
 }

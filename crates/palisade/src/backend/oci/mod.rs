@@ -9,40 +9,35 @@ mod runtime;
 
 use std::path::PathBuf;
 
-use palisade_spec::{Guarantees, Held};
+use palisade_spec::{Guarantees, Held, Strength};
 
-use self::runtime::{Kernel, Runtime};
+use self::runtime::Runtime;
 use super::{Row, around};
 use crate::{
     bound::Resolved,
     error::Refusal,
-    foreign::{self, Foreign, Starter},
+    foreign::{self, Foreign, Kernel, Starter},
     host::Host,
     native::Launch,
 };
 
 fn guarantees(runtime: &Runtime, host: &Host) -> Guarantees {
     let itself = |by: &str| Held::Itself(by.to_owned());
-    match runtime.kernel {
-        Kernel::Hosts => Guarantees {
-            files: itself("mount namespace and new root, over a tree that palisade builds"),
-            network: itself("network namespace"),
-            processes: itself("pid, ipc and uts namespaces"),
-            ..around(host)
-        },
-        Kernel::Own => Guarantees {
-            files: itself("a file server for a tree that palisade builds"),
-            network: itself("no way to the host's network in its own network stack"),
+    let namespaces = Guarantees {
+        files: itself("mount namespace and new root, over a tree that palisade builds"),
+        network: itself("network namespace"),
+        processes: itself("pid, ipc and uts namespaces"),
+        ..around(host)
+    };
+    match (runtime.kernel, runtime.strength) {
+        (Kernel::Hosts, _) => namespaces,
+        (Kernel::Own, Strength::Hardware) => Guarantees { kernel: itself("virtual machine"), ..namespaces },
+        (Kernel::Own, _) => Guarantees {
+            files: itself("file server of its own, for a tree that palisade builds"),
+            network: itself("network stack of its own, with no way to the host's"),
             processes: itself("process table of its own"),
-            kernel: itself("a kernel in user space"),
-            ..around(host)
-        },
-        Kernel::Machine => Guarantees {
-            files: itself("a file server for a tree that palisade builds"),
-            network: itself("a machine without a network card"),
-            processes: itself("a machine of its own"),
-            kernel: itself("a virtual machine"),
-            ..around(host)
+            kernel: itself("kernel of its own, in user space"),
+            ..namespaces
         },
     }
 }
@@ -58,8 +53,8 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
         scratch: there(runtime.scratch),
         read_only: there(runtime.read_only),
         stay: runtime.stay,
-        notified: runtime.kernel == Kernel::Hosts,
-        room: runtime.room,
+        kernel: runtime.kernel,
+        room: (runtime.room)(launch),
         ..Foreign::of(tool, starter)
     })
 }
@@ -69,7 +64,7 @@ macro_rules! rows {
     ($($name:ident: $runtime:ident),*) => {$(
         pub(super) const $name: Row = Row {
             kind: runtime::$runtime.backend,
-            strength: runtime::$runtime.strength(),
+            strength: runtime::$runtime.strength,
             guarantees: |host| guarantees(&runtime::$runtime, host),
             plan: |job, host| plan(&runtime::$runtime, job, host),
         };

@@ -7,7 +7,7 @@ use palisade_spec::{Backend, NetworkPolicy, Strength};
 use crate::{
     backend::around::find,
     error::Refusal,
-    foreign::{AGENTS, Places, Room, Stay},
+    foreign::{AGENTS, Kernel, Places, Room, Stay},
     native::Launch,
 };
 
@@ -18,6 +18,7 @@ pub(super) struct Runtime {
     programs: &'static [&'static str],
     /// How it is had.
     install: &'static str,
+    pub(super) strength: Strength,
     pub(super) kernel: Kernel,
     pub(super) arguments: fn(&Launch, &Places) -> Vec<String>,
     pub(super) environment: fn(&Places) -> Vec<(String, String)>,
@@ -26,18 +27,7 @@ pub(super) struct Runtime {
     /// Host directories in which it can change nothing.
     pub(super) read_only: &'static [&'static str],
     pub(super) stay: Stay,
-    pub(super) room: Room,
-}
-
-/// What a program talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kernel {
-    /// The host's kernel.
-    Hosts,
-    /// A process that is a kernel.
-    Own,
-    /// A kernel in a virtual machine.
-    Machine,
+    pub(super) room: fn(&Launch) -> Room,
 }
 
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -51,6 +41,7 @@ pub(super) const RUNC: Runtime = Runtime {
     backend: Backend::Runc,
     programs: &["runc"],
     install: "apt-get install runc",
+    strength: Strength::Namespaces,
     kernel: Kernel::Hosts,
     // Without the right to make cgroups it makes none, and leaves its processes in that of the run.
     arguments: |_, places| run(places, &["--rootless", "true"], &["--detach"]),
@@ -58,13 +49,14 @@ pub(super) const RUNC: Runtime = Runtime {
     scratch: &[],
     read_only: &[CGROUPS],
     stay: Stay::Before(STARTING),
-    room: AGENT_ALONE,
+    room: |_| AGENT_ALONE,
 };
 
 pub(super) const CRUN: Runtime = Runtime {
     backend: Backend::Crun,
     programs: &["crun"],
     install: "apt-get install crun",
+    strength: Strength::Namespaces,
     kernel: Kernel::Hosts,
     arguments: |_, places| run(places, &["--cgroup-manager=disabled"], &["--detach"]),
     // Where it makes a copy of itself; without this, in /tmp.
@@ -73,51 +65,58 @@ pub(super) const CRUN: Runtime = Runtime {
     scratch: &[CGROUPS],
     read_only: &[],
     stay: Stay::Before(STARTING),
-    room: AGENT_ALONE,
+    room: |_| AGENT_ALONE,
 };
 
 pub(super) const YOUKI: Runtime = Runtime {
     backend: Backend::Youki,
     programs: &["youki"],
     install: "get `youki` from https://github.com/youki-dev/youki/releases and put it on PATH",
+    strength: Strength::Namespaces,
     kernel: Kernel::Hosts,
     arguments: |_, places| run(places, &[], &["--detach"]),
     environment: |_| Vec::new(),
     scratch: &[],
     read_only: &[CGROUPS],
     stay: Stay::Before(STARTING),
-    room: AGENT_ALONE,
+    room: |_| AGENT_ALONE,
 };
 
 pub(super) const GVISOR: Runtime = Runtime {
     backend: Backend::Gvisor,
     programs: &["runsc"],
     install: "apt-get install runsc",
+    strength: Strength::UserSpaceKernel,
     kernel: Kernel::Own,
     arguments: |launch, places| {
         let network = if launch.job.network == NetworkPolicy::AllowAll { "host" } else { "none" };
         let network = format!("--network={network}");
         let own = ["--rootless", "--platform=ptrace", &network, "--ignore-cgroups", "--file-access=shared"];
-        run(places, &own, &[])
+        run(places, &own, &["--detach"])
     },
     environment: |_| Vec::new(),
     scratch: &[],
     read_only: &[],
-    stay: Stay::Always,
-    room: Room { processes: 40, threads: 60, memory: 128 << 20 },
+    stay: Stay::Before(Room { processes: 16, threads: 256, memory: 128 << 20 }),
+    // Measured with version 20221219: 40 tasks and 20 MiB, and up to 25 tasks and 1 MiB for each process inside.
+    room: |launch| {
+        let threads = launch.job.limits.threads.saturating_mul(32).saturating_add(128);
+        Room { processes: 0, threads, memory: 48 << 20 }
+    },
 };
 
 pub(super) const KATA: Runtime = Runtime {
     backend: Backend::Kata,
     programs: &["kata-runtime"],
     install: "get it from https://github.com/kata-containers/kata-containers/releases; it needs /dev/kvm",
-    kernel: Kernel::Machine,
+    strength: Strength::Hardware,
+    kernel: Kernel::Own,
     arguments: |_, places| run(places, &[], &[]),
     environment: |_| Vec::new(),
     scratch: &[],
     read_only: &[CGROUPS],
     stay: Stay::Always,
-    room: Room { processes: 8, threads: 64, memory: 512 << 20 },
+    room: |_| Room { processes: 8, threads: 64, memory: 512 << 20 },
 };
 
 /// The command line of `run` (runc(8)), which all of them have.
@@ -132,14 +131,6 @@ fn run(places: &Places, of_all: &[&str], of_run: &[&str]) -> Vec<String> {
 }
 
 impl Runtime {
-    pub(super) const fn strength(&self) -> Strength {
-        match self.kernel {
-            Kernel::Hosts => Strength::Namespaces,
-            Kernel::Own => Strength::UserSpaceKernel,
-            Kernel::Machine => Strength::Hardware,
-        }
-    }
-
     /// Its program.
     ///
     /// # Errors
