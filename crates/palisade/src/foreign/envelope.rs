@@ -40,6 +40,7 @@ pub(crate) fn script(
             namespaces.and(Namespaces::USER)
         }
     };
+    let namespaces = if foreign.own_network { namespaces.and(Namespaces::NETWORK) } else { namespaces };
     builder.ops.push(Op::Mark(marks::IDS));
     builder.ops.push(Op::EnterRoot { over: c_path(&launch.anchor)?, options: c_string("mode=0755,size=16m")? });
     for directory in [ROOT, OWN] {

@@ -62,6 +62,8 @@ pub struct Foreign {
     /// Host directories in which it can change nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<PathBuf>,
+    /// Whether its program, too, is kept from the host's network.
+    pub own_network: bool,
     /// What the program talks to.
     pub kernel: Kernel,
     /// What the wall itself needs of the limits.
@@ -84,6 +86,7 @@ impl Foreign {
             emptied: Vec::new(),
             scratch: Vec::new(),
             read_only: Vec::new(),
+            own_network: false,
             kernel: Kernel::Hosts,
             room: Room::default(),
         }

@@ -9,7 +9,7 @@ mod runtime;
 
 use std::path::PathBuf;
 
-use palisade_spec::{Guarantees, Held, Strength};
+use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
 
 use self::runtime::Runtime;
 use super::{Row, around};
@@ -53,6 +53,8 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
         scratch: there(runtime.scratch),
         read_only: there(runtime.read_only),
         stay: runtime.stay,
+        // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+        own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
         kernel: runtime.kernel,
         room: (runtime.room)(launch),
         ..Foreign::of(tool, starter)

@@ -7,7 +7,7 @@ use palisade_spec::{Backend, NetworkPolicy, Strength};
 use crate::{
     backend::around::find,
     error::Refusal,
-    foreign::{AGENTS, Kernel, Places, Room, Stay},
+    foreign::{AGENTS, Kernel, Places, RUN, Room, Stay},
     native::Launch,
 };
 
@@ -31,8 +31,6 @@ pub(super) struct Runtime {
 }
 
 const CGROUPS: &str = "/sys/fs/cgroup";
-/// The only container of a state directory.
-const NAME: &str = "palisade";
 /// What one takes until the agent is alone.
 const STARTING: Room = Room { processes: 8, threads: 32, memory: 32 << 20 };
 const AGENT_ALONE: Room = Room { processes: AGENTS, threads: AGENTS, memory: 2 << 20 };
@@ -126,7 +124,7 @@ fn run(places: &Places, of_all: &[&str], of_run: &[&str]) -> Vec<String> {
     words.extend(of_all.iter().copied().map(str::to_owned));
     words.push("run".to_owned());
     words.extend(of_run.iter().copied().map(str::to_owned));
-    words.extend(["--bundle".to_owned(), own.to_string(), NAME.to_owned()]);
+    words.extend(["--bundle".to_owned(), own.to_string(), format!("palisade-{RUN}")]);
     words
 }
 
