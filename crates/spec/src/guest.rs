@@ -121,6 +121,8 @@ pub enum Word {
         processes: u32,
         /// Threads of all of them.
         threads: u32,
+        /// Bytes of memory that their kernel has given out.
+        memory: u64,
     },
     /// It has ended.
     Ended {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use palisade_spec::{HostileCalls, LimitKind, guest::Word};
+use palisade_spec::{Bytes, HostileCalls, LimitKind, guest::Word};
 use palisade_sys::{Record, seccomp::name_of};
 use rustix::event::{PollFd, PollFlags};
 
@@ -146,7 +146,7 @@ impl Run<'_> {
                     self.stop(Stop::Hostile(name));
                 }
             }
-            Word::Counted { processes, threads } => self.counted(*processes, *threads),
+            Word::Counted { processes, threads, memory } => self.counted(*processes, *threads, *memory),
             Word::Ended { status, cpu_micros } if self.exit.is_none() => {
                 self.exit = Some(*status);
                 self.times.exited = now();
@@ -162,20 +162,19 @@ impl Run<'_> {
     }
 
     /// The program's numbers, as its kernel tells them to the agent.
-    fn counted(&mut self, processes: u32, threads: u32) {
-        self.meter.told(processes, threads);
+    fn counted(&mut self, processes: u32, threads: u32, memory: u64) {
+        self.meter.told(processes, threads, memory);
         let limits = &self.launch.job.limits;
-        let evidence = |limit: u32, measured: u32, what: &str| Evidence {
-            limit: format!("{limit} {what}"),
-            measured: format!("{measured} running"),
-            from: format!("{what} that palisade's agent counts inside"),
-        };
-        if processes > limits.processes {
-            let evidence = evidence(limits.processes, processes, "processes");
-            self.stop(Stop::Limit(LimitKind::Processes, evidence));
+        let (kind, limit, measured) = if processes > limits.processes {
+            (LimitKind::Processes, format!("{} processes", limits.processes), format!("{processes} running"))
         } else if threads > limits.threads {
-            let evidence = evidence(limits.threads, threads, "threads");
-            self.stop(Stop::Limit(LimitKind::Threads, evidence));
-        }
+            (LimitKind::Threads, format!("{} threads", limits.threads), format!("{threads} running"))
+        } else if self.meter.must_sample_memory() && memory > limits.memory.0 {
+            (LimitKind::Memory, limits.memory.to_string(), Bytes(memory).to_string())
+        } else {
+            return;
+        };
+        let from = "palisade's agent, which counts inside".to_owned();
+        self.stop(Stop::Limit(kind, Evidence { limit, measured, from }));
     }
 }

@@ -128,8 +128,9 @@ impl Meter {
     }
 
     /// What was counted inside.
-    pub(crate) fn told(&mut self, processes: u32, threads: u32) {
+    pub(crate) fn told(&mut self, processes: u32, threads: u32, memory: u64) {
         self.processes_peak = self.processes_peak.max(processes);
+        self.memory_peak = self.memory_peak.max(memory);
         self.threads_told = self.threads_told.max(Some(threads));
     }
 
@@ -148,7 +149,8 @@ impl Meter {
     ///
     /// A quick sum counts memory that processes share once for each. Where that is too much, each page is counted once.
     pub(crate) fn memory_above(&mut self, limit: u64) -> Option<u64> {
-        if self.look().memory <= limit {
+        // The memory of a kernel in user space is not all mapped: somebody inside tells.
+        if self.look().memory <= limit || self.threads_told.is_some() {
             return None;
         }
         let proc = self.proc.as_ref()?;
@@ -189,8 +191,8 @@ impl Meter {
         }
         if self.threads_told.is_none() {
             self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
+            self.memory_peak = self.memory_peak.max(tree.memory);
         }
-        self.memory_peak = self.memory_peak.max(tree.memory);
         self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos.saturating_sub(self.before.cpu_nanos));
         tree
     }

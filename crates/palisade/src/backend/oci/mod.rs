@@ -9,7 +9,7 @@ mod runtime;
 
 use std::path::PathBuf;
 
-use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
+use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength, Weakening};
 
 use self::runtime::Runtime;
 use super::{Row, around};
@@ -46,19 +46,30 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
     let tool = runtime.find()?;
     let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
     let (backend, starter) = (runtime.backend, Starter::MappedRoot);
-    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
-        arguments: (runtime.arguments)(launch, places),
-        environment: (runtime.environment)(places),
-        files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
-        scratch: there(runtime.scratch),
-        read_only: there(runtime.read_only),
-        stay: runtime.stay,
-        // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
-        own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
-        kernel: runtime.kernel,
-        room: (runtime.room)(launch),
-        ..Foreign::of(tool, starter)
-    })
+    let mut launch =
+        foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
+            arguments: (runtime.arguments)(launch, places),
+            environment: (runtime.environment)(places),
+            files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
+            scratch: there(runtime.scratch),
+            read_only: there(runtime.read_only),
+            stay: runtime.stay,
+            // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+            own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
+            kernel: runtime.kernel,
+            room: (runtime.room)(launch),
+            ..Foreign::of(tool, starter)
+        })?;
+    if runtime.kernel == Kernel::Own {
+        launch.weakened.retain(|weak| weak.what != "threads");
+        launch.weakened.push(Weakening {
+            what: "threads".to_owned(),
+            because: "the kernel inside has no such limit".to_owned(),
+            instead: "counted inside every 10 ms: a program with too many is stopped, and none is refused".to_owned(),
+            hint: "a wall on the host's kernel (--backend native) counts every one".to_owned(),
+        });
+    }
+    Ok(launch)
 }
 
 /// The row of each in the table of backends.
