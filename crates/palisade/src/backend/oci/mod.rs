@@ -9,7 +9,7 @@ mod runtime;
 
 use std::path::PathBuf;
 
-use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength, Weakening};
+use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
 
 use self::runtime::Runtime;
 use super::{Row, around};
@@ -59,17 +59,7 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
             kernel: runtime.kernel,
             room: (runtime.room)(launch),
             ..Foreign::of(tool, starter)
-        })?;
-    if runtime.kernel == Kernel::Own {
-        launch.weakened.retain(|weak| weak.what != "threads");
-        launch.weakened.push(Weakening {
-            what: "threads".to_owned(),
-            because: "the kernel inside has no such limit".to_owned(),
-            instead: "counted inside every 10 ms: a program with too many is stopped, and none is refused".to_owned(),
-            hint: "a wall on the host's kernel (--backend native) counts every one".to_owned(),
-        });
-    }
-    Ok(launch)
+        })
 }
 
 /// The row of each in the table of backends.
