@@ -46,20 +46,19 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
     let tool = runtime.find()?;
     let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
     let (backend, starter) = (runtime.backend, Starter::MappedRoot);
-    let mut launch =
-        foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
-            arguments: (runtime.arguments)(launch, places),
-            environment: (runtime.environment)(places),
-            files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
-            scratch: there(runtime.scratch),
-            read_only: there(runtime.read_only),
-            stay: runtime.stay,
-            // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
-            own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
-            kernel: runtime.kernel,
-            room: (runtime.room)(launch),
-            ..Foreign::of(tool, starter)
-        })
+    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
+        arguments: (runtime.arguments)(launch, places),
+        environment: (runtime.environment)(places),
+        files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
+        scratch: there(runtime.scratch),
+        read_only: there(runtime.read_only),
+        stay: runtime.stay,
+        // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+        own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
+        kernel: runtime.kernel,
+        room: (runtime.room)(launch),
+        ..Foreign::of(tool, starter)
+    })
 }
 
 /// The row of each in the table of backends.
