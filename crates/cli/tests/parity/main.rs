@@ -78,6 +78,9 @@ walls! {
     firejail: Root;
     unshare: Root, Ordinary;
     chroot: Root;
+    crun: Root, Ordinary;
+    runc: Root, Ordinary;
+    gvisor: Root, Ordinary;
 }
 
 #[test]

@@ -25,8 +25,10 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let bwrap = tool(Backend::Bubblewrap, &["bwrap"], "bubblewrap")?;
     // bwrap itself waits outside its namespaces; inside, the agent is process 1.
     let room = Room { processes: 1 + AGENTS, threads: 1 + AGENTS, memory: 2 << 20 };
-    foreign::launch(Backend::Bubblewrap, job, host, &guarantees(host), Starter::Mapped, |launch, places| {
-        Foreign::new(bwrap, arguments(launch, places), Starter::Mapped, room)
+    foreign::launch(Backend::Bubblewrap, job, host, &guarantees(host), Starter::Mapped, |launch, places| Foreign {
+        arguments: arguments(launch, places),
+        room,
+        ..Foreign::of(bwrap, Starter::Mapped)
     })
 }
 

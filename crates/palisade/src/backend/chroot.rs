@@ -29,6 +29,8 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     foreign::launch(Backend::Chroot, job, host, &guarantees(host), Starter::Root, |launch, places| Foreign {
         identity: Some((launch.ids.uid, launch.ids.gid)),
         around: Namespaces::IPC.and(Namespaces::UTS),
-        ..Foreign::new(chroot, vec![places.root.display().to_string(), AGENT.to_owned()], Starter::Root, room)
+        arguments: vec![places.root.display().to_string(), AGENT.to_owned()],
+        room,
+        ..Foreign::of(chroot, Starter::Root)
     })
 }

@@ -41,7 +41,9 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
             identity: Some((launch.ids.uid, launch.ids.gid)),
             proc: Proc::Bare,
             scratch: vec!["/run".into()],
-            ..Foreign::new(firejail, arguments, Starter::Root, room)
+            arguments,
+            room,
+            ..Foreign::of(firejail, Starter::Root)
         }
     })
 }

@@ -34,7 +34,9 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         identity: Some(launch.ids.inside),
         proc: Proc::Bare,
         scratch: vec!["/run".into(), "/sys/fs/cgroup".into()],
-        ..Foreign::new(lxc, arguments(places), Starter::Root, room)
+        arguments: arguments(places),
+        room,
+        ..Foreign::of(lxc, Starter::Root)
     };
     foreign::launch(Backend::Lxc, job, host, &guarantees(host), Starter::Root, wall)
 }

@@ -48,7 +48,9 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         emptied: MOUNT_POINTS.map(Into::into).into(),
         group_at: v1.then(|| Path::new(CGROUPS).join("systemd")),
         scratch: hides.iter().map(Into::into).collect(),
-        ..Foreign::new(nspawn, arguments(launch, places), Starter::Root, room)
+        arguments: arguments(launch, places),
+        room,
+        ..Foreign::of(nspawn, Starter::Root)
     };
     let mut launch = foreign::launch(Backend::Nspawn, job, host, &guarantees(host), Starter::Root, wall)?;
     launch.tree.splice(0..0, MOUNT_POINTS.map(|at| Entry::Directory { at: at.into() }));

@@ -30,7 +30,9 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let wall = |launch: &Launch, places: &Places| Foreign {
         around: Namespaces::IPC.and(Namespaces::UTS),
         proc: Proc::Bare,
-        ..Foreign::new(unshare, arguments(launch, places), Starter::Mapped, room)
+        arguments: arguments(launch, places),
+        room,
+        ..Foreign::of(unshare, Starter::Mapped)
     };
     let mut launch = foreign::launch(Backend::Unshare, job, host, &guarantees(host), Starter::Mapped, wall)?;
     // It waits in the new user namespace, where the program's tasks are counted.
