@@ -37,3 +37,13 @@ pub(crate) fn leash() {
     // SAFETY: plain numbers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
+
+/// Blocks no signal: whoever started this process may have blocked some, and a victim must be able to die.
+pub(crate) fn take_signals() {
+    // SAFETY: sigset_t is plain data, which sigemptyset initialises; the calls take valid pointers to it.
+    unsafe {
+        let mut none = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}

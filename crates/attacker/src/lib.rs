@@ -68,6 +68,7 @@ pub fn alone() -> ExitCode {
 /// The program `palisade-attacker`: those, and the ones that somebody sets a stage for.
 #[must_use]
 pub fn staged() -> ExitCode {
+    hold::take_signals();
     begin(staged::GROUPS)
 }
 

@@ -5,6 +5,7 @@
 
 mod advise;
 mod args;
+mod attack;
 mod backends;
 mod cases;
 mod check;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Check(args) => check::command(&args),
+        Command::Attack(args) => attack::command(&args),
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),

@@ -140,6 +140,12 @@ pub(crate) fn rows(rows: &[Row]) -> i32 {
     out(&legible(&lines.collect::<String>()))
 }
 
+/// Why nothing was attacked.
+pub(crate) fn not_attacked(refused: &Refused, as_json: bool) -> i32 {
+    let hint = (!refused.hint.is_empty()).then_some(refused.hint);
+    not_started(&refused.what, hint, 125, as_json)
+}
+
 /// Why nothing was checked.
 pub(crate) fn unchecked(failed: &Failed, as_json: bool) -> i32 {
     not_started(&failed.what, failed.hint.as_deref(), 125, as_json)

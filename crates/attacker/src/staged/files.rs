@@ -32,9 +32,9 @@ fn fingerprint(arguments: &Arguments) -> Answer {
     let path = arguments.text(0, "PATH")?;
     let bytes = loot(Path::new(path))?;
     // FNV-1a, 64 bits (RFC 9923): no secret, only a name for what was read.
-    let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let sum = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     Ok(format!("read {path}: {} bytes, sum {sum:016x}", bytes.len()))
 }
 
@@ -104,7 +104,8 @@ fn by_handle(arguments: &Arguments) -> Answer {
     let hex = arguments.text(1, "HEX")?;
     let bytes: Option<Vec<u8>> =
         (0..hex.len() / 2).map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()).collect();
-    let bytes = bytes.filter(|bytes| bytes.len() <= 128).ok_or_else(|| Stop::Inconclusive("HEX is no handle".into()))?;
+    let bytes =
+        bytes.filter(|bytes| bytes.len() <= 128).ok_or_else(|| Stop::Inconclusive("HEX is no handle".into()))?;
     let mut handle = Handle { bytes: bytes.len() as u32, kind, handle: [0; 128] };
     handle.handle[..bytes.len()].copy_from_slice(&bytes);
     let file = std::fs::File::from(open_handle(&mut handle, libc::O_RDONLY)?);

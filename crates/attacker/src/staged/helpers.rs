@@ -77,7 +77,8 @@ struct Interface {
 
 fn loopback(arguments: &Arguments) -> Answer {
     let text = arguments.text(0, "ADDRESS")?;
-    let address: std::net::Ipv4Addr = text.parse().map_err(|_| Stop::Inconclusive(format!("`{text}` is no address")))?;
+    let address: std::net::Ipv4Addr =
+        text.parse().map_err(|_| Stop::Inconclusive(format!("`{text}` is no address")))?;
     // SAFETY: plain numbers.
     let socket = check("socket", unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
     let set = |name: &[u8], request: libc::c_ulong, value: &[u8]| {

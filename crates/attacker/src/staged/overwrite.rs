@@ -32,8 +32,7 @@ fn overwrite(arguments: &Arguments) -> Answer {
     let none = [std::ptr::null::<libc::c_char>()];
     let (empty, at) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
     // SAFETY: a live descriptor, terminated strings and lists.
-    let failed =
-        unsafe { libc::syscall(libc::SYS_execveat, memory, empty, pointers.as_ptr(), none.as_ptr(), at) };
+    let failed = unsafe { libc::syscall(libc::SYS_execveat, memory, empty, pointers.as_ptr(), none.as_ptr(), at) };
     check("execveat(memfd)", failed)?;
     Ok("unreachable: execveat came back".into())
 }

@@ -64,9 +64,8 @@ fn release_agent(arguments: &Arguments) -> Answer {
     let target = CString::new(scratch.path().as_os_str().as_bytes()).map_err(|_| Stop::Inconclusive("NUL".into()))?;
     let options = CString::new(format!("none,name={name}")).map_err(|_| Stop::Inconclusive("NUL".into()))?;
     // SAFETY: terminated strings.
-    let mounted = unsafe {
-        libc::mount(c"none".as_ptr(), target.as_ptr(), c"cgroup".as_ptr(), 0, options.as_ptr().cast())
-    };
+    let mounted =
+        unsafe { libc::mount(c"none".as_ptr(), target.as_ptr(), c"cgroup".as_ptr(), 0, options.as_ptr().cast()) };
     check("mount(cgroup)", mounted)?;
     let answer = agent(scratch.path(), script);
     let _ = std::fs::remove_dir(scratch.path().join("group"));
@@ -77,9 +76,8 @@ fn release_agent(arguments: &Arguments) -> Answer {
 
 /// The group, emptied. The kernel then runs what is written in `release_agent` as root, in its own first namespaces.
 fn agent(hierarchy: &std::path::Path, script: &str) -> Answer {
-    let write = |name: &str, text: &str| {
-        std::fs::write(hierarchy.join(name), text).map_err(blocked(format!("write {name}")))
-    };
+    let write =
+        |name: &str, text: &str| std::fs::write(hierarchy.join(name), text).map_err(blocked(format!("write {name}")));
     write("release_agent", script)?;
     std::fs::create_dir(hierarchy.join("group")).map_err(blocked("mkdir of a group"))?;
     write("group/notify_on_release", "1")?;

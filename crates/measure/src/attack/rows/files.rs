@@ -1,0 +1,151 @@
+//! Files that are not the program's.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::Write,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use palisade_spec::Guarantee;
+
+use super::{Staged, row, text};
+use crate::attack::{
+    Attack, Group,
+    ground::{Ground, failed, mode, secret},
+    host::Attacker,
+    scene::Scene,
+};
+
+#[rustfmt::skip] // a table
+pub(super) const ROWS: &[Attack] = &[
+    files("delete-config", "deletes ~/.config with all that is in it", "the directory is gone", delete_config),
+    files("read-passwd", "reads /etc/passwd", "what it read is the host's file, byte for byte", read_passwd),
+    files("read-ssh-key", "reads ~/.ssh/id_ed25519", "it printed the key", |ground| read(ground, ".ssh/id_ed25519")),
+    files("list-home", "lists a directory in the home", "it printed a name that is only there", list_home),
+    files("plant-startup-file", "adds a line to ~/.profile", "the file has changed", plant),
+    files("read-host-tmp", "reads a file in the host's /tmp", "it printed what is in it", |_| read_in(&std::env::temp_dir())),
+    files("read-host-shm", "reads a file in the host's /dev/shm", "it printed what is in it", |_| read_in(Path::new("/dev/shm"))),
+    files("read-by-proc-root", "reads a file through /proc/1/root and /proc/PARENT/root", "it printed what is in it", by_proc_root),
+    files("read-by-links", "reads a file through links and `..`", "it printed what is in it", by_links),
+    files("read-by-handle", "opens a file by its number, past all directories (\"shocker\")", "it printed what is in it", by_handle),
+    files("read-disk", "opens a disk of the host, or makes a node of its own for it", "it holds the disk open", disk),
+];
+
+const fn files(name: &'static str, about: &'static str, effect: &'static str, stage: fn(&Ground) -> Staged) -> Attack {
+    row(Group::HostFiles, Guarantee::Files, name, about, effect, stage)
+}
+
+fn delete_config(ground: &Ground) -> Staged {
+    let config = ground.home()?.path.join(".config");
+    let gone = config.clone();
+    let effect = move |_: &_| (!gone.exists()).then(|| format!("{} is gone", gone.display()));
+    Ok(Scene::of(["delete-tree", &text(&config)]).after(effect))
+}
+
+fn read_passwd(_: &Ground) -> Staged {
+    let path = "/etc/passwd";
+    let bytes = fs::read(path).map_err(|error| failed("read /etc/passwd", &error))?;
+    let bytes = &bytes[..bytes.len().min(64 << 10)];
+    // As the attacker sums it up: FNV-1a of 64 bits.
+    let sum = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let same = format!("{} bytes, sum {sum:016x}", bytes.len());
+    let effect =
+        move |told: &crate::attack::scene::Told| told.has(&same).then(|| format!("it read the host's: {same}"));
+    Ok(Scene::of(["fingerprint", path]).after(effect))
+}
+
+fn read(ground: &Ground, name: &str) -> Staged {
+    let home = ground.home()?;
+    Ok(Scene::of(["steal".to_owned(), text(&home.path.join(name))]).told(home.secret, "what is in the file"))
+}
+
+fn list_home(ground: &Ground) -> Staged {
+    let home = ground.home()?;
+    Ok(Scene::of(["list-names", &text(&home.path.join("private"))]).told(home.secret, "the name of a file"))
+}
+
+fn plant(ground: &Ground) -> Staged {
+    let profile = ground.home()?.path.join(".profile");
+    let read = |path: &Path| fs::read(path).map_err(|error| failed("read a file", &error));
+    let (before, path) = (read(&profile)?, profile.clone());
+    let effect = move |_: &_| {
+        let changed = fs::read(&path).ok()? != before;
+        changed.then(|| format!("{} has another content", path.display()))
+    };
+    Ok(Scene::of(["write-file", &text(&profile), "keep"]).after(effect))
+}
+
+fn read_in(directory: &Path) -> Staged {
+    let file = tempfile::Builder::new().prefix("palisade-attack-").tempfile_in(directory);
+    let mut file = file.map_err(|error| failed("make a file", &error))?;
+    let secret = secret();
+    let made = writeln!(file, "{secret}").and_then(|()| mode(file.path(), 0o644));
+    made.map_err(|error| failed("make a file", &error))?;
+    Ok(Scene::of(["steal", &text(file.path())]).told(secret, "what is in the file").keep(file))
+}
+
+fn file(ground: &Ground) -> Result<(PathBuf, String), String> {
+    let secret = secret();
+    Ok((ground.file("secret", &format!("{secret}\n"))?, secret))
+}
+
+fn by_proc_root(ground: &Ground) -> Staged {
+    let (path, secret) = file(ground)?;
+    Ok(Scene::of(["via-proc-1-root", &text(&path)]).told(secret, "what is in the file"))
+}
+
+fn by_links(ground: &Ground) -> Staged {
+    let (path, secret) = file(ground)?;
+    Ok(Scene::of(["symlink-out", &text(&path)]).told(secret, "what is in the file"))
+}
+
+fn by_handle(ground: &Ground) -> Staged {
+    let (path, secret) = file(ground)?;
+    let handle = ground.help(&["handle-of", &text(&path)])?;
+    let (kind, hex) = handle.split_once(' ').ok_or("the file has no handle")?;
+    Ok(Scene::of(["steal-by-handle", kind, hex]).told(secret, "what is in the file"))
+}
+
+/// The host's first disk that has a node: its path and number.
+fn first_disk() -> Option<(PathBuf, u64)> {
+    let mut names: Vec<_> = fs::read_dir("/sys/class/block").ok()?.flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    let size = |name: &OsString| fs::read_to_string(Path::new("/sys/class/block").join(name).join("size"));
+    // The empty ones last, such as loop devices that nobody uses.
+    names.sort_by_key(|name| size(name).is_ok_and(|size| size.trim() == "0"));
+    let nodes = names.into_iter().map(|name| Path::new("/dev").join(name));
+    let mut disks = nodes.filter_map(|path| {
+        let data = fs::metadata(&path).ok().filter(|data| data.file_type().is_block_device())?;
+        // Whether it can be opened at all: an empty drive has a node too.
+        let usable = fs::File::open(&path).is_ok() || !super::is_root();
+        usable.then(|| (path, data.rdev()))
+    });
+    disks.next()
+}
+
+fn disk(_: &Ground) -> Staged {
+    let (path, number) = first_disk().ok_or("no disk has a node in /dev that can be opened")?;
+    Ok(device('b', &path, number))
+}
+
+/// Opens a device, and looks whether a descriptor of an attacker's is of it.
+pub(super) fn device(kind: char, path: &Path, number: u64) -> Scene {
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    let words = ["open-device", &kind.to_string(), &major.to_string(), &minor.to_string(), &text(path)];
+    let name = text(path);
+    let holds = move |attackers: &[Attacker]| {
+        attackers.iter().find_map(|one| {
+            let of_device = |data: fs::Metadata| {
+                let file = data.file_type();
+                data.rdev() == number && if kind == 'b' { file.is_block_device() } else { file.is_char_device() }
+            };
+            let open = one.descriptors().iter().any(|fd| fs::metadata(&fd.path).is_ok_and(of_device));
+            open.then(|| format!("process {} holds {name} ({major}:{minor}) open", one.0))
+        })
+    };
+    Scene::of(words).held(holds)
+}
