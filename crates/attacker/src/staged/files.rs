@@ -10,7 +10,7 @@ use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 #[rustfmt::skip] // a table
@@ -19,6 +19,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation { name: "fingerprint", arguments: "PATH", about: "reads a file and tells its length and FNV-1a sum", needs: "PATH is readable", place: Place::Child, run: fingerprint },
     Operation { name: "list-names", arguments: "PATH", about: "tells the names in a directory", needs: "PATH is readable", place: Place::Itself, run: list },
     Operation { name: "delete-tree", arguments: "PATH", about: "deletes a directory with all that is in it", needs: "PATH was made for the test", place: Place::Child, run: delete },
+    Operation { name: "plant-set-user-id", arguments: "PATH", about: "makes a file that runs as its owner, whoever executes it", needs: "PATH is in a directory made for the test", place: Place::Child, run: set_user_id },
     Operation { name: "open-device", arguments: "b|c MAJOR MINOR PATH", about: "opens a device for reading, at PATH or by making a node of its own", needs: "root", place: Place::Child, run: open_device },
     Operation { name: "steal-by-handle", arguments: "TYPE HEX", about: "reads a file by its handle, on the file system of this program", needs: "CAP_DAC_READ_SEARCH", place: Place::Child, run: by_handle },
 ];
@@ -49,6 +50,14 @@ fn delete(arguments: &Arguments) -> Answer {
     let path = arguments.text(0, "PATH")?;
     std::fs::remove_dir_all(path).map_err(blocked(format!("delete {path}")))?;
     Ok(format!("deleted {path}"))
+}
+
+fn set_user_id(arguments: &Arguments) -> Answer {
+    let path = arguments.text(0, "PATH")?;
+    std::fs::write(path, b"#!/bin/sh\n").map_err(blocked(format!("create {path}")))?;
+    let rights = std::fs::Permissions::from_mode(0o4755);
+    std::fs::set_permissions(path, rights).map_err(blocked(format!("chmod(4755) of {path}")))?;
+    Ok(format!("made {path} with mode 4755"))
 }
 
 fn open_device(arguments: &Arguments) -> Answer {

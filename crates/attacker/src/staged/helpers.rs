@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 #[rustfmt::skip] // a table
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation { name: "victim", arguments: "WORD", about: "keeps the first line of its input in memory and in a file without a name; says `HOLDING ADDRESS FD`", needs: "-", place: Place::Itself, run: victim },
-    Operation { name: "supervise", arguments: "PROGRAM ARGUMENT…", about: "starts a program and waits for it", needs: "-", place: Place::Itself, run: supervise },
+    Operation { name: "supervise", arguments: "MILLISECONDS PROGRAM ARGUMENT…", about: "starts a program, waits for it, and kills it if it lives longer", needs: "-", place: Place::Itself, run: supervise },
     Operation { name: "guard", arguments: "PID", about: "continues a process whenever it is stopped, and says so, until its input ends", needs: "-", place: Place::Itself, run: guard },
     Operation { name: "plant-key", arguments: "NAME VALUE", about: "puts a key into its user's keyring while it holds", needs: "kernel with keys", place: Place::Itself, run: super::kernel::plant_key },
     Operation { name: "handle-of", arguments: "PATH", about: "tells the handle of a file: TYPE HEX", needs: "-", place: Place::Itself, run: handle },
@@ -34,9 +34,20 @@ fn victim(_: &Arguments) -> Answer {
 }
 
 fn supervise(arguments: &Arguments) -> Answer {
-    let program = arguments.text(0, "PROGRAM")?;
-    let mut child = Command::new(program).args(&arguments.0[1..]).spawn().map_err(blocked("execve"))?;
-    let status = child.wait().map_err(blocked("wait"))?;
+    let time = Duration::from_millis(arguments.number(0, "MILLISECONDS", 600_000)?);
+    let program = arguments.text(1, "PROGRAM")?;
+    let mut child = Command::new(program).args(&arguments.0[2..]).spawn().map_err(blocked("execve"))?;
+    let end = Instant::now() + time;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(blocked("wait"))? {
+            break status;
+        }
+        if Instant::now() > end {
+            // It fails only for one that has been waited for.
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
     // The program has said how it went.
     std::process::exit(status.code().unwrap_or(1))
 }

@@ -20,6 +20,17 @@ fn effective(pid: u32) -> Option<(u32, u32)> {
     Some((ids.next()?.parse().ok()?, ids.next()?.parse().ok()?))
 }
 
+/// Waits until a process sleeps: it has been executed, has its ids, and is in its first write.
+fn wait_until_it_sleeps(pid: u32) {
+    for _ in 0..500 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['S', 'Z', 'X'])) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 fn set_uid(arguments: &Arguments) -> Answer {
     let path = arguments.text(0, "PATH")?;
     // A pipe that is full: the program stays in its first write, where it can be looked at.
@@ -36,6 +47,7 @@ fn set_uid(arguments: &Arguments) -> Answer {
     let mut command = Command::new(path);
     command.arg("--help").stdin(Stdio::null()).stdout(writing).stderr(errors);
     let mut child = command.spawn().map_err(blocked(format!("execve {path}")))?;
+    wait_until_it_sleeps(child.id());
     let seen = effective(child.id());
     let answer = match seen {
         Some((real, effective)) if real != effective => Ok(format!("{path} runs as uid {effective}, not {real}")),

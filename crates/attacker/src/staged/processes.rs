@@ -13,6 +13,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation { name: "kill-marked", arguments: "MARKER", about: "looks in /proc for a process with MARKER in its command line and kills it", needs: "the marked process was made for the test", place: Place::Child, run: kill_marked },
     Operation { name: "stop-process", arguments: "PID", about: "stops a process", needs: "PID was made for the test", place: Place::Child, run: stop },
     Operation { name: "stop-parent", arguments: "", about: "stops the process that started it", needs: "that process was made for the test", place: Place::Itself, run: stop_parent },
+    Operation { name: "stop-clock", arguments: "SECONDS", about: "stops the process that started it, lives for SECONDS, and continues it", needs: "that process was made for the test", place: Place::Itself, run: stop_clock },
     Operation { name: "slow-process", arguments: "PID", about: "takes a process's priority away", needs: "PID was made for the test", place: Place::Child, run: slow },
     Operation { name: "read-command-lines", arguments: "", about: "reads the command lines of all processes in /proc", needs: "-", place: Place::Itself, run: command_lines },
     Operation { name: "steal-memory", arguments: "PID ADDRESS LENGTH", about: "reads memory of a process by process_vm_readv, then by /proc/PID/mem", needs: "same user or root; kernel.yama.ptrace_scope", place: Place::Child, run: memory },
@@ -60,6 +61,16 @@ fn stop_parent(_: &Arguments) -> Answer {
         0 => Err(Stop::Blocked("getppid: 0, its parent has no number in its pid namespace".into())),
         parent => kill(parent, libc::SIGSTOP, "SIGSTOP"),
     }
+}
+
+fn stop_clock(arguments: &Arguments) -> Answer {
+    let stopped = stop_parent(arguments)?;
+    std::thread::sleep(Duration::from_secs(arguments.number(0, "SECONDS", 60)?));
+    // Before it goes on, and perhaps finds that the time is over.
+    crate::hold::say(&format!("SUCCEEDED {stopped}"));
+    // SAFETY: sends a signal; no memory is involved.
+    unsafe { libc::kill(std::os::unix::process::parent_id() as libc::pid_t, libc::SIGCONT) };
+    Ok(stopped)
 }
 
 fn slow(arguments: &Arguments) -> Answer {

@@ -1,6 +1,9 @@
 //! Which attacks and which walls, by their names.
 
-use palisade::{nearest, offers, spec::Backend};
+use palisade::{
+    nearest, offers, plan,
+    spec::{Backend, Program, Request},
+};
 use palisade_measure::attack::{Attack, Group, attacks as all};
 use serde::Serialize;
 
@@ -42,7 +45,11 @@ pub(super) fn backends(names: &[String]) -> Result<Vec<Backend>, Refused> {
             continue;
         }
         known("backend", name, Backend::NAMES, hint)?;
-        chosen.extend(name.parse::<Backend>().ok());
+        chosen.push(match name.parse() {
+            Ok(Backend::Auto) => automatic()?,
+            Ok(backend) => backend,
+            Err(error) => return Err(Refused { what: format!("{error}"), hint }),
+        });
     }
     let mut once = Vec::new();
     chosen.retain(|backend| {
@@ -52,6 +59,12 @@ pub(super) fn backends(names: &[String]) -> Result<Vec<Backend>, Refused> {
         }
     });
     Ok(chosen)
+}
+
+/// The wall that a run would have that names none.
+fn automatic() -> Result<Backend, Refused> {
+    let planned = plan(&Request::new(Program::Command("true".to_owned())));
+    Ok(planned.map_err(|error| Refused { what: error.to_string(), hint: "" })?.backend)
 }
 
 fn known(

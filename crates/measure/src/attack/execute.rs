@@ -14,31 +14,30 @@ use std::{
 };
 
 use palisade::StartError;
-use palisade_spec::{Backend, Input, Outcome, Output, Outputs, Program, Report, Request};
+use palisade_spec::{Backend, Input, NetworkPolicy, Outcome, Output, Report, Request};
 
 use super::{
     converse::{Heard, Silence, converse},
     ground::{Ground, failed},
-    host::{PROGRAM, sweep},
+    host::sweep,
+    request::{request, words},
     scene::{Collector, Scene, Told, Word},
 };
 
 /// The longest that an attack may take outside, where nobody else ends it.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The elapsed time that an attack has inside, unless it is on that limit.
-const TIME: Duration = Duration::from_secs(10);
 /// The longest that a whole run inside may take, its set-up included.
 const WHOLE: Duration = Duration::from_secs(120);
 /// How long the naive collector of a program's files is waited for.
 const COLLECTING: Duration = Duration::from_millis(300);
 
 /// Where an attack is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Unconfined, as this user.
     Outside,
-    /// By palisade, with this wall.
-    Inside(Backend),
+    /// By palisade, with this wall, and this network: none, which is the default, or all of it.
+    Inside(Backend, NetworkPolicy),
 }
 
 /// Why nothing can be told.
@@ -57,20 +56,17 @@ pub(crate) fn execute(
     scene: &mut Scene,
     ground: &Ground,
     token: &str,
-    place: Place,
+    place: &Place,
     cancel: Option<BorrowedFd<'_>>,
 ) -> Result<(Told, Option<String>), Untold> {
     match place {
         Place::Outside => outside(scene, ground, token, cancel),
-        Place::Inside(backend) => inside(scene, ground, token, backend, cancel),
+        Place::Inside(backend, network) => {
+            let mut request = request(scene, ground, token, *backend)?;
+            request.policy.network.clone_from(network);
+            inside(scene, request, token, cancel)
+        }
     }
-}
-
-/// The words of an attacker that others have to find.
-fn words(scene: &Scene, token: &str, leash: &[&str]) -> Vec<String> {
-    let hold = if scene.held.is_some() { &["--hold"][..] } else { &[] };
-    let options = leash.iter().copied().chain(["--token", token]).chain(hold.iter().copied());
-    options.map(str::to_owned).chain(scene.words.iter().cloned()).collect()
 }
 
 fn told(heard: Heard, token: &str, ended: impl FnOnce() -> Word, collector: Collector) -> (Told, Option<String>) {
@@ -91,8 +87,8 @@ fn outside(
     let ((their_input, input), (output, their_output)) =
         pipe().and_then(|first| Ok((first, pipe()?))).map_err(failed("make pipes"))?;
     let mut command = Command::new(&program);
-    if scene.supervised {
-        command.args(["--leash", "supervise"]).arg(&program);
+    if let Some(time) = scene.supervised {
+        command.args(["--leash", "supervise", &time.as_millis().to_string()]).arg(&program);
     }
     command.args(words(scene, token, &["--leash"]));
     command.stdin(their_input).stdout(their_output).stderr(Stdio::null()).process_group(0);
@@ -143,16 +139,14 @@ fn naively(file: &Path, directory: &Path) -> Collector {
 
 fn inside(
     scene: &mut Scene,
-    ground: &Ground,
+    mut request: Request,
     token: &str,
-    backend: Backend,
     cancel: Option<BorrowedFd<'_>>,
 ) -> Result<(Told, Option<String>), Untold> {
     let failed = |doing| move |error| Untold::Failed(failed(doing, &error));
     let ((their_input, input), (output, their_output)) =
         pipe().and_then(|first| Ok((first, pipe()?))).map_err(failed("make pipes"))?;
     let null = File::options().write(true).open("/dev/null").map_err(failed("open /dev/null"))?;
-    let mut request = request(scene, ground, token, backend);
     request.stdin = Input::File(file(their_input));
     request.output = Output::To { stdout: file(their_output), stderr: Arc::new(null) };
     let (heard, ran) = if scene.output_is_kept {
@@ -185,23 +179,6 @@ fn inside(
 
 fn file(end: impl Into<OwnedFd>) -> Arc<File> {
     Arc::new(File::from(end.into()))
-}
-
-/// palisade's default policy, and no more than the attack needs to be tried: its own program.
-fn request(scene: &Scene, ground: &Ground, token: &str, backend: Backend) -> Request {
-    let program = scene.program.as_deref().unwrap_or_else(|| ground.attacker());
-    debug_assert_eq!(program.file_name(), Some(PROGRAM.as_ref()));
-    let mut request = Request::new(Program::Command(program.display().to_string()));
-    request.arguments = words(scene, token, &[]);
-    request.backend = backend;
-    request.policy.files.read = [program.to_owned()].into_iter().chain(scene.given.iter().cloned()).collect();
-    request.policy.limits = scene.limits.clone();
-    request.policy.limits.wall_time.get_or_insert(TIME);
-    if let Some(collect) = &scene.collect {
-        request.files.outputs =
-            Some(Outputs { patterns: vec![collect.name.to_owned()], ..Outputs::to(collect.directory.clone()) });
-    }
-    request
 }
 
 /// How a run ended whose program has not said anything.

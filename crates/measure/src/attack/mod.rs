@@ -9,6 +9,7 @@ mod ground;
 mod host;
 mod html;
 mod judge;
+mod request;
 mod rows;
 mod run;
 mod scene;

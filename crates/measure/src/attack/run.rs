@@ -3,7 +3,7 @@
 use std::{io, os::fd::BorrowedFd, path::Path};
 
 use palisade::{Offer, StartError, offers};
-use palisade_spec::{Backend, Guarantee, Held};
+use palisade_spec::{Backend, Guarantee, Held, NetworkPolicy};
 
 use super::{
     Arena, Attack,
@@ -65,12 +65,12 @@ pub fn attack(
     let mut rows = Vec::new();
     for attack in &order.attacks {
         tell(Progress { attack: attack.name, backend: None });
-        let outside = trial(&ground, attack, Place::Outside, cancel)?;
+        let outside = trial(&ground, attack, &Place::Outside, cancel)?;
         let mut cells = Vec::new();
         for backend in &order.backends {
             tell(Progress { attack: attack.name, backend: Some(*backend) });
             cells.push(match outside.result {
-                Verdict::Vulnerable => trial(&ground, attack, Place::Inside(*backend), cancel)?,
+                Verdict::Vulnerable => inside(&ground, attack, *backend, cancel)?,
                 _ => outside.clone(),
             });
         }
@@ -91,8 +91,27 @@ pub fn attack(
     Ok(table)
 }
 
+/// One attack by one wall. One that cannot keep programs from the network refuses the default policy, and with it everything;
+/// what else it stops is found out with the network allowed.
+fn inside(
+    ground: &Ground,
+    attack: &Attack,
+    backend: Backend,
+    cancel: Option<BorrowedFd<'_>>,
+) -> Result<Cell, AttackError> {
+    let refused = trial(ground, attack, &Place::Inside(backend, NetworkPolicy::None), cancel)?;
+    if refused.result != Verdict::Refused || attack.guarantee == Guarantee::Network {
+        return Ok(refused);
+    }
+    let wider = trial(ground, attack, &Place::Inside(backend, NetworkPolicy::AllowAll), cancel)?;
+    Ok(match wider.result {
+        Verdict::Refused => refused,
+        result => Cell::new(result, format!("with --network=allow-all, without which it refuses: {}", wider.evidence)),
+    })
+}
+
 /// One attack at one place, on a stage of its own.
-fn trial(ground: &Ground, attack: &Attack, place: Place, cancel: Option<BorrowedFd<'_>>) -> Result<Cell, AttackError> {
+fn trial(ground: &Ground, attack: &Attack, place: &Place, cancel: Option<BorrowedFd<'_>>) -> Result<Cell, AttackError> {
     match attack.arena {
         Arena::Host => on_stage(ground, attack, place, cancel),
         // On a thread of its own, which loses its network for good.
@@ -113,7 +132,7 @@ fn trial(ground: &Ground, attack: &Attack, place: Place, cancel: Option<Borrowed
 fn on_stage(
     ground: &Ground,
     attack: &Attack,
-    place: Place,
+    place: &Place,
     cancel: Option<BorrowedFd<'_>>,
 ) -> Result<Cell, AttackError> {
     let mut scene = match (attack.stage)(ground) {
@@ -124,7 +143,7 @@ fn on_stage(
     let told = execute(&mut scene, ground, &token, place, cancel);
     let cell = told.map(|(told, seen)| {
         let effect = seen.or_else(|| scene.after.as_mut().and_then(|look| look(&told)));
-        if place == Place::Outside { judge_outside(&told, effect) } else { judge(&told, effect) }
+        if *place == Place::Outside { judge_outside(&told, effect) } else { judge(&told, effect) }
     });
     sweep(&token);
     match cell {

@@ -26,12 +26,14 @@ pub(crate) struct Scene {
     pub(crate) program: Option<PathBuf>,
     /// Host files that it is given to read, beside the attacker.
     pub(crate) given: Vec<PathBuf>,
+    /// The host directory that it is given to change.
+    pub(crate) workspace: Option<PathBuf>,
     /// Limits, where the attack is on one.
     pub(crate) limits: LimitsAsk,
     /// Files that are taken from it afterwards.
     pub(crate) collect: Option<Collect>,
-    /// Whether the attacker, outside, is started by a supervisor of its own.
-    pub(crate) supervised: bool,
+    /// The time that it has outside, where a supervisor of its own keeps it.
+    pub(crate) supervised: Option<Duration>,
     /// Whether its output is kept by palisade, up to the limit, instead of being passed on as it comes.
     pub(crate) output_is_kept: bool,
     pub(crate) held: Option<Look>,
@@ -55,9 +57,10 @@ impl Scene {
             words: words.into_iter().map(Into::into).collect(),
             program: None,
             given: Vec::new(),
+            workspace: None,
             limits: LimitsAsk::default(),
             collect: None,
-            supervised: false,
+            supervised: None,
             output_is_kept: false,
             held: None,
             after: None,

@@ -13,7 +13,7 @@ use palisade_spec::Guarantee;
 use super::{Staged, row, text};
 use crate::attack::{
     Attack, Group,
-    ground::{Ground, failed, mode, secret},
+    ground::{Ground, failed, mode, random, secret},
     host::Attacker,
     scene::Scene,
 };
@@ -30,6 +30,10 @@ pub(super) const ROWS: &[Attack] = &[
     files("read-by-proc-root", "reads a file through /proc/1/root and /proc/PARENT/root", "it printed what is in it", by_proc_root),
     files("read-by-links", "reads a file through links and `..`", "it printed what is in it", by_links),
     files("read-by-handle", "opens a file by its number, past all directories (\"shocker\")", "it printed what is in it", by_handle),
+    files("write-read-only", "writes to a file that it was given to read", "the file has changed", write_read_only),
+    files("leave-file", "leaves a file in the host's /tmp", "the file is there when the run has ended", leave_file),
+    files("plant-git-hook", "plants a hook in the repository that it was given as its workspace", "the hook is there", plant_git_hook),
+    row(Group::HostFiles, Guarantee::Privileges, "plant-set-user-id", "makes a set-user-id program in its workspace", "the host has it there", plant_set_user_id),
     files("read-disk", "opens a disk of the host, or makes a node of its own for it", "it holds the disk open", disk),
 ];
 
@@ -69,14 +73,77 @@ fn list_home(ground: &Ground) -> Staged {
 }
 
 fn plant(ground: &Ground) -> Staged {
-    let profile = ground.home()?.path.join(".profile");
-    let read = |path: &Path| fs::read(path).map_err(|error| failed("read a file", &error));
-    let (before, path) = (read(&profile)?, profile.clone());
-    let effect = move |_: &_| {
+    change(ground.home()?.path.join(".profile"))
+}
+
+/// Appends to a file.
+fn change(path: PathBuf) -> Staged {
+    let before = fs::read(&path).map_err(|error| failed("read a file", &error))?;
+    let scene = Scene::of(["write-file", &text(&path), "keep"]);
+    Ok(scene.after(move |_| {
         let changed = fs::read(&path).ok()? != before;
         changed.then(|| format!("{} has another content", path.display()))
-    };
-    Ok(Scene::of(["write-file", &text(&profile), "keep"]).after(effect))
+    }))
+}
+
+fn write_read_only(ground: &Ground) -> Staged {
+    let (path, _) = file(ground)?;
+    // Whoever is let through by the wall shall not fail for want of a permission.
+    mode(&path, 0o666).map_err(|error| failed("open a file", &error))?;
+    let mut scene = change(path.clone())?;
+    scene.given = vec![path];
+    Ok(scene)
+}
+
+/// A file that is gone when dropped, whoever made it.
+#[derive(Debug)]
+struct Gone(PathBuf);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        // It is there only if the attack succeeded.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn leave_file(_: &Ground) -> Staged {
+    let path = std::env::temp_dir().join(format!("palisade-attack-{}", random()));
+    let left = path.clone();
+    let scene = Scene::of(["write-file", &text(&path), "keep"]).keep(Gone(path));
+    Ok(scene.after(move |_| left.exists().then(|| format!("{} is there", left.display()))))
+}
+
+/// A directory that the program may change.
+fn workspace(ground: &Ground) -> Result<PathBuf, String> {
+    let path = ground.fresh("workspace")?;
+    mode(&path, 0o777).map_err(|error| failed("open a directory", &error))?;
+    Ok(path)
+}
+
+fn plant_git_hook(ground: &Ground) -> Staged {
+    let workspace = workspace(ground)?;
+    let hooks = workspace.join(".git/hooks");
+    let made = fs::create_dir_all(&hooks).and_then(|()| {
+        fs::write(workspace.join(".git/HEAD"), "ref: refs/heads/main\n")?;
+        fs::write(workspace.join(".git/config"), "[core]\n\tbare = false\n")?;
+        mode(&hooks, 0o777)
+    });
+    made.map_err(|error| failed("make a repository", &error))?;
+    let hook = hooks.join("post-checkout");
+    let mut scene = Scene::of(["write-file", &text(&hook), "keep"]);
+    scene.workspace = Some(workspace);
+    Ok(scene.after(move |_| hook.exists().then(|| format!("{} is there", hook.display()))))
+}
+
+fn plant_set_user_id(ground: &Ground) -> Staged {
+    let workspace = workspace(ground)?;
+    let program = workspace.join("program");
+    let mut scene = Scene::of(["plant-set-user-id", &text(&program)]);
+    scene.workspace = Some(workspace);
+    Ok(scene.after(move |_| {
+        let data = fs::metadata(&program).ok().filter(|data| data.mode() & 0o4001 == 0o4001)?;
+        Some(format!("{} runs as user {} for everybody", program.display(), data.uid()))
+    }))
 }
 
 fn read_in(directory: &Path) -> Staged {

@@ -1,8 +1,8 @@
 //! Processes that are not the program's.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
-use palisade_spec::Guarantee;
+use palisade_spec::{Guarantee, LimitsAsk};
 
 use super::{Staged, row};
 use crate::attack::{
@@ -24,7 +24,8 @@ pub(super) const ROWS: &[Attack] = &[
     on("read-memory", "reads another process's memory", "it printed what is there", memory),
     on("steal-descriptor", "takes an open file from another process", "it printed what is in the file", descriptor),
     on("trace-process", "traces a process", "the process has a tracer", trace),
-    on("stop-supervisor", "stops whoever started it, and with him the clock", "a process above it is stopped", stop_supervisor),
+    on("stop-launcher", "stops the process that started it", "a process above it is stopped", stop_launcher),
+    row(Group::HostProcesses, Guarantee::Time, "stop-clock", "stops the process that started it, and lives for 1 s, where 0.2 s are allowed", "it lives to the end, or whoever keeps the time was stopped", stop_clock),
     on("outlive", "leaves a process behind, in a session of its own", "the process lives on when the run has ended", outlive),
 ];
 
@@ -103,13 +104,9 @@ fn trace(ground: &Ground) -> Staged {
     Ok(Scene::of(["ptrace-attach", &pid]).held(traced))
 }
 
-/// Outside, its parent is a process that was made to be one. Inside, that is for the wall to say; if it is this one, the guard
-/// lets it go on and tells.
-fn stop_supervisor(ground: &Ground) -> Staged {
-    let mut command = Command::new(ground.attacker());
+/// Outside, its parent is a process that was made to be one. Inside, that is for the wall to say.
+fn stop_launcher(_: &Ground) -> Staged {
     let own = std::process::id();
-    command.args(["--leash", "guard", &own.to_string()]);
-    let (mut guard, _) = Helper::start(&mut command, "")?;
     let above = move |attackers: &[Attacker]| {
         let above_one =
             |one: &Attacker| std::iter::successors(one.parent(), |one| one.parent()).take_while(|one| one.0 != own);
@@ -120,12 +117,27 @@ fn stop_supervisor(ground: &Ground) -> Staged {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::CONT);
         Some(format!("process {}, which started it, was stopped", stopped.0))
     };
-    let itself = move |_: &_| {
+    let mut scene = Scene::of(["stop-parent"]).held(above);
+    scene.supervised = Some(Duration::from_secs(10));
+    Ok(scene)
+}
+
+/// If it is this process that is stopped, the guard lets it go on and tells.
+fn stop_clock(ground: &Ground) -> Staged {
+    let mut command = Command::new(ground.attacker());
+    command.args(["--leash", "guard", &std::process::id().to_string()]);
+    let (mut guard, _) = Helper::start(&mut command, "")?;
+    let time = Duration::from_millis(200);
+    let limits = LimitsAsk { wall_time: Some(time), ..LimitsAsk::default() };
+    let mut scene = Scene::of(["stop-clock", "1"]).limits(limits).after(move |told| {
         let said = guard.end();
-        (!said.ends_with(" 0 times")).then_some(said)
-    };
-    let mut scene = Scene::of(["stop-parent"]).held(above).after(itself);
-    scene.supervised = true;
+        let late = told.believes() && told.took >= Duration::from_millis(900);
+        match said.ends_with(" 0 times") {
+            true => late.then(|| format!("it spoke after {} ms", told.took.as_millis())),
+            false => Some(said),
+        }
+    });
+    scene.supervised = Some(time);
     Ok(scene)
 }
 
