@@ -64,7 +64,7 @@ pub(crate) fn converse(
                 Ok(0) | Err(_) => Silence::End,
                 Ok(count) => {
                     heard.take(&block[..count]);
-                    if !heard.at_height && heard.says_so() {
+                    if input.is_some() && !heard.at_height && heard.says_so() {
                         heard.at_height = true;
                         heard.effect = scene.held.as_mut().and_then(|look| look(&host::attackers(token)));
                         input = None;

@@ -123,6 +123,12 @@ impl Attacker {
         fs::read_link(self.file("ns").join(kind)).ok()
     }
 
+    /// Whether it is in the caller's own pid namespace: one further in has a number for each namespace (NSpid).
+    pub(crate) fn is_of_host(self) -> bool {
+        let depth = |one: Self| one.status("NSpid").map(|numbers| numbers.split_whitespace().count());
+        depth(self).is_some_and(|own| Some(own) == depth(Self(std::process::id())))
+    }
+
     pub(crate) fn mounts(self) -> String {
         fs::read_to_string(self.file("mountinfo")).unwrap_or_default()
     }

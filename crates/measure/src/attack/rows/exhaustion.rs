@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Attack] = &[
     on(Guarantee::Memory, "memory-file", "uses 160 MiB of a file in memory, where 64 are allowed", "it has them", |_| Ok(memory(&["memory-memfd", "160"], 160))),
     on(Guarantee::Memory, "descriptors", "has 2000 open descriptors, where 100 are allowed", "it has them", |_| Ok(descriptors())),
     on(Guarantee::Disk, "fill-disk", "writes 48 MiB to /tmp, where 16 are allowed", "they are there", |_| Ok(fill_disk())),
-    on(Guarantee::Disk, "fill-inodes", "makes 3000 files in /tmp, where 500 are allowed", "they are there", |_| Ok(fill_inodes())),
+    on(Guarantee::Disk, "fill-inodes", "makes 1000 files in /tmp, where 300 are allowed", "they are there", |_| Ok(fill_inodes())),
     on(Guarantee::Disk, "large-file", "makes a file of 8 GiB, where 100 MiB are allowed", "it is there", |_| Ok(large_file())),
     on(Guarantee::Disk, "flood-output", "prints 16 MiB, where 1 is allowed", "they have arrived", |_| Ok(flood())),
     on(Guarantee::Cpu, "burn-processor", "computes for 1 s, where 0.2 s of processor time are allowed", "it has used twice as much", |_| Ok(burn())),
@@ -111,10 +111,10 @@ fn fill_disk() -> Scene {
 }
 
 fn fill_inodes() -> Scene {
-    let limits = LimitsAsk { tmp_inodes: Some(500), ..LimitsAsk::default() };
+    let limits = LimitsAsk { tmp_inodes: Some(300), ..LimitsAsk::default() };
     let size = |path: &std::path::Path| fs::read_dir(path).ok().map(|entries| entries.count() as u64);
     let count = move |attackers: &[Attacker]| largest(attackers, size);
-    Scene::of(["inode-fill", "/tmp", "3000"]).limits(limits).held(reaches(3000, "files", count))
+    Scene::of(["inode-fill", "/tmp", "1000"]).limits(limits).held(reaches(1000, "files", count))
 }
 
 fn large_file() -> Scene {

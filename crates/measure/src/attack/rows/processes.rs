@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Attack] = &[
     on("read-memory", "reads another process's memory", "it printed what is there", memory),
     on("steal-descriptor", "takes an open file from another process", "it printed what is in the file", descriptor),
     on("trace-process", "traces a process", "the process has a tracer", trace),
-    on("stop-launcher", "stops the process that started it", "a process above it is stopped", stop_launcher),
+    on("stop-launcher", "stops the process that started it", "a process of the host above it is stopped", stop_launcher),
     row(Group::HostProcesses, Guarantee::Time, "stop-clock", "stops the process that started it, and lives for 1 s, where 0.2 s are allowed", "it lives to the end, or whoever keeps the time was stopped", stop_clock),
     on("outlive", "leaves a process behind, in a session of its own", "the process lives on when the run has ended", outlive),
 ];
@@ -110,7 +110,8 @@ fn stop_launcher(_: &Ground) -> Staged {
     let above = move |attackers: &[Attacker]| {
         let above_one =
             |one: &Attacker| std::iter::successors(one.parent(), |one| one.parent()).take_while(|one| one.0 != own);
-        let above: Vec<Attacker> = attackers.iter().flat_map(above_one).collect();
+        // One that is in a pid namespace of the wall's own ends with it, and is nobody's on the host.
+        let above: Vec<Attacker> = attackers.iter().flat_map(above_one).filter(|one| one.is_of_host()).collect();
         let stopped = soon(|| above.iter().find(|one| one.state() == Some('T')))?;
         let pid = i32::try_from(stopped.0).ok().and_then(rustix::process::Pid::from_raw)?;
         // It may be one that has to go on for the run to end.
