@@ -17,6 +17,7 @@ mod policy;
 mod print;
 mod reference;
 mod request;
+mod result_file;
 mod spelling;
 mod terminal;
 mod typescript;

@@ -78,10 +78,10 @@ pub(crate) fn failure(what: &dyn Display, path: Option<&Path>) -> i32 {
     125
 }
 
-/// The file of `--junit` cannot be made.
-pub(crate) fn no_result_file(path: &Path, because: &io::Error) -> i32 {
+/// The file of `--junit` or `--html` cannot be made.
+pub(crate) fn no_result_file(option: &str, path: &Path, because: &io::Error) -> i32 {
     err(&format!(
-        "error: --junit {}: {because}\nhint: name a file in a directory that is there and that you may write\n",
+        "error: {option} {}: {because}\nhint: name a file in a directory that is there and that you may write\n",
         path.display()
     ));
     125

@@ -19,6 +19,7 @@ use crate::{
         progress::{Progress, Show},
     },
     request::Refused,
+    result_file::ResultFile,
 };
 
 #[derive(clap::Args, Debug)]
@@ -70,6 +71,12 @@ fn carry_out(args: &Args) -> Result<i32, Refused> {
     }
     let backends = choose::backends(&args.backend)?;
     let attacker = attacker()?;
+    // Before any work is done for nothing.
+    let page = match args.html.as_deref().map(|path| (path, ResultFile::find(path))) {
+        None => None,
+        Some((path, Ok(file))) => Some((path, file)),
+        Some((path, Err(error))) => return Ok(print::no_result_file("--html", path, &error)),
+    };
     if env::var_os(DECOY_VARIABLE).is_none() {
         return Err(once_more());
     }
@@ -88,17 +95,13 @@ fn carry_out(args: &Args) -> Result<i32, Refused> {
         }
         Err(error) => return Ok(print::failure(&error, None)),
     };
-    if let Some(file) = &args.html {
-        let written = std::fs::write(file, html(&table));
-        written.map_err(|error| Refused {
-            what: format!("--html {}: {error}", file.display()),
-            hint: "name a file in a directory that is there and that you may write",
-        })?;
+    let mut code = say(&table, args.json);
+    if let Some((path, file)) = page
+        && let Err(error) = file.write(html(&table).as_bytes())
+    {
+        code = print::failure(&error, Some(path));
     }
-    Ok(match say(&table, args.json) {
-        0 if table.is_broken() => 1,
-        code => code,
-    })
+    Ok(if code == 0 && table.is_broken() { 1 } else { code })
 }
 
 fn say(table: &Table, as_json: bool) -> i32 {
