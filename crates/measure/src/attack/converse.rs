@@ -140,3 +140,34 @@ impl Heard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_answer_however_long_it_is() {
+        let long = "x".repeat(100_000);
+        let heard = Heard::of(format!("HOLDING still\nSUCCEEDED {long}\n").as_bytes());
+        assert_eq!(heard.word(), Some(Word::Succeeded(long)));
+        assert_eq!(Heard::of(b"BLOCKED open: EPERM\n\n").word(), Some(Word::Blocked("open: EPERM".into())));
+        assert_eq!(Heard::of(b"anything else\n").word(), None);
+        assert_eq!(Heard::of(b"").word(), None);
+    }
+
+    #[test]
+    fn an_answer_after_a_flood_is_found_and_the_flood_is_counted() {
+        let mut bytes = vec![b'x'; 3 << 20];
+        bytes.extend_from_slice(b"\nINCONCLUSIVE why\n");
+        let heard = Heard::of(&bytes);
+        assert_eq!((heard.word(), heard.bytes), (Some(Word::Doubt("why".into())), bytes.len() as u64));
+        assert_eq!(heard.output.len(), KEPT);
+    }
+
+    #[test]
+    fn the_height_is_a_whole_line() {
+        assert!(Heard::of(b"HOLDING x\n").says_so());
+        assert!(!Heard::of(b"HOLDING x").says_so());
+        assert!(!Heard::of(b"SUCCEEDED HOLDING \n").says_so());
+    }
+}

@@ -2,13 +2,17 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
-use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::{
+    fs::{FlockOperation, flock},
+    rand::{GetRandomFlags, getrandom},
+};
 use tempfile::TempDir;
 
 use super::host::PROGRAM;
@@ -23,6 +27,31 @@ pub(crate) struct Ground {
     directory: TempDir,
     attacker: PathBuf,
     count: AtomicU32,
+    /// Locked as long as it is in use.
+    _held: fs::File,
+}
+
+/// How the names of grounds begin.
+const PREFIX: &str = "palisade-attack-";
+/// Younger ones may belong to somebody who has not locked them yet.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Removes grounds of this user that were left by somebody who was killed: nobody has them locked.
+fn clear(place: &Path) {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_ground = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let Some(data) = entry.metadata().ok().filter(|data| is_ground && data.is_dir() && data.uid() == own) else {
+            continue;
+        };
+        let is_old = data.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG));
+        let held = fs::File::open(entry.path());
+        let is_left = held.is_ok_and(|held| flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok());
+        if is_old && is_left {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A home directory that looks like one, and was made for an attack.
@@ -36,13 +65,17 @@ pub(crate) struct Home {
 impl Ground {
     pub(crate) fn new(attacker: &Path) -> io::Result<Self> {
         // Not in /tmp if it can be helped: many sandboxes have a /tmp of their own, and would look better than they are.
-        let make = |place: &Path| tempfile::Builder::new().prefix("palisade-attack-").tempdir_in(place);
-        let directory = make(Path::new("/var/tmp")).or_else(|_| make(&std::env::temp_dir()))?;
+        let make = |place: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place);
+        let place = Path::new("/var/tmp");
+        clear(place);
+        let directory = make(place).or_else(|_| make(&std::env::temp_dir()))?;
         open_to_all(directory.path())?;
+        let held = fs::File::open(directory.path())?;
+        flock(&held, FlockOperation::NonBlockingLockExclusive)?;
         let copy = directory.path().join(PROGRAM);
         fs::copy(attacker, &copy)?;
         open_to_all(&copy)?;
-        Ok(Self { attacker: copy, directory, count: AtomicU32::new(0) })
+        Ok(Self { attacker: copy, directory, count: AtomicU32::new(0), _held: held })
     }
 
     pub(crate) fn attacker(&self) -> &Path {

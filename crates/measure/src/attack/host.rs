@@ -151,7 +151,7 @@ impl Attacker {
 impl Descriptor {
     /// The kernel's name for the protocol of a socket (sockfs has it as an attribute).
     pub(crate) fn protocol(&self) -> Option<String> {
-        let mut name = vec![0_u8; 64];
+        let mut name = [0_u8; 64];
         let length = rustix::fs::getxattr(&self.path, "system.sockprotoname", &mut name[..]).ok()?;
         Some(String::from_utf8_lossy(&name[..length]).trim_end_matches('\0').to_owned())
     }

@@ -39,3 +39,35 @@ pub(crate) fn judge_outside(told: &Told, effect: Option<String>) -> Cell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::attack::scene::Collector;
+
+    fn told(word: Word) -> Told {
+        let (token, output) = (String::new(), Vec::new());
+        Told { token, word, output, bytes: 0, took: Duration::ZERO, collector: Collector::Ended }
+    }
+
+    #[test]
+    fn the_victim_counts_and_the_attacker_only_tells_why_it_failed() {
+        let words = [
+            (Word::Succeeded("x".into()), Verdict::Isolated),
+            (Word::Blocked("x".into()), Verdict::Blocked),
+            (Word::Ended("x".into()), Verdict::Blocked),
+            (Word::Doubt("x".into()), Verdict::Inconclusive),
+            (Word::Nothing("x".into()), Verdict::Inconclusive),
+        ];
+        for (word, expected) in words {
+            let told = told(word);
+            assert_eq!(judge(&told, None).result, expected, "{told:?}");
+            assert_eq!(judge(&told, Some("seen".into())), Cell::new(Verdict::Vulnerable, "seen"), "{told:?}");
+            // Outside, what does not succeed says nothing about a wall, whatever the reason.
+            assert_eq!(judge_outside(&told, None).result, Verdict::Inconclusive, "{told:?}");
+            assert_eq!(judge_outside(&told, Some("seen".into())).result, Verdict::Vulnerable, "{told:?}");
+        }
+    }
+}

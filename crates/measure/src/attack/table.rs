@@ -185,3 +185,55 @@ fn attack<S: Serializer>(attack: &Attack, serializer: S) -> Result<S::Ok, S::Err
     let Attack { name, group, guarantee, about, effect, .. } = *attack;
     Described { name, group, guarantee, about, effect }.serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::{attacks, text};
+
+    fn table(promises: Vec<Guarantee>) -> Table {
+        let rows = attacks().take(3).zip([Verdict::Vulnerable, Verdict::Blocked, Verdict::Inconclusive]);
+        let row = |(attack, verdict)| Row {
+            attack,
+            outside: Cell::new(Verdict::Vulnerable, "out"),
+            cells: vec![Cell::new(verdict, "in")],
+        };
+        let column = Column { backend: Backend::Native, promises, counts: Counts::default(), broken: Vec::new() };
+        let mut table =
+            Table { schema: SCHEMA, uid: 0, kernel: "0".into(), backends: vec![column], rows: rows.map(row).collect() };
+        table.count();
+        table
+    }
+
+    #[test]
+    fn only_a_promise_can_be_broken() {
+        assert!(table(vec![Guarantee::Files]).is_broken());
+        assert!(!table(vec![Guarantee::Network]).is_broken());
+        let counts = table(Vec::new()).backends[0].counts;
+        assert_eq!(counts, Counts { vulnerable: 1, blocked: 1, inconclusive: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_broken_promise_is_marked_and_what_was_not_tried_is_not_counted() {
+        let text = text(&table(vec![Guarantee::Files]), &|_, word| word);
+        assert!(text.contains("  delete-config  files      vulnerable!\n"), "{text}");
+        assert!(text.lines().any(|line| line.starts_with("vulnerable") && line.ends_with(" 1 of 2")), "{text}");
+        assert!(
+            text.contains("\nnative is vulnerable to\n  delete-config: deletes ~/.config with all that is in it: in\n")
+        );
+        assert!(text.contains("\ninconclusive\n  read-ssh-key, native: in\n"), "{text}");
+    }
+
+    #[test]
+    fn evidence_is_cut_at_a_sign_and_not_within_one() {
+        let cell = Cell::new(Verdict::Blocked, "ü".repeat(EVIDENCE + 1));
+        assert_eq!(cell.evidence.chars().count(), EVIDENCE + 1);
+        assert!(cell.evidence.ends_with('…'));
+    }
+
+    #[test]
+    fn a_row_as_json_has_its_attack_beside_its_cells() {
+        let row = serde_json::to_value(&table(Vec::new()).rows[0]).unwrap();
+        assert_eq!((&row["name"], &row["cells"][0]["result"]), (&"delete-config".into(), &"vulnerable".into()));
+    }
+}
