@@ -67,8 +67,7 @@ fn matrix(table: &Table, page: &mut String) {
     }
     page.push_str("<tfoot><tr><th>vulnerable</th><td></td>");
     for column in &table.backends {
-        let tried = table.rows.len() - column.counts.inconclusive;
-        let _ = write!(page, "<td>{} of {tried}</td>", column.counts.vulnerable);
+        let _ = write!(page, "<td>{} of {}</td>", column.counts.vulnerable, column.counts.tried());
     }
     page.push_str("</tr></tfoot>\n</table></div>\n");
 }

@@ -129,6 +129,14 @@ impl fmt::Display for Verdict {
 /// Signs of an evidence that are kept. What is longer is somebody's file.
 const EVIDENCE: usize = 400;
 
+impl Counts {
+    /// How many attacks were really made.
+    #[must_use]
+    pub const fn tried(&self) -> usize {
+        self.vulnerable + self.blocked + self.isolated
+    }
+}
+
 impl Cell {
     pub(crate) fn new(result: Verdict, evidence: impl Into<String>) -> Self {
         let mut evidence = evidence.into();
@@ -210,6 +218,7 @@ mod tests {
         assert!(table(vec![Guarantee::Files]).is_broken());
         assert!(!table(vec![Guarantee::Network]).is_broken());
         let counts = table(Vec::new()).backends[0].counts;
+        assert_eq!(counts.tried(), 2);
         assert_eq!(counts, Counts { vulnerable: 1, blocked: 1, inconclusive: 1, ..Counts::default() });
     }
 

@@ -51,7 +51,7 @@ fn matrix(table: &Table, paint: &dyn Fn(Verdict, String) -> String, text: &mut S
     }
     let _ = write!(text, "\n{:first$}  {:second$}", "vulnerable", "");
     for column in &table.backends {
-        let count = format!("{} of {}", column.counts.vulnerable, table.rows.len() - column.counts.inconclusive);
+        let count = format!("{} of {}", column.counts.vulnerable, column.counts.tried());
         let _ = write!(text, "  {count:width$}", width = wide(&column.backend.to_string()));
     }
     trim(text);
