@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// List every wall, and what it holds on this host
     Backends(Backends),
+    /// Attack the walls of this host, and show what each of them stops
+    Attack(crate::attack::Args),
     /// Recommend limits and a backend for a source file, and say what they cost
     Advise(Advise),
     /// Print a completion script for a shell

@@ -5,6 +5,7 @@
 
 mod advise;
 mod args;
+mod attack;
 mod backends;
 mod cases;
 mod check;
@@ -16,6 +17,7 @@ mod policy;
 mod print;
 mod reference;
 mod request;
+mod result_file;
 mod spelling;
 mod terminal;
 mod typescript;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run_command(run),
         Command::Plan(run) => plan_command(run),
         Command::Check(args) => check::command(&args),
+        Command::Attack(args) => attack::command(&args),
         Command::Policy(args) => policy::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),

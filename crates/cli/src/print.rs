@@ -78,10 +78,10 @@ pub(crate) fn failure(what: &dyn Display, path: Option<&Path>) -> i32 {
     125
 }
 
-/// The file of `--junit` cannot be made.
-pub(crate) fn no_result_file(path: &Path, because: &io::Error) -> i32 {
+/// The file of `--junit` or `--html` cannot be made.
+pub(crate) fn no_result_file(option: &str, path: &Path, because: &io::Error) -> i32 {
     err(&format!(
-        "error: --junit {}: {because}\nhint: name a file in a directory that is there and that you may write\n",
+        "error: {option} {}: {because}\nhint: name a file in a directory that is there and that you may write\n",
         path.display()
     ));
     125
@@ -138,6 +138,12 @@ pub(crate) fn rows(rows: &[Row]) -> i32 {
     let (key, value) = (width(0), width(1));
     let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));
     out(&legible(&lines.collect::<String>()))
+}
+
+/// Why nothing was attacked.
+pub(crate) fn not_attacked(refused: &Refused, as_json: bool) -> i32 {
+    let hint = (!refused.hint.is_empty()).then_some(refused.hint);
+    not_started(&refused.what, hint, 125, as_json)
 }
 
 /// Why nothing was checked.

@@ -1,6 +1,6 @@
 //! What palisade's tests share: hostile programs, people to run as, host requirements, the residue counter.
 //!
-//! The attacks themselves are the binary `hostile` of this package; `hostile --list` describes them.
+//! The attacks themselves are in `palisade-attacker`; the binary `hostile` of this package runs them, `hostile --list` describes them.
 
 mod need;
 pub mod outside;

@@ -1,6 +1,6 @@
 //! What a run left on the machine.
 //!
-//! Counted: processes named palisade, palisaded or hostile; mounts of this mount namespace; cgroups, files and network
+//! Counted: processes of palisade's programs; mounts of this mount namespace; cgroups, files and network
 //! namespaces; System V objects. Not counted: anything inside another mount namespace, which ends with its processes.
 //!
 //! A comparison is as good as the quiet around it: another test's living run shows up too, so wait with
@@ -145,14 +145,14 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn places() -> BTreeSet<PathBuf> {
-    let fixed = ["/tmp", "/dev/shm", "/run"].into_iter().map(PathBuf::from);
+    let fixed = ["/tmp", "/var/tmp", "/dev/shm", "/run"].into_iter().map(PathBuf::from);
     let named = ["TMPDIR", "XDG_RUNTIME_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     fixed.chain(named).collect()
 }
 
 /// A kernel thread, a script or another program named like ours is not told apart: better one line too many.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "palisade" | "palisaded" | "hostile")
+    matches!(name, "palisade" | "palisaded" | "palisade-guest" | "palisade-attacker" | "hostile")
 }
 
 /// The file name behind /proc/PID/exe, also after the file has been removed.

@@ -11,7 +11,6 @@ mod discover;
 mod junit;
 mod kept;
 mod pool;
-mod result_file;
 mod results;
 mod table;
 mod verdict;
@@ -33,7 +32,6 @@ pub(crate) use self::compare::Compare;
 use self::{
     kept::{Kept, KeptCase},
     pool::{Seat, Then},
-    result_file::ResultFile,
     results::Results,
     table::Rows,
     verdict::{Tested, Used, Verdict},
@@ -47,6 +45,7 @@ use crate::{
         progress::{Progress, Show},
     },
     request::{self, Refused},
+    result_file::ResultFile,
 };
 
 /// Why nothing could be tested.
@@ -80,7 +79,7 @@ pub(crate) fn test(args: Test) -> i32 {
     let junit = match args.junit.as_deref().map(|path| (path, ResultFile::find(path))) {
         None => None,
         Some((path, Ok(file))) => Some((path, file)),
-        Some((path, Err(error))) => return print::no_result_file(path, &error),
+        Some((path, Err(error))) => return print::no_result_file("--junit", path, &error),
     };
     let tested = if args.cases.is_some() { program(&args, cancel.as_fd()) } else { files(&args, cancel.as_fd()) };
     let results = match tested {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use palisade_spec::{Backend, Guarantees, Held, LayerStatus, NetworkPolicy, Weakening};
 
-use super::around;
+use super::{around, around::limits};
 use crate::{
     bound::Resolved,
     error::Refusal,
@@ -18,7 +18,13 @@ use crate::{
 
 pub(super) fn guarantees(host: &Host) -> Guarantees {
     let no = |why: &str| Held::No(why.to_owned());
+    // `palisade attack` shows it: root's program moves itself into another group, and anybody's has the host's /tmp.
+    let (memory, cpu) = limits(host);
+    let leaves = |held: Held| Held::Weakly(format!("{}, which a program with root's rights can leave", held.by()));
     Guarantees {
+        memory: leaves(memory),
+        cpu: leaves(cpu),
+        disk: Held::Weakly("RLIMIT_FSIZE; /tmp and all else is the host's".to_owned()),
         files: no("the program has its caller's files"),
         network: no("the program has its caller's network"),
         processes: Held::Weakly(

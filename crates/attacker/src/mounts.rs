@@ -39,6 +39,7 @@ fn mount_tmpfs(_: &Arguments) -> Answer {
     // SAFETY: terminated strings.
     let mounted = unsafe { libc::mount(name, target.as_ptr(), name, 0, c"size=64k".as_ptr().cast()) };
     let classic = check("mount(tmpfs)", mounted).and_then(|_| {
+        crate::hold::here(&format!("a tmpfs is mounted on {}", place.display()));
         detach(&target)?;
         Ok(format!("mounted a tmpfs on {}", place.display()))
     });

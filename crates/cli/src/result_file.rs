@@ -1,7 +1,7 @@
 //! The file that results go to: as it was before, or whole.
 //!
-//! In: a path before the first test, bytes after the last. What the tests do to names meanwhile leads nowhere else: the
-//! directory is held, and so is what cannot be replaced. Not here: what is written (`junit.rs`).
+//! In: a path before the work begins, bytes at its end. What programs do to names meanwhile leads nowhere else: the
+//! directory is held, and so is what cannot be replaced. Not here: what is written (`cases/junit.rs`, `attack`).
 
 use std::{
     collections::hash_map::RandomState,
@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, fcntl_getfl, fcntl_setfl, open, openat, 
 
 /// A place for results that can be written to.
 #[derive(Debug)]
-pub(super) struct ResultFile {
+pub(crate) struct ResultFile {
     /// Where a new file takes the place of what is there.
     beside: Option<Beside>,
     /// What is there: a device, a pipe, what a link leads to, or a file that may be impossible to replace.
@@ -37,7 +37,7 @@ struct Beside {
 
 impl ResultFile {
     /// Finds out whether results can be written there, and changes nothing.
-    pub(super) fn find(path: &Path) -> io::Result<Self> {
+    pub(crate) fn find(path: &Path) -> io::Result<Self> {
         // Not truncated: what is there stays until there is something better.
         // Nor waited for: a pipe without a reader is refused.
         let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
@@ -66,7 +66,7 @@ impl ResultFile {
     }
 
     /// Writes all of it.
-    pub(super) fn write(self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(self, bytes: &[u8]) -> io::Result<()> {
         let replaced = self.beside.map_or(Err(io::ErrorKind::Unsupported.into()), |beside| beside.replace(bytes));
         match (replaced, self.existing) {
             (Err(_), Some(mut file)) => {

@@ -32,9 +32,17 @@ fn fork_bomb(arguments: &Arguments) -> Answer {
         answer = child.map(|pid| children.push(pid));
         reached(children.len() as u64);
     }
+    at_height(&answer, children.len());
     end(&children);
     drop(writing);
     conclude(answer, children.len() as u64, "children at once")
+}
+
+/// Holds where all was reached.
+fn at_height(answer: &Result<(), Stop>, count: usize) {
+    if answer.is_ok() {
+        crate::hold::here(&format!("{count} at once"));
+    }
 }
 
 /// Puts what was reached into the answer.
@@ -56,6 +64,7 @@ fn thread_bomb(arguments: &Arguments) -> Answer {
         senders.push(sender);
         reached(threads.len() as u64);
     }
+    at_height(&answer, threads.len());
     drop(senders);
     let count = threads.len() as u64;
     for thread in threads {
@@ -72,6 +81,7 @@ fn zombies(arguments: &Arguments) -> Answer {
         answer = fork(|| 0).map(|pid| children.push(pid));
         reached(children.len() as u64);
     }
+    at_height(&answer, children.len());
     for pid in &children {
         wait(*pid);
     }

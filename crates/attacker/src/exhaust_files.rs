@@ -50,6 +50,7 @@ fn fill(arguments: &Arguments) -> Answer {
         }
         reached(written);
     }
+    crate::hold::here("the file is open");
     Ok(format!("reached {written} bytes in one file"))
 }
 
@@ -66,6 +67,9 @@ fn inodes(arguments: &Arguments) -> Answer {
         File::create_new(path).map_err(blocked("create")).map_err(|stop| after(stop, count, "files"))?;
         reached(count + 1);
     }
+    let held = File::open(scratch.path()).map_err(blocked("open the directory"))?;
+    crate::hold::here("the directory is open");
+    drop(held);
     Ok(format!("reached {wanted} files in one directory"))
 }
 
@@ -92,6 +96,7 @@ fn file_size(arguments: &Arguments) -> Answer {
         file.write_at(b"x", wanted - 1).map_err(blocked(format!("pwrite at {}", wanted - 1)))?;
     }
     let reached = file.metadata().map_err(blocked("fstat"))?.len();
+    crate::hold::here("the file is open");
     Ok(format!("reached a file of {reached} bytes"))
 }
 
