@@ -22,6 +22,7 @@ impl Run<'_> {
                 match word {
                     Word::Started => {
                         self.times.started = now();
+                        self.meter.begin();
                         self.streams.started();
                         return Ok(());
                     }

@@ -24,6 +24,8 @@ pub(crate) struct Meter {
     proc: Option<OwnedFd>,
     memory_peak: u64,
     cpu_nanos: u64,
+    /// Processor time that a wall's program took before there was a program of ours.
+    cpu_before: u64,
     pub(crate) processes_peak: u32,
 }
 
@@ -88,9 +90,15 @@ impl Meter {
     /// Processor time of the tree so far.
     pub(crate) fn cpu_nanos(&mut self) -> u64 {
         match self.group.as_ref().and_then(Group::cpu_nanos) {
-            Some(nanos) => nanos,
+            Some(nanos) => nanos.saturating_sub(self.cpu_before).max(self.cpu_nanos),
             None => self.look().cpu_nanos.max(self.cpu_nanos),
         }
+    }
+
+    /// The program starts: what its wall has taken until now is not its own.
+    pub(crate) fn begin(&mut self) {
+        self.cpu_before = self.cpu_nanos();
+        self.cpu_nanos = 0;
     }
 
     /// Takes in what the kernel told of the whole sandbox when it was reaped.
@@ -107,6 +115,7 @@ impl Meter {
             tree.cpu_nanos += stat_cpu(proc.as_fd(), pid).unwrap_or(0);
             count += 1;
         }
+        tree.cpu_nanos = tree.cpu_nanos.saturating_sub(self.cpu_before);
         self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
         self.memory_peak = self.memory_peak.max(tree.memory);
         self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos);
