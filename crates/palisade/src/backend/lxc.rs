@@ -58,12 +58,14 @@ fn configuration(launch: &Launch, places: &Places) -> String {
         NetworkPolicy::Loopback => "empty\nlxc.net.0.flags = up",
         NetworkPolicy::None | NetworkPolicy::Custom(_) => "empty",
     };
+    // A profile of its own it has only where Debian's is loaded, and that one forbids the agent what it needs.
     format!(
         "lxc.rootfs.path = dir:{root}\n\
          lxc.uts.name = {HOST_NAME}\n\
          lxc.net.0.type = {network}\n\
          lxc.idmap = u 0 {base} {count}\n\
          lxc.idmap = g 0 {base} {count}\n\
+         lxc.apparmor.profile = unconfined\n\
          lxc.mount.auto = proc:mixed\n\
          lxc.autodev = 0\n\
          lxc.pty.max = 0\n\

@@ -28,8 +28,8 @@ impl Run<'_> {
                 match word {
                     Word::Started => {
                         self.times.started = now();
-                        self.streams.started();
                         self.meter.begin();
+                        self.streams.started();
                         return Ok(());
                     }
                     Word::Failed { step: Some(step), errno } => {
