@@ -231,7 +231,8 @@ pub(crate) fn launch(
     launch.landlock = 0;
     launch.layers = layers(guarantees, &launch.job.network);
     let places = Places::of(&launch.anchor);
-    let foreign = wall(&launch, &places);
+    let mut foreign = wall(&launch, &places);
+    foreign.scratch.retain(|directory| directory.is_dir());
     count_tasks(&mut launch, &foreign);
     let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
     launch.namespaces = match starter {

@@ -137,8 +137,9 @@ pub(super) fn start<'a>(
         run.until_started()?;
     }
     match connection.turn.script {
-        Some(kept) => drop(kept.replace(native::of_every_run(script))),
-        None => drop(script), // and with it the program's ends of its streams
+        // What is around a foreign wall names the run: its cgroup, and what no other run has.
+        Some(kept) if launch.foreign.is_none() => drop(kept.replace(native::of_every_run(script))),
+        _ => drop(script), // and with it the program's ends of its streams
     }
     // Off the launch path: the program runs already.
     if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
