@@ -139,7 +139,7 @@ impl System {
 }
 
 /// Ids inside a wall: somebody ordinary.
-const INSIDE: (u32, u32) = (1000, 1000);
+pub(crate) const INSIDE: (u32, u32) = (1000, 1000);
 
 /// First of the ids that runs by root use. Debian's, systemd's and the container tools' ranges are elsewhere
 /// (systemd's `UIDS-GIDS.md`), so such a process owns nothing and shares its id with nobody.

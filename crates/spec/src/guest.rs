@@ -26,7 +26,7 @@ pub struct Secrets {
     /// Before every word.
     pub prefix: [u8; PREFIX],
     /// Then, by the kind of word ([`Word::kind`]).
-    pub kinds: [[u8; SECRET]; 4],
+    pub kinds: [[u8; SECRET]; Word::KINDS],
 }
 
 impl Secrets {
@@ -66,12 +66,16 @@ pub struct Order {
     pub binds: Vec<(String, String)>,
     /// User and group that it becomes, if the agent is somebody else.
     pub identity: Option<(u32, u32)>,
+    /// User and group that it is by another name, in a user namespace that it makes, if the wall has given it the wrong one.
+    pub alias: Option<(u32, u32)>,
     /// Resource limits by number, soft and hard the same.
     pub rlimits: Vec<(u32, u64)>,
     /// Its system call filter: code, two jumps and operand of each instruction in one number, high bits first.
     pub filter: Vec<u64>,
     /// Who hears of hostile calls.
     pub calls: Calls,
+    /// Whether it counts processes and threads: on a kernel that is not the host's, nobody else can.
+    pub counts: bool,
 }
 
 /// What a program reads.
@@ -113,6 +117,15 @@ pub enum Word {
         /// The call's number.
         number: i32,
     },
+    /// More of them than ever were there at one time.
+    Counted {
+        /// Processes of the program.
+        processes: u32,
+        /// Threads of all of them.
+        threads: u32,
+        /// Bytes of memory that their kernel has given out.
+        memory: u64,
+    },
     /// It has ended.
     Ended {
         /// As wait(2) tells.
@@ -123,6 +136,9 @@ pub enum Word {
 }
 
 impl Word {
+    /// How many kinds there are.
+    pub const KINDS: usize = 5;
+
     /// Which secret marks it.
     #[must_use]
     pub const fn kind(&self) -> usize {
@@ -131,6 +147,7 @@ impl Word {
             Self::Failed { .. } => 1,
             Self::Called { .. } => 2,
             Self::Ended { .. } => 3,
+            Self::Counted { .. } => 4,
         }
     }
 }

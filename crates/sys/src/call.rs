@@ -184,7 +184,7 @@ pub(crate) fn close(fd: c_int) {
 pub(crate) fn close_on_execute() -> Result<(), Errno> {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
     // SAFETY: scalar arguments.
-    unsafe { sys!(SYS_close_range, 3, u32::MAX, CLOSE_RANGE_CLOEXEC) }.map(drop)
+    unsafe { sys!(SYS_close_range, 3, c_int::MAX, CLOSE_RANGE_CLOEXEC) }.map(drop)
 }
 
 /// Writes all of `bytes`.

@@ -18,6 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod narrow;
+
 const ROOT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "palisade-";
 

@@ -72,7 +72,7 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     }
     close_from_to(3, keep - 1);
     close_from_to(keep + 1, c_int::MAX);
-    reap(child, program)
+    reap(child, program, state.outlives.load(Ordering::Acquire))
 }
 
 /// Starts the helper, which shares everything but its namespaces and privileges.
@@ -296,23 +296,29 @@ fn close_but(kept: &[i32]) {
     close_from_to(first, c_int::MAX);
 }
 
-/// Reaps every process of the namespace until the program ends, and reports that.
-fn reap(child: &Child<'_>, program: c_int) -> ! {
+/// Reaps every process of the namespace until the program ends, and reports that. `outlives`: after one that ends with 0, until
+/// nobody is left.
+fn reap(child: &Child<'_>, program: c_int, outlives: bool) -> ! {
+    let mut reported = false;
     loop {
         let mut status = 0;
         // SAFETY: rusage is plain data for which zero is valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: both are valid for writing.
         let pid = unsafe { sys!(SYS_wait4, -1i32, &raw mut status, libc::__WALL, &raw mut usage) };
-        if pid == Ok(program.into()) {
+        if pid == Ok(program.into()) && !reported {
             let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
             let used = micros(usage.ru_utime) + micros(usage.ru_stime);
             // If this cannot be sent, the parent is gone, and so is everything here after the exit.
             let _ = send(child.control, &message(record::EXITED, status as u64, used), &[]);
-            call::exit(0);
+            reported = true;
+            if !outlives || status != 0 {
+                call::exit(0);
+            }
         }
         if pid.is_err_and(|errno| errno != libc::EINTR) {
-            call::exit(1); // no children: cannot be before the program was reaped
+            // No children: cannot be before the program was reaped.
+            call::exit(c_int::from(!reported));
         }
     }
 }

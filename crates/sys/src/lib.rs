@@ -24,6 +24,7 @@ mod spawn;
 mod step;
 mod terminal;
 mod trial;
+mod users;
 
 pub use arguments::output_was_closed;
 pub use confine::confine;

@@ -271,8 +271,17 @@ pub enum Op {
     DropPrivileges,
     /// Becomes another user, if one is named, and gives up what it has of privileges: for processes that start with any, or none.
     GiveUp(Option<(u32, u32)>),
+    /// Leaves its user namespace for a new one.
+    OwnUsers {
+        /// What is written to its `uid_map`.
+        users: CString,
+        /// What is written to its `gid_map`.
+        groups: CString,
+    },
     /// Becomes the one that processes without a parent are given to (PR_SET_CHILD_SUBREAPER), which reaps them.
     AdoptOrphans,
+    /// If the program ends with 0 and leaves anybody behind, the first process ends with the last of them.
+    OutliveProgram,
     /// Sets the file mode mask.
     Umask(u32),
     /// Enters a directory.
@@ -366,7 +375,9 @@ impl fmt::Display for Op {
             Self::DropPrivileges => f.write_str("give up all capabilities"),
             Self::GiveUp(None) => f.write_str("give up all privileges"),
             Self::GiveUp(Some((uid, gid))) => write!(f, "become user {uid} and group {gid} without privileges"),
+            Self::OwnUsers { .. } => f.write_str("make a user namespace"),
             Self::AdoptOrphans => f.write_str("adopt orphans"),
+            Self::OutliveProgram => f.write_str("outlive the program"),
             Self::Umask(_) => f.write_str("set the file mode mask"),
             Self::WorkingDirectory(path) => write!(f, "enter {}", path.to_string_lossy()),
             Self::Mark(_) => f.write_str("note the time"),

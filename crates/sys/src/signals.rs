@@ -47,3 +47,9 @@ pub fn receive(signals: &[i32]) -> io::Result<OwnedFd> {
 
 /// The signals that ask a command to stop: interrupt, terminate, hang-up.
 pub const STOP: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+/// Lets children of this process end without being waited for.
+pub fn leave_no_zombies() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}

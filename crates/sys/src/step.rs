@@ -4,7 +4,7 @@
 //!
 //! The rules of `child.rs` hold: system calls only, no allocation, locks, panics or drops.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use libc::{c_char, c_int, c_ulong};
 
@@ -15,7 +15,7 @@ use crate::{
     raw::sys,
     record::{self, FDS, GO, HANDLES, IDS_WRITTEN, MARKS, message, send},
     script::{Closed, Groups, Op, Presence, SLOTS, STAGES, Stage},
-    terminal, trial,
+    terminal, trial, users,
 };
 
 /// securebits(7): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE set, and these and KEEP_CAPS locked.
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) stages: [AtomicU32; STAGES],
     /// The helper, as the first process sees it; 0 if there is none.
     pub(crate) helper: AtomicI32,
+    /// Whether a program that ends with 0 is not the end.
+    pub(crate) outlives: AtomicBool,
 }
 
 /// Stages: nothing yet, reached, never to be reached.
@@ -46,6 +48,7 @@ impl Default for State {
             marks: [const { AtomicU64::new(0) }; MARKS],
             stages: [const { AtomicU32::new(NOT_YET) }; STAGES],
             helper: AtomicI32::new(0),
+            outlives: AtomicBool::new(false),
         }
     }
 }
@@ -216,7 +219,15 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
         Op::Landlock(rules) => rules.restrict_self(),
         Op::DropPrivileges => drop_privileges(),
         Op::GiveUp(ids) => give_up(*ids),
-        Op::AdoptOrphans => call::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0),
+        Op::OwnUsers { users, groups } => users::own(users, groups),
+        Op::OutliveProgram => {
+            state.outlives.store(true, Ordering::Release);
+            Ok(())
+        }
+        Op::AdoptOrphans => match call::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0) {
+            Err(libc::EINVAL) => Ok(()), // gVisor: they are given to process 1, the agent
+            answer => answer,
+        },
         Op::Umask(mask) => {
             // SAFETY: umask cannot fail.
             let _ = unsafe { sys!(SYS_umask, *mask) };
@@ -370,26 +381,30 @@ fn loopback_up() -> Result<(), Errno> {
 }
 
 fn drop_privileges() -> Result<(), Errno> {
+    call::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)?;
     bound()?;
+    no_ambient()?;
     drop_capabilities()
 }
 
 /// Of somebody without CAP_SETPCAP the bounds stay as they are: without capabilities and with no_new_privs nothing within
-/// them can be had.
+/// them can be had. A kernel that knows neither these bits nor an ambient set (gVisor) gives nobody anything by them.
 fn give_up(ids: Option<(u32, u32)>) -> Result<(), Errno> {
-    match bound() {
-        Ok(()) | Err(libc::EPERM) => {}
-        Err(errno) => return Err(errno),
-    }
+    let passed = |answer| match answer {
+        Err(libc::EPERM | libc::EINVAL) => Ok(()),
+        answer => answer,
+    };
+    passed(call::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0))?;
+    passed(bound())?;
     if let Some((uid, gid)) = ids {
         set_ids(uid, gid, Groups::Drop)?;
     }
+    passed(no_ambient())?;
     drop_capabilities()
 }
 
 /// What no later execution can exceed.
 fn bound() -> Result<(), Errno> {
-    call::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)?;
     for capability in 0..64 {
         match call::prctl(libc::PR_CAPBSET_DROP, capability, 0) {
             Err(libc::EINVAL) => break, // the last one that this kernel knows
@@ -399,8 +414,11 @@ fn bound() -> Result<(), Errno> {
     Ok(())
 }
 
+fn no_ambient() -> Result<(), Errno> {
+    call::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0)
+}
+
 fn drop_capabilities() -> Result<(), Errno> {
-    call::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0)?;
     let header = [CAPABILITY_VERSION_3, 0];
     let none = [0u32; 6];
     // SAFETY: the two arrays have the layout of the header and of two data elements; the kernel only reads them.

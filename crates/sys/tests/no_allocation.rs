@@ -187,6 +187,7 @@ fn everything() -> Vec<Op> {
     ops.extend(["/usr/share", "/usr/lib/os-release", "/not/there"].map(hide));
     ops.push(Op::HostName(c("sandbox")));
     ops.push(Op::AdoptOrphans);
+    ops.push(Op::OutliveProgram);
     ops.push(Op::Await(Stage::Namespaces));
     ops.push(Op::EnterNamespace(Slot(12)));
     ops.push(Op::LoopbackUp);
@@ -197,6 +198,7 @@ fn everything() -> Vec<Op> {
     ops.push(Op::JoinCgroups);
     ops.push(Op::Unshare(Namespaces::CGROUP));
     ops.push(Op::NewKeyring);
+    ops.push(Op::OwnUsers { users: c("7 1000 1"), groups: c("8 1000 1") });
     if abi() > 0 {
         ops.push(Op::Landlock(landlock()));
     }

@@ -7,6 +7,7 @@
 //! executes the program, answers the filter, and tells of the program's end. Its own end ends the wall.
 #![forbid(unsafe_code)]
 
+mod count;
 mod order;
 mod script;
 mod watch;

@@ -7,6 +7,7 @@ use palisade_sys::{Listener, Namespaces, Op, Presence, Program, Rlimit, Script, 
 use rustix::{
     fs::{Mode, OFlags, open},
     io::fcntl_dupfd_cloexec,
+    process::{getegid, geteuid},
     stdio,
 };
 
@@ -23,6 +24,11 @@ pub(crate) fn of(order: &Order) -> io::Result<Script> {
     let mut ops = vec![Op::Umask(0o022), Op::AdoptOrphans];
     for (source, at) in &order.binds {
         ops.push(Op::Bind { source: c_string(source)?, at: c_string(at)?, presence: Presence::IfThere });
+    }
+    if let Some((user, group)) = order.alias {
+        let map = |inside, own| c_string(&format!("{inside} {own} 1"));
+        let (users, groups) = (map(user, geteuid().as_raw())?, map(group, getegid().as_raw())?);
+        ops.push(Op::OwnUsers { users, groups });
     }
     ops.extend([Op::GiveUp(order.identity), Op::WorkingDirectory(c_string(&order.directory)?)]);
     Ok(Script {

@@ -6,22 +6,30 @@ use palisade_spec::guest::{Calls, Order, Secrets, Word};
 use palisade_sys::{
     Guest, Record, Script,
     notify::{Answer, Listener},
+    signals::leave_no_zombies,
     start,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{WaitOptions, wait},
     stdio::stderr,
 };
+
+use crate::count::Counter;
+
+/// How often processes are counted.
+const COUNTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// Most characters of a step's name in a word.
 const LONGEST_STEP: usize = 100;
 
 /// Runs the script and tells of it.
 pub(crate) fn until_ended(order: &Order, script: &Script) -> io::Result<()> {
+    // Orphans are given to the process that starts the program, and to this one where the kernel does not know that.
+    leave_no_zombies();
     let guest = start(script)?;
-    let mut watch = Watch { order, script, guest, listener: None, ready: false, ended: false };
+    let mut watch =
+        Watch { order, script, guest, listener: None, counter: Counter::default(), ready: false, ended: false };
     while !watch.ended {
         watch.wait()?;
     }
@@ -34,6 +42,7 @@ struct Watch<'a> {
     script: &'a Script,
     guest: Guest,
     listener: Option<Listener>,
+    counter: Counter,
     ready: bool,
     ended: bool,
 }
@@ -44,7 +53,8 @@ impl Watch<'_> {
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
         }
-        match poll(&mut list, None) {
+        let counts = self.order.counts && self.ready;
+        match poll(&mut list, counts.then_some(&COUNTING)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -56,6 +66,9 @@ impl Watch<'_> {
         }
         if ready.first().is_some_and(|flags| !flags.is_empty()) {
             self.record()?;
+        }
+        if let Some(word) = counts.then(|| self.counter.look()).flatten() {
+            self.tell(&word);
         }
         Ok(())
     }
@@ -104,12 +117,7 @@ impl Watch<'_> {
         if !self.ready {
             return Err(io::Error::from_raw_os_error(libc::ECHILD));
         }
-        let killed = libc::SIGKILL;
-        let status = match wait(WaitOptions::empty()) {
-            Ok(Some((_, status))) => status.as_raw(),
-            Ok(None) | Err(_) => killed,
-        };
-        self.tell(&Word::Ended { status: if libc::WIFSIGNALED(status) { status } else { killed }, cpu_micros: 0 });
+        self.tell(&Word::Ended { status: libc::SIGKILL, cpu_micros: 0 });
         self.ended = true;
         Ok(())
     }

@@ -22,6 +22,16 @@ impl Difference {
     }
 }
 
+const fn of_gvisor(request: &'static str, outcome: &'static str, because: &'static str) -> Difference {
+    Difference { backend: "gvisor", person: None, request, outcome, because }
+}
+
+const NO_AUTOMOUNT: &str =
+    "gVisor of 2022 refuses a flag that coreutils 9 always give (AT_NO_AUTOMOUNT): ls and stat fail";
+const STATUS: &str = "its /proc/N/status has fewer lines";
+const OWNER_FIRST: &str = "it says EACCES before EROFS";
+const UNHEARD: &str = "its filter decides alone: nobody hears which call was tried";
+
 /// All of them.
 #[rustfmt::skip] // a table
 pub(crate) const DIFFERENCES: &[Difference] = &[
@@ -32,6 +42,20 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference { backend: "chroot", person: None, request: "user and group", outcome: "exited 0", because: OWN_IDS },
     Difference { backend: "chroot", person: None, request: "no network", outcome: "error 125", because: NO_NETWORK },
     Difference { backend: "chroot", person: None, request: "a loopback of its own", outcome: "error 125", because: NO_NETWORK },
+    of_gvisor("orphans are reaped", "exited 0", NO_AUTOMOUNT),
+    of_gvisor("signals have their default meaning", "exited 1", STATUS),
+    of_gvisor("descriptors", "exited 0", NO_AUTOMOUNT),
+    of_gvisor("no privileges", "exited 0", STATUS),
+    of_gvisor("what is at the top", "exited 1", NO_AUTOMOUNT),
+    of_gvisor("nothing of the host's users", "exited 2", NO_AUTOMOUNT),
+    of_gvisor("the system is read-only", "exited 0", OWNER_FIRST),
+    of_gvisor("scratch space", "exited 1", NO_AUTOMOUNT),
+    of_gvisor("devices", "exited 2", NO_AUTOMOUNT),
+    of_gvisor("a directory to be read", "exited 0", OWNER_FIRST),
+    Difference { person: Some(Person::Root), ..of_gvisor("threads", "limit-hit threads", "it is stopped before a thread is refused") },
+    of_gvisor("size of scratch space", "exited 1", NO_AUTOMOUNT),
+    of_gvisor("a hostile call is denied and named", "exited 1", UNHEARD),
+    of_gvisor("a hostile call kills", "violation killed by SIGSYS", UNHEARD),
 ];
 
 const OWN_IDS: &str = "without a user namespace the program has the ids of the run, which own nothing, and sees them";

@@ -54,6 +54,12 @@ pub(super) fn limits(host: &Host) -> (Held, Held) {
 /// # Errors
 /// That there is none, with the Debian package that has it.
 pub(crate) fn tool(backend: Backend, names: &[&str], package: &str) -> Result<PathBuf, Vec<Refusal>> {
+    let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
+    find(backend, names, &format!("{sudo}apt-get install {package}"))
+}
+
+/// As [`tool`], with all that is to be done to have it.
+pub(super) fn find(backend: Backend, names: &[&str], install: &str) -> Result<PathBuf, Vec<Refusal>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
@@ -61,12 +67,11 @@ pub(crate) fn tool(backend: Backend, names: &[&str], package: &str) -> Result<Pa
     let candidates = names.iter().flat_map(|name| directories.iter().map(move |directory| directory.join(name)));
     let found = candidates.into_iter().find(|file| is_program(file));
     found.ok_or_else(|| {
-        let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
         vec![Refusal {
             backend: backend.name(),
             needs: format!("the program `{}`", names.join("` or `")),
             because: "it is not installed".to_owned(),
-            hint: format!("{sudo}apt-get install {package}"),
+            hint: install.to_owned(),
         }]
     })
 }

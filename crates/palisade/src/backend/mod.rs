@@ -12,6 +12,7 @@ mod lxc;
 mod needs;
 mod none;
 mod nspawn;
+mod oci;
 mod offer;
 mod own;
 mod remembered;
@@ -46,7 +47,7 @@ pub(crate) struct Row {
 }
 
 /// Every wall of this version. Those that hold as much stand in the order of what a launch costs (`docs/performance.md`).
-pub(crate) const ALL: [Row; 8] = [
+pub(crate) const ALL: [Row; 13] = [
     Row { kind: Backend::Native, strength: Strength::Namespaces, guarantees: own::guarantees, plan: native::plan },
     Row {
         kind: Backend::Bubblewrap,
@@ -55,6 +56,8 @@ pub(crate) const ALL: [Row; 8] = [
         plan: bubblewrap::plan,
     },
     Row { kind: Backend::Lxc, strength: Strength::Namespaces, guarantees: lxc::guarantees, plan: lxc::plan },
+    oci::CRUN,
+    oci::RUNC,
     Row { kind: Backend::Nspawn, strength: Strength::Namespaces, guarantees: nspawn::guarantees, plan: nspawn::plan },
     Row {
         kind: Backend::Firejail,
@@ -62,6 +65,9 @@ pub(crate) const ALL: [Row; 8] = [
         guarantees: firejail::guarantees,
         plan: firejail::plan,
     },
+    oci::YOUKI,
+    oci::GVISOR,
+    oci::KATA,
     Row { kind: Backend::Unshare, strength: Strength::Partial, guarantees: unshare::guarantees, plan: unshare::plan },
     Row { kind: Backend::Chroot, strength: Strength::None, guarantees: chroot::guarantees, plan: chroot::plan },
     Row { kind: Backend::None, strength: Strength::None, guarantees: none::guarantees, plan: none::plan },

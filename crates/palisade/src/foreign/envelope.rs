@@ -7,7 +7,7 @@ use std::{io, os::fd::OwnedFd, path::Path};
 
 use palisade_sys::{Listener, Namespaces, Op, Program, Script, Stdio, cgroup};
 
-use super::{Foreign, RUN, Starter, order::random};
+use super::{Foreign, RUN, Starter, Stay, order::random};
 use crate::{
     host::Ids,
     native::{Builder, HOST_NAME, Launch, Opened, Pipes, Target, c_path, c_string, marks, root_options},
@@ -35,7 +35,7 @@ pub(crate) fn script(
     let namespaces = Namespaces::MOUNT.and(Namespaces::PID).and(foreign.around);
     let namespaces = match foreign.starter {
         Starter::Root => namespaces,
-        Starter::Mapped => {
+        Starter::Mapped | Starter::MappedRoot => {
             builder.ops.push(Op::AwaitIds);
             builder.ops.push(Op::SetIds { uid: ids.inside.0, gid: ids.inside.1, groups: ids.groups });
             namespaces.and(Namespaces::USER)
@@ -98,6 +98,13 @@ pub(crate) fn script(
         builder.ops.push(Op::JoinCgroups);
     }
     builder.ops.push(Op::Mark(marks::CGROUP));
+    for directory in &foreign.read_only {
+        builder.ops.push(Op::WorkingDirectory(c_path(directory)?));
+        builder.ops.push(Op::ReadOnlyTree { attributes: 0 });
+    }
+    if foreign.stay != Stay::Always {
+        builder.ops.push(Op::OutliveProgram);
+    }
     builder.ops.push(Op::WorkingDirectory(c_string("/")?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
     let tool = c_path(&foreign.tool)?;

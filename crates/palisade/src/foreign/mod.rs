@@ -40,6 +40,8 @@ pub struct Foreign {
     pub environment: Vec<(String, String)>,
     /// Files that it reads, by their paths in the directory that it has for itself.
     pub files: Vec<(String, String)>,
+    /// How long its program is there.
+    pub stay: Stay,
     /// As whom it is started.
     pub starter: Starter,
     /// Who the agent is not, and the program is.
@@ -64,9 +66,11 @@ pub struct Foreign {
     /// Host directories that the wall's program writes to. It finds empty ones there, in memory, which vanish with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scratch: Vec<PathBuf>,
-    /// Who hears of hostile calls.
-    #[serde(skip)]
-    pub notified: bool,
+    /// Host directories in which it can change nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<PathBuf>,
+    /// What the program talks to.
+    pub kernel: Kernel,
     /// What the wall itself needs of the limits.
     pub room: Room,
 }
@@ -81,13 +85,15 @@ impl Foreign {
             arguments,
             environment: Vec::new(),
             files: Vec::new(),
+            stay: Stay::Always,
             starter,
             identity: None,
             proc: Proc::Finished,
             aside: Vec::new(),
             emptied: Vec::new(),
             scratch: Vec::new(),
-            notified: true,
+            read_only: Vec::new(),
+            kernel: Kernel::Hosts,
             room,
         }
     }
@@ -102,12 +108,34 @@ pub enum Proc {
     Bare,
 }
 
+/// What a program talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernel {
+    /// The host's kernel: the agent hears of hostile calls, and everybody is in the host's process table.
+    Hosts,
+    /// Another one: the filter decides alone, and only the agent can count.
+    Own,
+}
+
+/// How long a wall's program is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stay {
+    /// As long as the program.
+    Always,
+    /// Until it ends with 0: only then is the program started. Meanwhile it takes this.
+    Before(Room),
+}
+
 /// As whom a wall's program is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Starter {
     /// As somebody ordinary, in a user namespace where nobody else is.
     Mapped,
+    /// As the root of such a namespace; the agent makes itself somebody ordinary.
+    MappedRoot,
     /// As the host's root: it can make its wall in no other way.
     Root,
 }
@@ -199,12 +227,15 @@ pub(crate) fn launch(
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees, &launch.job.network);
+    if starter == Starter::MappedRoot {
+        launch.ids.inside = (0, 0);
+    }
     let places = Places::of(&launch.anchor);
     let foreign = wall(&launch, &places);
     count_tasks(&mut launch, &foreign);
-    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
     launch.namespaces = match starter {
-        Starter::Mapped => vec!["user", "mount", "pid"],
+        Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
     };
     launch.namespaces.extend(named.iter().filter(|(one, _)| foreign.around.contains(*one)).map(|(_, name)| *name));

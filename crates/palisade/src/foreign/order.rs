@@ -9,21 +9,24 @@ use palisade_spec::{
 use palisade_sys::seccomp::SockFilter;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Foreign, Proc};
-use crate::native::{Denied, EMPTY, Kind, Launch, filter, set_id};
+use super::{Foreign, Kernel, Proc, Starter};
+use crate::{
+    host::INSIDE,
+    native::{Denied, EMPTY, Kind, Launch, filter, set_id},
+};
 
 /// The order for `launch`, as the bytes that come before the program's input; and what marks the agent's words.
 pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
     let job = &launch.job;
     let kills = job.hostile_calls == HostileCalls::Kill;
-    let (denied, calls) = match (foreign.notified, kills) {
-        (true, false) => (Denied::Notify, Calls::Told),
-        (true, true) => (Denied::Notify, Calls::Awaited),
-        (false, false) => (Denied::Errno, Calls::Unheard),
-        (false, true) => (Denied::Kill, Calls::Unheard),
+    let (denied, calls) = match (foreign.kernel, kills) {
+        (Kernel::Hosts, false) => (Denied::Notify, Calls::Told),
+        (Kernel::Hosts, true) => (Denied::Notify, Calls::Awaited),
+        (Kernel::Own, false) => (Denied::Errno, Calls::Unheard),
+        (Kernel::Own, true) => (Denied::Kill, Calls::Unheard),
     };
     let order = Order {
-        secrets: Secrets { prefix: random()?, kinds: [random()?, random()?, random()?, random()?] },
+        secrets: Secrets { prefix: random()?, kinds: [random()?, random()?, random()?, random()?, random()?] },
         candidates: launch.candidates.clone(),
         arguments: job.command.clone(),
         environment: job.environment.clone(),
@@ -32,9 +35,11 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         outside: closes_network(launch).then(network_outside).transpose()?,
         binds: binds(launch, foreign),
         identity: foreign.identity,
+        alias: (foreign.starter == Starter::MappedRoot).then_some(INSIDE),
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
         filter: filter(&job.network, denied, set_id(launch))?.into_iter().map(packed).collect(),
         calls,
+        counts: foreign.kernel == Kernel::Own,
     };
     let text = serde_json::to_vec(&order)?;
     let too_long =

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     bound::Resolved,
     error::Refusal,
-    foreign::{Foreign, Room},
+    foreign::{Foreign, Room, Stay},
     host::{Host, Ids},
     job::{Access, Job},
 };
@@ -59,9 +59,20 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// What its cgroup holds until the program is started.
+    pub(crate) fn settings_before(&self) -> cgroup::Settings {
+        match self.foreign.as_ref().map(|foreign| foreign.stay) {
+            Some(Stay::Before(room)) => self.settings_with(room),
+            _ => self.settings(),
+        }
+    }
+
     /// What its cgroup holds.
     pub(crate) fn settings(&self) -> cgroup::Settings {
-        let room = self.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room);
+        self.settings_with(self.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room))
+    }
+
+    fn settings_with(&self, room: Room) -> cgroup::Settings {
         let alone = limits::settings(&self.job.limits);
         cgroup::Settings {
             memory: alone.memory.saturating_add(room.memory),

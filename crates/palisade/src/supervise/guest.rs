@@ -4,17 +4,23 @@
 
 use std::time::Duration;
 
-use palisade_spec::{HostileCalls, guest::Word};
+use palisade_spec::{Bytes, HostileCalls, LimitKind, guest::Word};
 use palisade_sys::{Record, seccomp::name_of};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Run, Stop, launching::SETUP, now, poll_on};
-use crate::error::{About, StartError};
+use super::{Evidence, Run, Stop, launching::SETUP, now, poll_on};
+use crate::{
+    error::{About, StartError},
+    foreign::Stay,
+};
 
 impl Run<'_> {
     /// From the wall's program, which runs, to the untrusted one.
     pub(super) fn until_started(&mut self) -> Result<(), StartError> {
         self.times.walled = std::mem::take(&mut self.times.started);
+        if self.awaits_wall() {
+            self.streams.hold();
+        }
         let mut ended = None;
         loop {
             self.streams.serve().map_err(StartError::io("pass the program's streams on"))?;
@@ -23,6 +29,7 @@ impl Run<'_> {
                     Word::Started => {
                         self.times.started = now();
                         self.streams.started();
+                        self.meter.begin();
                         return Ok(());
                     }
                     Word::Failed { step: Some(step), errno } => {
@@ -69,11 +76,14 @@ impl Run<'_> {
         if cancelled {
             self.stop(Stop::Cancelled);
         }
+        // One that has done its work, and nobody is there any more; or process 1 was killed.
+        let ended = ended.then_some(if self.made { 0 } else { libc::SIGKILL });
         if !control {
-            return Ok(ended.then_some(libc::SIGKILL));
+            return Ok(ended);
         }
         while let Some(record) = self.next_record().map_err(StartError::io("read the sandbox's report"))? {
             match record {
+                Record::Exited { status: 0, .. } if self.awaits_wall() => self.wall_is_made()?,
                 Record::Exited { status, .. } => return Ok(Some(status)),
                 Record::Failed { errno, .. } => {
                     return Err(StartError::Wall {
@@ -89,7 +99,20 @@ impl Run<'_> {
                 Record::Handles(_) | Record::Ready { .. } => {}
             }
         }
-        Ok(ended.then_some(libc::SIGKILL))
+        Ok(ended)
+    }
+
+    /// Whether the wall's program has to end before the untrusted one is started.
+    fn awaits_wall(&self) -> bool {
+        !self.made && self.launch.foreign.as_ref().is_some_and(|foreign| foreign.stay != Stay::Always)
+    }
+
+    /// The agent waits in there, and is alone: from now on the limits are the program's.
+    fn wall_is_made(&mut self) -> Result<(), StartError> {
+        self.made = true;
+        self.meter.narrow(&self.launch.settings()).map_err(StartError::io("set the program's limits"))?;
+        self.streams.release();
+        Ok(())
     }
 
     /// The wall's program has ended, and there was no program.
@@ -132,6 +155,7 @@ impl Run<'_> {
                     self.stop(Stop::Hostile(name));
                 }
             }
+            Word::Counted { processes, threads, memory } => self.counted(*processes, *threads, *memory),
             Word::Ended { status, cpu_micros } if self.exit.is_none() => {
                 self.exit = Some(*status);
                 self.times.exited = now();
@@ -144,5 +168,22 @@ impl Run<'_> {
             }
             Word::Ended { .. } => {}
         }
+    }
+
+    /// The program's numbers, as its kernel tells them to the agent.
+    fn counted(&mut self, processes: u32, threads: u32, memory: u64) {
+        self.meter.told(processes, threads, memory);
+        let limits = &self.launch.job.limits;
+        let (kind, limit, measured) = if processes > limits.processes {
+            (LimitKind::Processes, format!("{} processes", limits.processes), format!("{processes} running"))
+        } else if threads > limits.threads {
+            (LimitKind::Threads, format!("{} threads", limits.threads), format!("{threads} running"))
+        } else if self.meter.must_sample_memory() && memory > limits.memory.0 {
+            (LimitKind::Memory, limits.memory.to_string(), Bytes(memory).to_string())
+        } else {
+            return;
+        };
+        let from = "palisade's agent, which counts inside".to_owned();
+        self.stop(Stop::Limit(kind, Evidence { limit, measured, from }));
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{About, Refusal, StartError},
-    foreign,
+    foreign::{self, Kernel, Room},
     host::Ids,
     native::{self, Launch, Pipes},
 };
@@ -119,7 +119,7 @@ pub(super) fn start<'a>(
         streams,
         typed,
         terminal,
-        meter: Meter::new(group, launch.foreign.as_ref().map_or(0, |foreign| foreign.room.processes)),
+        meter: Meter::new(group, launch.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room)),
         listener: None,
         acts,
         stop: None,
@@ -127,7 +127,11 @@ pub(super) fn start<'a>(
         exit: None,
         failed: None,
         left: Left { user: ids.uid, ..Left::default() },
+        made: false,
     };
+    if launch.foreign.as_ref().is_some_and(|foreign| foreign.kernel == Kernel::Own) {
+        run.meter.is_told();
+    }
     run.until_ready(&script)?;
     if launch.foreign.is_some() && run.stop.is_none() {
         run.until_started()?;
@@ -326,7 +330,7 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
 
 fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     let place = launch.cgroup.as_ref()?;
-    match place.create(&launch.settings()) {
+    match place.create(&launch.settings_before()) {
         Ok(group) => {
             acts.note_group(&group);
             Some(group)

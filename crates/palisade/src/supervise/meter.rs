@@ -5,14 +5,17 @@
 
 use std::{
     ffi::CStr,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use palisade_sys::cgroup::Group;
+use palisade_sys::cgroup::{Group, Settings};
 use rustix::{
     fs::{Dir, Mode, OFlags, openat},
     io::read,
 };
+
+use crate::foreign::Room;
 
 /// What is measured.
 #[derive(Debug, Default)]
@@ -20,11 +23,28 @@ pub(crate) struct Meter {
     group: Option<Group>,
     /// Processes of the sandbox that are not the program's, its pid 1 among them.
     others: u32,
+    /// Their threads.
+    other_tasks: u32,
     /// The sandbox's /proc.
     proc: Option<OwnedFd>,
     memory_peak: u64,
     cpu_nanos: u64,
+    /// What others had used before the program was started.
+    before: Before,
+    /// Most tasks that were seen, others among them.
+    tasks_seen: u64,
     pub(crate) processes_peak: u32,
+    /// What somebody inside has counted, where the program has a kernel of its own.
+    threads_told: Option<u32>,
+}
+
+/// Counters that go on counting.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    cpu_nanos: u64,
+    tasks_peak: u64,
+    /// What the program's own kernel takes.
+    memory: u64,
 }
 
 /// One look at all processes.
@@ -35,10 +55,11 @@ struct Tree {
 }
 
 impl Meter {
-    /// `wall`: processes of a wall that another program makes.
-    pub(crate) fn new(group: Option<Group>, wall: u32) -> Self {
+    /// `wall`: what another program takes that makes the wall.
+    pub(crate) fn new(group: Option<Group>, wall: Room) -> Self {
+        let (others, other_tasks) = (wall.processes + 1, wall.threads + 1);
         // The program itself is a process before the first one is counted.
-        Self { group, others: wall + 1, processes_peak: 1, ..Self::default() }
+        Self { group, others, other_tasks, processes_peak: 1, ..Self::default() }
     }
 
     pub(crate) fn group(&self) -> Option<&Group> {
@@ -49,19 +70,75 @@ impl Meter {
         self.proc = Some(proc);
     }
 
+    /// The program is about to be started by a wall that is gone: from now on the group holds what is the program's.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(crate) fn narrow(&self, settings: &Settings) -> io::Result<()> {
+        self.group.as_ref().map_or(Ok(()), |group| group.narrow(settings))
+    }
+
+    /// The program starts inside a wall: what has been used until now is not its.
+    pub(crate) fn begin(&mut self) {
+        self.before = Before::default();
+        let cpu_nanos = self.cpu_nanos();
+        let of_group = |read: fn(&Group) -> Option<u64>| self.group.as_ref().and_then(read).unwrap_or(0);
+        // An agent alone takes less than what the kernel charges at a time; a kernel in user space takes a lot.
+        let memory = if self.threads_told.is_some() { of_group(Group::memory) } else { 0 };
+        let tasks_peak = of_group(Group::tasks_peak);
+        self.before = Before { cpu_nanos, tasks_peak, memory };
+        (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
+        if let Some(group) = &self.group {
+            group.forget_memory_peak();
+        }
+    }
+
     /// Whether somebody has to call [`Meter::memory_now`] again and again, because no cgroup holds the limit.
     pub(crate) fn must_sample_memory(&self) -> bool {
         !self.group.as_ref().is_some_and(Group::limits_memory)
     }
 
     /// Tasks of the program, and perhaps some of its wall, if the kernel counts them.
-    pub(crate) fn tasks(&self) -> Option<u32> {
+    pub(crate) fn tasks(&mut self) -> Option<u32> {
         let tasks = self.group.as_ref()?.tasks()?;
+        self.tasks_seen = self.tasks_seen.max(tasks);
         Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.others))
+    }
+
+    /// Most threads of the program at one time, if the kernel counts them. The kernel's own peak cannot begin again: what is
+    /// below that of the wall before the program is known from looking.
+    pub(crate) fn threads_peak(&self) -> Option<u32> {
+        if self.threads_told.is_some() {
+            return self.threads_told;
+        }
+        let peak = self.group.as_ref()?.tasks_peak()?;
+        let tasks = if peak > self.before.tasks_peak { peak } else { self.tasks_seen };
+        Some(u32::try_from(tasks).unwrap_or(u32::MAX).saturating_sub(self.other_tasks).max(1))
+    }
+
+    /// Whether the group's own limit of tasks may have been reached.
+    pub(crate) fn may_have_had(&self, threads: u32) -> bool {
+        let peak = self.group.as_ref().and_then(Group::tasks_peak);
+        peak.is_none_or(|peak| peak >= u64::from(threads) + u64::from(self.other_tasks))
+    }
+
+    /// Only somebody inside can count the program's processes: in the host's table, those of its kernel are.
+    pub(crate) fn is_told(&mut self) {
+        self.threads_told = Some(1);
+    }
+
+    /// What was counted inside.
+    pub(crate) fn told(&mut self, processes: u32, threads: u32, memory: u64) {
+        self.processes_peak = self.processes_peak.max(processes);
+        self.memory_peak = self.memory_peak.max(memory);
+        self.threads_told = self.threads_told.max(Some(threads));
     }
 
     /// Processes of the program.
     pub(crate) fn processes(&mut self) -> u32 {
+        if self.threads_told.is_some() {
+            return self.processes_peak;
+        }
         let Some(proc) = &self.proc else { return 0 };
         let count = u32::try_from(pids(proc.as_fd()).len()).unwrap_or(u32::MAX).saturating_sub(self.others);
         self.processes_peak = self.processes_peak.max(count);
@@ -72,7 +149,8 @@ impl Meter {
     ///
     /// A quick sum counts memory that processes share once for each. Where that is too much, each page is counted once.
     pub(crate) fn memory_above(&mut self, limit: u64) -> Option<u64> {
-        if self.look().memory <= limit {
+        // The memory of a kernel in user space is not all mapped: somebody inside tells.
+        if self.look().memory <= limit || self.threads_told.is_some() {
             return None;
         }
         let proc = self.proc.as_ref()?;
@@ -82,14 +160,18 @@ impl Meter {
 
     /// Peak memory of the tree. Without a cgroup: of the moments at which it was looked at.
     pub(crate) fn memory_peak(&self) -> u64 {
-        self.group.as_ref().and_then(Group::memory_peak).unwrap_or(self.memory_peak)
+        let peak = self.group.as_ref().and_then(Group::memory_peak);
+        peak.map_or(self.memory_peak, |peak| peak.saturating_sub(self.before.memory))
     }
 
     /// Processor time of the tree so far.
     pub(crate) fn cpu_nanos(&mut self) -> u64 {
         match self.group.as_ref().and_then(Group::cpu_nanos) {
-            Some(nanos) => nanos,
-            None => self.look().cpu_nanos.max(self.cpu_nanos),
+            Some(nanos) => nanos.saturating_sub(self.before.cpu_nanos),
+            None => {
+                self.look();
+                self.cpu_nanos
+            }
         }
     }
 
@@ -107,9 +189,11 @@ impl Meter {
             tree.cpu_nanos += stat_cpu(proc.as_fd(), pid).unwrap_or(0);
             count += 1;
         }
-        self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
-        self.memory_peak = self.memory_peak.max(tree.memory);
-        self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos);
+        if self.threads_told.is_none() {
+            self.processes_peak = self.processes_peak.max(count.saturating_sub(self.others));
+            self.memory_peak = self.memory_peak.max(tree.memory);
+        }
+        self.cpu_nanos = self.cpu_nanos.max(tree.cpu_nanos.saturating_sub(self.before.cpu_nanos));
         tree
     }
 }

@@ -129,6 +129,8 @@ struct Run<'a> {
     /// Errno of a program that could not be executed.
     failed: Option<i32>,
     left: Left,
+    /// Whether the wall's program has done its work, and is gone.
+    made: bool,
 }
 
 /// Directories of the sandbox, held for what is in them when the program has ended.
@@ -396,7 +398,7 @@ impl Run<'_> {
             if group.oom_kills().unwrap_or(0) == 0 || !group.ran_out_of_memory(limit.0) {
                 return None;
             }
-            (group.memory_peak().unwrap_or(limit.0), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
+            (self.meter.memory_peak(), format!("{} (cgroup {})", group.oom_evidence(), group.version()))
         };
         let measured = palisade_spec::Bytes(measured).to_string();
         Some(Stop::Limit(LimitKind::Memory, Evidence { limit: limit.to_string(), measured, from }))
@@ -410,13 +412,12 @@ impl Run<'_> {
             return None;
         }
         let limit = self.launch.job.limits.threads;
-        let peak = group.tasks_peak().map_or(limit, |peak| u32::try_from(peak).unwrap_or(limit).saturating_sub(1));
-        if peak < limit {
+        if !self.meter.may_have_had(limit) {
             return None; // refused by a group above
         }
         let evidence = Evidence {
             limit: format!("{limit} threads"),
-            measured: format!("{peak} running, one more wanted"),
+            measured: format!("{limit} running, one more wanted"),
             from: format!("pids.events: max (cgroup {})", group.version()),
         };
         Some(Stop::Limit(LimitKind::Threads, evidence))

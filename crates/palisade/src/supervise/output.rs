@@ -35,6 +35,8 @@ const TURN: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Streams {
     input: Option<Feed>,
+    /// The same, before it may begin.
+    held: Option<Feed>,
     pub(crate) output: [Drain; 2],
     /// Room for what is read. Never filled beforehand: each page that is touched costs a page fault after a clone.
     chunk: Vec<u8>,
@@ -118,7 +120,7 @@ impl Streams {
         let [out, err] = sinks(output, limit, excess)?;
         let (stdout, out) = drain(out)?;
         let (stderr, err) = drain(err)?;
-        let streams = Self { input, output: [out, err], chunk: Vec::with_capacity(CHUNK), terminal: None };
+        let streams = Self { input, held: None, output: [out, err], chunk: Vec::with_capacity(CHUNK), terminal: None };
         Ok((streams, Pipes([stdin, stdout, stderr])))
     }
 
@@ -158,6 +160,15 @@ impl Streams {
         }
     }
 
+    /// Feeds nothing until [`Streams::release`].
+    pub(super) fn hold(&mut self) {
+        self.held = self.input.take();
+    }
+
+    pub(super) fn release(&mut self) {
+        self.input = self.held.take();
+    }
+
     /// What the agent says.
     pub(super) fn words(&mut self) -> Option<&mut Words> {
         self.output[1].words.as_mut()
@@ -165,7 +176,13 @@ impl Streams {
 
     /// No streams: those of a terminal follow when the program's process has opened it.
     pub(crate) fn none() -> Self {
-        Self { input: None, output: [Drain::nothing(), Drain::nothing()], chunk: Vec::new(), terminal: None }
+        Self {
+            input: None,
+            held: None,
+            output: [Drain::nothing(), Drain::nothing()],
+            chunk: Vec::new(),
+            terminal: None,
+        }
     }
 
     /// The streams of a terminal, by both of its ends. All that is printed on it counts as standard output.
@@ -190,7 +207,7 @@ impl Streams {
         let [(sink, cap), _] = sinks(output, limit, excess)?;
         let out = Drain { pipe: Some(master), sink, cap, ..Drain::nothing() };
         let (input, output) = (Some(feed), [out, Drain::nothing()]);
-        Ok(Self { input, output, chunk: Vec::with_capacity(CHUNK), terminal: Some(terminal) })
+        Ok(Self { input, held: None, output, chunk: Vec::with_capacity(CHUNK), terminal: Some(terminal) })
     }
 
     /// The program's end of its terminal.
@@ -241,7 +258,7 @@ impl Streams {
 
     /// The program is gone: nothing more is fed.
     pub(crate) fn ended(&mut self) {
-        self.input = None;
+        (self.input, self.held) = (None, None);
         self.terminal = None;
     }
 

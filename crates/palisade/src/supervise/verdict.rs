@@ -105,8 +105,6 @@ impl Run<'_> {
         let mut weakened = self.launch.weakened.clone();
         weakened.append(&mut self.acts.weakened);
         let end = if self.times.exited > 0 { self.times.exited } else { self.times.reaped };
-        let others = 1 + self.launch.foreign.as_ref().map_or(0, |foreign| u64::from(foreign.room.threads));
-        let group = self.meter.group();
         let [stdout, stderr] = self.streams.output.each_mut().map(|drain| std::mem::take(&mut drain.stream));
         let report = Report {
             schema: SCHEMA,
@@ -120,9 +118,7 @@ impl Run<'_> {
             cpu_time_ms: cpu.as_secs_f64() * 1000.0,
             memory_used_bytes: self.meter.memory_peak(),
             processes_peak: self.meter.processes_peak,
-            threads_peak: group
-                .and_then(Group::tasks_peak)
-                .map(|tasks| u32::try_from(tasks.saturating_sub(others)).unwrap_or(u32::MAX).max(1)),
+            threads_peak: self.meter.threads_peak(),
             backend: self.launch.backend,
             violations,
             violations_omitted: self.acts.omitted,

@@ -69,7 +69,7 @@ impl Words {
                     match word {
                         Word::Started => self.speaker = Speaker::Program,
                         Word::Ended { .. } => self.speaker = Speaker::Nobody,
-                        Word::Failed { .. } | Word::Called { .. } => {}
+                        Word::Failed { .. } | Word::Called { .. } | Word::Counted { .. } => {}
                     }
                     self.heard.push_back(word);
                     rest = from.get(length..).unwrap_or_default();
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        Secrets { prefix: *b"\x01refix!!", kinds: [[1; SECRET], [2; SECRET], [3; SECRET], [4; SECRET]] }
+        Secrets { prefix: *b"\x01refix!!", kinds: [[1; SECRET], [2; SECRET], [3; SECRET], [4; SECRET], [5; SECRET]] }
     }
 
     fn stream() -> Vec<u8> {
