@@ -74,8 +74,11 @@ walls! {
     native: Root, Ordinary;
     bubblewrap: Root, Ordinary;
     lxc: Root;
+    crun: Root, Ordinary;
+    runc: Root, Ordinary;
     nspawn: Root;
     firejail: Root;
+    gvisor: Root, Ordinary;
     unshare: Root, Ordinary;
     chroot: Root;
     crun: Root, Ordinary;

@@ -69,8 +69,6 @@ pub struct Foreign {
     /// Host directories in which it can change nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<PathBuf>,
-    /// Whether its program, too, is kept from the host's network.
-    pub own_network: bool,
     /// What the program talks to.
     pub kernel: Kernel,
     /// What the wall itself needs of the limits.
@@ -95,7 +93,6 @@ impl Foreign {
             read_only: Vec::new(),
             around: Namespaces::default(),
             group_at: None,
-            own_network: false,
             kernel: Kernel::Hosts,
             room: Room::default(),
         }
@@ -230,11 +227,14 @@ pub(crate) fn launch(
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees, &launch.job.network);
+    if starter == Starter::MappedRoot {
+        launch.ids.inside = (0, 0);
+    }
     let places = Places::of(&launch.anchor);
     let mut foreign = wall(&launch, &places);
     foreign.scratch.retain(|directory| directory.is_dir());
     count_tasks(&mut launch, &foreign);
-    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
     launch.namespaces = match starter {
         Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],
@@ -256,9 +256,11 @@ fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
         // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
         launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
     }
+    // An agent that makes a user namespace is not in it itself.
+    let agents = if foreign.starter == Starter::MappedRoot && foreign.kernel == Kernel::Hosts { 1 } else { AGENTS };
     // Otherwise the agent's are counted as well. Of pid 1 there is one less.
     for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
-        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
+        limit.value = limit.value.saturating_add(u64::from(agents) - 1);
     }
 }
 

@@ -10,6 +10,7 @@ mod runtime;
 use std::path::PathBuf;
 
 use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
+use palisade_sys::Namespaces;
 
 use self::runtime::Runtime;
 use super::{Row, around};
@@ -46,18 +47,21 @@ fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Ref
     let tool = runtime.find()?;
     let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
     let (backend, starter) = (runtime.backend, Starter::MappedRoot);
-    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
-        arguments: (runtime.arguments)(launch, places),
-        environment: (runtime.environment)(places),
-        files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
-        scratch: there(runtime.scratch),
-        read_only: there(runtime.read_only),
-        stay: runtime.stay,
-        // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
-        own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
-        kernel: runtime.kernel,
-        room: (runtime.room)(launch),
-        ..Foreign::of(tool, starter)
+    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| {
+        let closed = runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll;
+        Foreign {
+            environment: (runtime.environment)(places),
+            files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
+            scratch: there(runtime.scratch),
+            read_only: there(runtime.read_only),
+            stay: runtime.stay,
+            // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+            around: if closed { Namespaces::NETWORK } else { Namespaces::default() },
+            kernel: runtime.kernel,
+            arguments: (runtime.arguments)(launch, places),
+            room: (runtime.room)(launch),
+            ..Foreign::of(tool, starter)
+        }
     })
 }
 
