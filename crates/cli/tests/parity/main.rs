@@ -81,9 +81,6 @@ walls! {
     gvisor: Root, Ordinary;
     unshare: Root, Ordinary;
     chroot: Root;
-    crun: Root, Ordinary;
-    runc: Root, Ordinary;
-    gvisor: Root, Ordinary;
 }
 
 #[test]
