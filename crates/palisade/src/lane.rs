@@ -56,7 +56,7 @@ impl<'a> Lane<'a> {
     /// that it starts afterwards: give the lane a thread of its own.
     pub fn new(prepared: &'a Prepared) -> Self {
         let launch = prepared.launch();
-        let closed = launch.wall == Wall::Full && launch.foreign.is_none() && launch.job.network == NetworkPolicy::None;
+        let closed = launch.wall == Wall::Full && !launch.has_agent() && launch.job.network == NetworkPolicy::None;
         // Without the right to, as an ordinary user: each run makes its own, as ever.
         let entered = closed && empty_network().is_ok();
         let network = if entered { Network::OfThread } else { Network::New };

@@ -12,6 +12,7 @@ mod conflicts;
 mod copied;
 mod credentials;
 mod diagnose;
+pub mod engine;
 pub mod environment;
 mod error;
 mod foreign;

@@ -50,12 +50,26 @@ struct Mount {
     /// Where.
     at: PathBuf,
     kind: String,
+    /// Whether anything may be written through it.
+    writable: bool,
 }
 
 impl Mounts {
     /// Those that this process sees.
     pub(crate) fn look() -> Self {
         Self::of(&fs::read("/proc/self/mountinfo").unwrap_or_default())
+    }
+
+    /// Those that a process sees.
+    pub(crate) fn of_process(pid: u32) -> std::io::Result<Self> {
+        Ok(Self::of(&fs::read(format!("/proc/{pid}/mountinfo"))?))
+    }
+
+    /// Where something may be written: of several mounts at a place, the last counts.
+    pub(crate) fn writable(&self) -> Vec<&Path> {
+        let is_covered = |number: usize, at: &Path| self.0.iter().skip(number + 1).any(|mount| mount.at == at);
+        let all = self.0.iter().enumerate().filter(|(number, mount)| mount.writable && !is_covered(*number, &mount.at));
+        all.map(|(_, mount)| mount.at.as_path()).collect()
     }
 
     fn of(table: &[u8]) -> Self {
@@ -108,8 +122,9 @@ fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ').skip(2);
     let device = String::from_utf8(fields.next()?.to_vec()).ok()?;
     let (root, at) = (unescaped(fields.next()?), unescaped(fields.next()?));
+    let writable = fields.next()?.split(|byte| *byte == b',').any(|option| option == b"rw");
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-    Some(Mount { device, root, at, kind: String::from_utf8_lossy(kind).into_owned() })
+    Some(Mount { device, root, at, kind: String::from_utf8_lossy(kind).into_owned(), writable })
 }
 
 /// Blanks, tabs, newlines and backslashes stand there as `\ooo`.

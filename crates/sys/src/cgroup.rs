@@ -7,18 +7,17 @@
 //! Facts from Documentation/admin-guide/cgroup-v1/ and cgroup-v2.rst.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    fs::{self, OpenOptions},
+    io::{self, Write},
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 mod narrow;
+
+use crate::life::{Life, text};
 
 const ROOT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "palisade-";
@@ -69,6 +68,16 @@ pub struct Group {
     cpu: Option<PathBuf>,
     /// Why a controller that exists could not be used.
     failures: Vec<(&'static str, io::Error)>,
+    keeper: Keeper,
+}
+
+/// Who removes a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    /// Whoever made it here.
+    Own,
+    /// Somebody else, at a time of their own.
+    Other,
 }
 
 /// Why no group can be made.
@@ -140,8 +149,7 @@ impl Place {
     pub fn create(&self, settings: &Settings) -> io::Result<Group> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let Identity { pid, start, namespace } = Identity::own();
-        let name = format!("{PREFIX}{pid}-{start}-{namespace}-{number}");
+        let name = format!("{PREFIX}{}-{number}", Life::own());
         match self {
             Self::V2 { directory, cpu, enable } => {
                 if *enable {
@@ -159,6 +167,7 @@ impl Place {
                     cpuacct: Some(path.clone()),
                     cpu: cpu.then(|| path.clone()),
                     failures: Vec::new(),
+                    keeper: Keeper::Own,
                 };
                 put(&path, "memory.max", settings.memory)?;
                 optional(put(&path, "memory.swap.max", 0))?;
@@ -170,8 +179,7 @@ impl Place {
                 Ok(group)
             }
             Self::V1 { memory, pids, cpuacct, cpu } => {
-                let mut group =
-                    Group { v2: false, memory: None, pids: None, cpuacct: None, cpu: None, failures: Vec::new() };
+                let mut group = Group::none(Keeper::Own);
                 group.memory = group.make(memory, &name, "memory", |path| {
                     put(path, "memory.limit_in_bytes", settings.memory)?;
                     // Absent where the kernel does not account swap.
@@ -201,18 +209,11 @@ impl Place {
                 [memory, pids, cpuacct, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
             }
         };
-        let here = pid_namespace().to_string();
-        let own = format!("{}-", std::process::id());
         for directory in all {
             let Ok(entries) = fs::read_dir(directory) else { continue };
             for name in entries.flatten().map(|entry| entry.file_name()) {
                 let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-                let mut parts = owner.split('-');
-                if let (Some(pid), Some(start), Some(namespace)) = (parts.next(), parts.next(), parts.next())
-                    && namespace == here
-                    && !owner.starts_with(&own)
-                    && start_time(pid).is_none_or(|now| now.to_string() != start)
-                {
+                if Life::read(owner).is_some_and(Life::is_over) {
                     // A group that is in use after all stays: rmdir refuses it.
                     let _ = remove(&directory.join(&name));
                 }
@@ -280,38 +281,51 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// What names this process for good: its groups are named by it.
-#[derive(Clone, Copy, Debug)]
-struct Identity {
-    pid: u32,
-    start: u64,
-    namespace: u64,
-}
-
-impl Identity {
-    /// That of this process, looked up once; a fork of it is another.
-    fn own() -> Self {
-        static OWN: OnceLock<Identity> = OnceLock::new();
-        let pid = std::process::id();
-        let look = || Self { pid, start: start_time("self").unwrap_or_default(), namespace: pid_namespace() };
-        let own = *OWN.get_or_init(look);
-        if own.pid == pid { own } else { look() }
-    }
-}
-
-/// A number for the pid namespace that this process is in: elsewhere, its pid says nothing.
-fn pid_namespace() -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
-}
-
-/// Start time of a process in clock ticks since boot: with the pid it names a process for good.
-fn start_time(pid: &str) -> Option<u64> {
-    let stat = text(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
 impl Group {
+    /// Of version 1, without a controller.
+    fn none(keeper: Keeper) -> Self {
+        Self { v2: false, memory: None, pids: None, cpuacct: None, cpu: None, failures: Vec::new(), keeper }
+    }
+
+    /// The group that a process is in, which somebody else has made and will remove. It can be read.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        let own = text(Path::new(&format!("/proc/{pid}/cgroup")))?;
+        let mut group = Self::none(Keeper::Other);
+        if Path::new(ROOT).join("cgroup.controllers").exists() {
+            let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+            let directory = Path::new(ROOT).join(path.trim_start_matches('/'));
+            let with = |file: &str| directory.join(file).exists().then(|| directory.clone());
+            group.v2 = true;
+            (group.memory, group.pids) = (with("memory.max"), with("pids.max"));
+            (group.cpuacct, group.cpu) = (with("cpu.stat"), with("cpu.max"));
+            return Ok(group);
+        }
+        let find = |controller: &str, file: &str| {
+            let path = own.lines().find_map(|line| {
+                let mut parts = line.splitn(3, ':').skip(1);
+                parts.next()?.split(',').any(|one| one == controller).then(|| parts.next()).flatten()
+            })?;
+            let directory = Path::new(ROOT).join(controller).join(path.trim_start_matches('/'));
+            directory.join(file).exists().then_some(directory)
+        };
+        group.memory = find("memory", "memory.limit_in_bytes");
+        group.pids = find("pids", "pids.max");
+        group.cpuacct = find("cpuacct", "cpuacct.usage");
+        group.cpu = find("cpu", "cpu.cfs_quota_us");
+        Ok(group)
+    }
+
+    /// Puts a process into the group.
+    ///
+    /// # Errors
+    /// What the kernel says: the process has to be the caller's own, or the caller root.
+    pub fn take_in(&self, pid: u32) -> io::Result<()> {
+        self.directories().try_for_each(|path| put(path, "cgroup.procs", pid))
+    }
+
     fn make(
         &mut self,
         parent: &Option<PathBuf>,
@@ -470,18 +484,6 @@ impl Group {
     }
 }
 
-/// A file of the kernel's: one read gives all of it, unless it is long.
-fn text(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut bytes = [0; 4096];
-    let n = file.read(&mut bytes)?;
-    let mut text = String::from_utf8_lossy(bytes.get(..n).unwrap_or_default()).into_owned();
-    if n == bytes.len() {
-        file.read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
 fn number(path: &Path, file: &str) -> Option<u64> {
     text(&path.join(file)).ok()?.trim().parse().ok()
 }
@@ -492,8 +494,11 @@ fn field(path: &Path, file: &str, name: &str) -> Option<u64> {
 }
 
 impl Drop for Group {
-    /// Removes the group. Its members have ended; the kernel may need a moment to let go of them.
+    /// Removes the group, unless somebody else does. Its members have ended; the kernel may need a moment to let go of them.
     fn drop(&mut self) {
+        if self.keeper == Keeper::Other {
+            return;
+        }
         let deadline = Instant::now() + Duration::from_secs(2);
         for path in self.directories() {
             while let Err(error) = remove(path) {

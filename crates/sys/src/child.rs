@@ -16,7 +16,7 @@ use crate::{
     call::{self, Errno},
     raw::sys,
     record::{self, FAILED, READY, message, send},
-    script::{Listener, Script, Stdio},
+    script::{Listener, Namespaces, Script, Stdio},
     spawn::Strings,
     step::{NEVER, State, kept, step},
     terminal,
@@ -206,6 +206,10 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let Some(program) = &child.script.program else { return Err(libc::EINVAL) };
     // SAFETY: no preconditions. An own session has no terminal, so nothing can be typed into it (TIOCSTI).
     unsafe { sys!(SYS_setsid) }?;
+    if !child.script.namespaces.contains(Namespaces::PID) {
+        // Nothing else ends it with the first process. Cannot fail: SIGKILL is a signal.
+        let _ = call::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, 0);
+    }
     let stdio = match &program.stdio {
         Stdio::Given(fds) => fds.each_ref().map(AsRawFd::as_raw_fd),
         Stdio::Terminal(slot) => [terminal::control(kept(state, slot.0)?)?; 3],

@@ -11,10 +11,12 @@ pub mod cgroup;
 mod child;
 mod confine;
 pub mod landlock;
+mod life;
 mod mapped;
 mod network;
 pub mod notify;
 mod overlay;
+mod peer;
 mod raw;
 mod record;
 mod script;
@@ -28,8 +30,10 @@ mod users;
 
 pub use arguments::output_was_closed;
 pub use confine::confine;
+pub use life::Life;
 pub use mapped::mapped_tree;
 pub use network::empty_network;
+pub use peer::peer;
 pub use record::{MARKS, Record};
 pub use script::{
     Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS,

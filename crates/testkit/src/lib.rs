@@ -2,6 +2,7 @@
 //!
 //! The attacks themselves are in `palisade-attacker`; the binary `hostile` of this package runs them, `hostile --list` describes them.
 
+mod engine;
 mod need;
 pub mod outside;
 mod person;
@@ -9,6 +10,7 @@ mod programs;
 mod residue;
 mod wait;
 
+pub use engine::{Delegated, Engine, configuration};
 pub use need::need;
 pub use person::{ORDINARY_ID, Person, Seat};
 pub use programs::{hostile, palisade};

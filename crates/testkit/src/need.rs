@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 /// | `cgroup` | a child group with the pids controller is made and removed, v1 or v2 |
 /// | `cgroup-v2` | the same, v2 only |
 /// | `landlock` | the ABI version is asked for |
-/// | `docker`, `podman` | the daemon or engine answers `info` |
+/// | `docker`, `podman` | the engine's program answers; tests start one of their own ([`crate::Engine`]) |
 /// | any other word | the program of that name, or its usual one, answers to being asked for its version |
 ///
 /// # Panics
@@ -46,7 +46,7 @@ fn probe(feature: &str) -> Result<(), String> {
         "cgroup" => cgroup("/sys/fs/cgroup/pids").or_else(|one| cgroup_two().map_err(|two| format!("{one}; {two}"))),
         "cgroup-v2" => cgroup_two(),
         "landlock" => landlock(),
-        "docker" | "podman" => answers(feature, "info"),
+        "docker" => answers("dockerd", "--version"),
         "java" | "javac" => answers(feature, "-version"),
         "go" => answers("go", "version"),
         "native" => Ok(()),

@@ -57,11 +57,11 @@ impl Seat {
     /// A command that will run as this person, in their home directory, with `HOME` set to it.
     ///
     /// The rest of the environment is inherited, except that a person who is not the caller loses `TMPDIR` and
-    /// `XDG_RUNTIME_DIR`, which point at the caller's places.
+    /// `XDG_RUNTIME_DIR`, which point at the caller's places, and that engines of this process are named ([`crate::Engine`]).
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        command.current_dir(self.home.path()).env("HOME", self.home.path());
+        command.current_dir(self.home.path()).env("HOME", self.home.path()).envs(crate::engine::environment());
         if self.switch {
             // `uid` drops all supplementary groups when called as root and no groups are given (its documentation).
             command.uid(ORDINARY_ID).gid(ORDINARY_ID).env_remove("TMPDIR").env_remove("XDG_RUNTIME_DIR");

@@ -15,7 +15,7 @@ use rustix::{
     stdio::stderr,
 };
 
-use crate::count::Counter;
+use crate::{count::Counter, link::Link};
 
 /// How often processes are counted.
 const COUNTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -24,12 +24,12 @@ const COUNTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 const LONGEST_STEP: usize = 100;
 
 /// Runs the script and tells of it.
-pub(crate) fn until_ended(order: &Order, script: &Script) -> io::Result<()> {
+pub(crate) fn until_ended(order: &Order, script: &Script, link: Option<&Link>) -> io::Result<()> {
     // Orphans are given to the process that starts the program, and to this one where the kernel does not know that.
     leave_no_zombies();
     let guest = start(script)?;
     let mut watch =
-        Watch { order, script, guest, listener: None, counter: Counter::default(), ready: false, ended: false };
+        Watch { order, script, link, guest, listener: None, counter: Counter::default(), ready: false, ended: false };
     while !watch.ended {
         watch.wait()?;
     }
@@ -40,6 +40,7 @@ pub(crate) fn until_ended(order: &Order, script: &Script) -> io::Result<()> {
 struct Watch<'a> {
     order: &'a Order,
     script: &'a Script,
+    link: Option<&'a Link>,
     guest: Guest,
     listener: Option<Listener>,
     counter: Counter,
@@ -50,9 +51,11 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn wait(&mut self) -> io::Result<()> {
         let mut list = vec![PollFd::new(&self.guest, PollFlags::IN)];
-        if let Some(listener) = &self.listener {
-            list.push(PollFd::new(listener, PollFlags::IN));
-        }
+        let listener = self.listener.as_ref().map(|listener| PollFd::new(listener, PollFlags::IN));
+        let listening = listener.as_ref().map(|_| list.len());
+        list.extend(listener);
+        let linked = self.link.map(|_| list.len());
+        list.extend(self.link.map(|link| PollFd::new(link, PollFlags::IN)));
         let counts = self.order.counts && self.ready;
         match poll(&mut list, counts.then_some(&COUNTING)) {
             Ok(_) => {}
@@ -61,10 +64,14 @@ impl Watch<'_> {
         }
         let ready: Vec<PollFlags> = list.iter().map(PollFd::revents).collect();
         drop(list);
-        if let Some(flags) = ready.get(1).filter(|flags| !flags.is_empty()) {
-            self.answer(*flags)?;
+        let flags = |place: Option<usize>| ready.get(place?).copied().filter(|flags| !flags.is_empty());
+        if flags(linked).is_some() {
+            self.ended = true; // palisade is gone, and nobody else would end this
         }
-        if ready.first().is_some_and(|flags| !flags.is_empty()) {
+        if let Some(flags) = flags(listening) {
+            self.answer(flags)?;
+        }
+        if flags(Some(0)).is_some() {
             self.record()?;
         }
         if let Some(word) = counts.then(|| self.counter.look()).flatten() {

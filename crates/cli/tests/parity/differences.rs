@@ -56,7 +56,22 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     of_gvisor("size of scratch space", "exited 1", NO_AUTOMOUNT),
     of_gvisor("a hostile call is denied and named", "exited 1", UNHEARD),
     of_gvisor("a hostile call kills", "violation killed by SIGSYS", UNHEARD),
+    of("docker", "what is at the top", "exited 0", "Docker puts `.dockerenv` there, and an empty /sys"),
+    of("docker", "a directory to be changed", "exited 0", OWNERS),
+    of("docker", "an overlay", "error 125", OVERLAY),
+    of("podman", "what is at the top", "exited 0", "Podman puts empty /sys, /run and /var/tmp there"),
+    of("podman", "a directory to be changed", "exited 0", OWNERS),
+    of("podman", "an overlay", "error 125", OVERLAY),
+    of("podman", "files in scratch space", "exited 1", "Podman limits bytes of a file system in memory, not files"),
 ];
 
 const OWN_IDS: &str = "without a user namespace the program has the ids of the run, which own nothing, and sees them";
 const NO_NETWORK: &str = "it has no network namespace: refused (all other requests leave the network open there)";
+
+const OWNERS: &str = "an engine maps no owners: what root's program makes belongs to the run's own id";
+const OVERLAY: &str = "an engine mounts no overlay of a host directory that palisade could read afterwards";
+
+/// Everybody's.
+const fn of(backend: &'static str, request: &'static str, outcome: &'static str, because: &'static str) -> Difference {
+    Difference { backend, person: None, request, outcome, because }
+}

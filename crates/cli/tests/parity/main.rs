@@ -24,10 +24,11 @@ const OPEN: [&str; 2] = ["unshare", "chroot"];
 /// Every request on a wall, as a person, beside palisade's own wall.
 #[track_caller]
 fn equal(backend: &'static str, person: Person) {
-    let Some(place) = Place::new(person) else { return };
     if !need(backend) {
         return;
     }
+    let engine = palisade_testkit::Engine::start(backend).unwrap();
+    let Some(place) = Place::new(person) else { return };
     let has_cgroup = place.has_cgroup();
     let mut wrong = Vec::new();
     for request in REQUESTS {
@@ -53,6 +54,7 @@ fn equal(backend: &'static str, person: Person) {
         }
     }
     place.assert_clean();
+    drop(engine);
     assert!(wrong.is_empty(), "{backend} as {person:?}:\n{}", wrong.join("\n"));
 }
 
@@ -79,6 +81,8 @@ walls! {
     nspawn: Root;
     firejail: Root;
     gvisor: Root, Ordinary;
+    docker: Root;
+    podman: Root;
     unshare: Root, Ordinary;
     chroot: Root;
 }

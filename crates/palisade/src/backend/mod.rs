@@ -7,6 +7,8 @@ mod around;
 mod bubblewrap;
 mod choice;
 mod chroot;
+mod contained;
+mod docker;
 mod firejail;
 mod lxc;
 mod needs;
@@ -15,6 +17,7 @@ mod nspawn;
 mod oci;
 mod offer;
 mod own;
+mod podman;
 mod remembered;
 mod unshare;
 
@@ -47,7 +50,7 @@ pub(crate) struct Row {
 }
 
 /// Every wall of this version. Those that hold as much stand in the order of what a launch costs (`docs/performance.md`).
-pub(crate) const ALL: [Row; 13] = [
+pub(crate) const ALL: [Row; 15] = [
     Row { kind: Backend::Native, strength: Strength::Namespaces, guarantees: own::guarantees, plan: native::plan },
     Row {
         kind: Backend::Bubblewrap,
@@ -68,6 +71,8 @@ pub(crate) const ALL: [Row; 13] = [
     oci::YOUKI,
     oci::GVISOR,
     oci::KATA,
+    Row { kind: Backend::Docker, strength: Strength::Namespaces, guarantees: docker::guarantees, plan: docker::plan },
+    Row { kind: Backend::Podman, strength: Strength::Namespaces, guarantees: podman::guarantees, plan: podman::plan },
     Row { kind: Backend::Unshare, strength: Strength::Partial, guarantees: unshare::guarantees, plan: unshare::plan },
     Row { kind: Backend::Chroot, strength: Strength::None, guarantees: chroot::guarantees, plan: chroot::plan },
     Row { kind: Backend::None, strength: Strength::None, guarantees: none::guarantees, plan: none::plan },

@@ -20,11 +20,15 @@ use palisade_spec::{Backend, Guarantees, Held, Layer, LayerName, LayerStatus, Ne
 use palisade_sys::{Namespaces, cgroup};
 use serde::Serialize;
 
-pub(crate) use self::{agent::AGENT, envelope::script, order::order};
+pub(crate) use self::{
+    agent::AGENT,
+    envelope::script,
+    order::{Agent, order},
+};
 use crate::{
     bound::Resolved,
     error::Refusal,
-    host::Host,
+    host::{Host, INSIDE},
     job::Shown,
     native::{self, Launch},
 };
@@ -95,6 +99,17 @@ impl Foreign {
             group_at: None,
             kernel: Kernel::Hosts,
             room: Room::default(),
+        }
+    }
+}
+
+impl Foreign {
+    pub(crate) fn agent(&self, launch: &Launch) -> Agent {
+        Agent {
+            kernel: self.kernel,
+            binds: order::binds(launch, self),
+            identity: self.identity,
+            alias: (self.starter == Starter::MappedRoot).then_some(INSIDE),
         }
     }
 }
@@ -184,6 +199,44 @@ pub(crate) fn launch(
     starter: Starter,
     wall: impl FnOnce(&Launch, &Places) -> Foreign,
 ) -> Result<Launch, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    if starter == Starter::Root && !rustix::process::geteuid().is_root() {
+        refusals.push(Refusal {
+            backend: backend.name(),
+            needs: "root".to_owned(),
+            because: format!("{backend} makes its wall as root, and this user is not"),
+            hint: "run palisade as root, or leave --backend out".to_owned(),
+        });
+    }
+    let mut launch = with_agent(backend, job, host, guarantees, refusals)?;
+    if starter == Starter::MappedRoot {
+        launch.ids.inside = (0, 0);
+    }
+    let places = Places::of(&launch.anchor);
+    let mut foreign = wall(&launch, &places);
+    foreign.scratch.retain(|directory| directory.is_dir());
+    count_tasks(&mut launch, &foreign);
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
+    launch.namespaces = match starter {
+        Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
+        Starter::Root => vec!["mount", "pid"],
+    };
+    launch.namespaces.extend(named.iter().filter(|(one, _)| foreign.around.contains(*one)).map(|(_, name)| *name));
+    launch.foreign = Some(foreign);
+    Ok(launch)
+}
+
+/// Plans a job with palisade's agent inside. `refusals`: why it cannot be, as far as that is known.
+///
+/// # Errors
+/// Every reason why it cannot be held.
+pub(crate) fn with_agent(
+    backend: Backend,
+    job: Resolved,
+    host: &Host,
+    guarantees: &Guarantees,
+    mut refusals: Vec<Refusal>,
+) -> Result<Launch, Vec<Refusal>> {
     let (mut job, clamped) = job.into_parts();
     let refusal = |needs: &str, because: String, hint: &str| Refusal {
         backend: backend.name(),
@@ -191,19 +244,11 @@ pub(crate) fn launch(
         because,
         hint: hint.to_owned(),
     };
-    let mut refusals = Vec::new();
     if job.terminal.is_some() {
         refusals.push(refusal(
             "a terminal for the program (--tty)",
             "its order and its end are told over the program's three streams, which a terminal would join".to_owned(),
             "leave --tty out, or say --backend native",
-        ));
-    }
-    if starter == Starter::Root && !rustix::process::geteuid().is_root() {
-        refusals.push(refusal(
-            "root",
-            format!("{backend} makes its wall as root, and this user is not"),
-            "run palisade as root, or leave --backend out",
         ));
     }
     match agent::find() {
@@ -227,24 +272,7 @@ pub(crate) fn launch(
     launch.backend = backend;
     launch.landlock = 0;
     launch.layers = layers(guarantees, &launch.job.network);
-    if starter == Starter::MappedRoot {
-        launch.ids.inside = (0, 0);
-    }
-    let places = Places::of(&launch.anchor);
-    let mut foreign = wall(&launch, &places);
-    foreign.scratch.retain(|directory| directory.is_dir());
-    count_tasks(&mut launch, &foreign);
-    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
-    launch.namespaces = match starter {
-        Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
-        Starter::Root => vec!["mount", "pid"],
-    };
-    launch.namespaces.extend(named.iter().filter(|(one, _)| foreign.around.contains(*one)).map(|(_, name)| *name));
-    launch.foreign = Some(foreign);
     launch.weakened.extend(weakened(backend, guarantees));
-    if starter == Starter::MappedRoot {
-        launch.ids.inside = (0, 0);
-    }
     Ok(launch)
 }
 

@@ -9,17 +9,27 @@ use palisade_spec::{
 use palisade_sys::seccomp::SockFilter;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Foreign, Kernel, Proc, Starter};
-use crate::{
-    host::INSIDE,
-    native::{Denied, EMPTY, Kind, Launch, filter, set_id},
-};
+use super::{Foreign, Kernel, Proc};
+use crate::native::{Denied, EMPTY, Kind, Launch, filter, set_id};
+
+/// What of an order depends on the wall alone.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// What the program talks to.
+    pub(crate) kernel: Kernel,
+    /// What covers what, in the tree that the wall's program has finished.
+    pub(crate) binds: Vec<(String, String)>,
+    /// Who the agent is not, and the program is.
+    pub(crate) identity: Option<(u32, u32)>,
+    /// Who it is by another name, in a user namespace that it makes, if it is to make one.
+    pub(crate) alias: Option<(u32, u32)>,
+}
 
 /// The order for `launch`, as the bytes that come before the program's input; and what marks the agent's words.
-pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
+pub(crate) fn order(launch: &Launch, agent: Agent, stdin: Stdin) -> io::Result<(Vec<u8>, Secrets)> {
     let job = &launch.job;
     let kills = job.hostile_calls == HostileCalls::Kill;
-    let (denied, calls) = match (foreign.kernel, kills) {
+    let (denied, calls) = match (agent.kernel, kills) {
         (Kernel::Hosts, false) => (Denied::Notify, Calls::Told),
         (Kernel::Hosts, true) => (Denied::Notify, Calls::Awaited),
         (Kernel::Own, false) => (Denied::Errno, Calls::Unheard),
@@ -33,13 +43,13 @@ pub(crate) fn order(launch: &Launch, foreign: &Foreign, stdin: Stdin) -> io::Res
         directory: job.directory.to_string_lossy().into_owned(),
         stdin,
         outside: closes_network(launch).then(network_outside).transpose()?,
-        binds: binds(launch, foreign),
-        identity: foreign.identity,
-        alias: (foreign.starter == Starter::MappedRoot).then_some(INSIDE),
+        binds: agent.binds,
+        identity: agent.identity,
+        alias: agent.alias,
         rlimits: launch.rlimits.iter().map(|limit| (limit.resource, limit.value)).collect(),
         filter: filter(&job.network, denied, set_id(launch))?.into_iter().map(packed).collect(),
         calls,
-        counts: foreign.kernel == Kernel::Own,
+        counts: agent.kernel == Kernel::Own,
     };
     let text = serde_json::to_vec(&order)?;
     let too_long =
@@ -63,8 +73,8 @@ fn network_outside() -> io::Result<String> {
     Ok(std::fs::read_link("/proc/thread-self/ns/net")?.to_string_lossy().into_owned())
 }
 
-/// What covers what, in the tree that the wall's program has finished.
-fn binds(launch: &Launch, foreign: &Foreign) -> Vec<(String, String)> {
+/// See [`Agent::binds`].
+pub(super) fn binds(launch: &Launch, foreign: &Foreign) -> Vec<(String, String)> {
     let by = |kind| match kind {
         Kind::File => "/dev/null",
         Kind::Directory => EMPTY,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     bound::Resolved,
+    engine::Engine,
     error::Refusal,
     foreign::{Foreign, Room, Stay},
     host::{Host, Ids},
@@ -29,6 +30,9 @@ pub struct Launch {
     /// The other program that makes it, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foreign: Option<Foreign>,
+    /// The container of an engine that it is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// What is launched.
     pub job: Job,
     /// Namespaces of its own.
@@ -69,7 +73,7 @@ impl Launch {
 
     /// What its cgroup holds.
     pub(crate) fn settings(&self) -> cgroup::Settings {
-        self.settings_with(self.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room))
+        self.settings_with(self.room())
     }
 
     fn settings_with(&self, room: Room) -> cgroup::Settings {
@@ -79,6 +83,17 @@ impl Launch {
             tasks: alone.tasks + u64::from(room.threads),
             ..alone
         }
+    }
+
+    /// What the wall itself needs of the limits.
+    pub(crate) fn room(&self) -> Room {
+        let foreign = self.foreign.as_ref().map(|foreign| foreign.room);
+        foreign.or(self.engine.as_ref().map(|engine| engine.room)).unwrap_or_default()
+    }
+
+    /// Whether palisade's agent is inside, and tells of the program.
+    pub(crate) fn has_agent(&self) -> bool {
+        self.foreign.is_some() || self.engine.is_some()
     }
 
     /// Parts of `/proc` that a wall with a `/proc` of its own has to cover, as far as this host has them.
@@ -175,6 +190,7 @@ pub(crate) fn launch(job: Job, mut clamped: Vec<Clamp>, host: &Host) -> Result<L
         backend: Backend::Native,
         wall: Wall::Full,
         foreign: None,
+        engine: None,
         namespaces,
         ids: host.ids,
         anchor,

@@ -17,7 +17,7 @@ mod script;
 mod syscalls;
 
 pub(crate) use builder::{Builder, Target};
-pub(crate) use files::{EMPTY, ROOMY, filled};
+pub(crate) use files::{EMPTY, HIDDEN, ROOMY, UPPER, filled};
 pub use files::{Entry, Kind};
 pub use launch::{Launch, Wall};
 pub(crate) use launch::{launch, plan};

@@ -159,6 +159,11 @@ impl Run<'_> {
                 self.exit = Some(*status);
                 self.times.exited = now();
                 self.meter.ended(cpu_micros * 1000);
+                if self.meter.is_lent() && self.stop.is_none() {
+                    // Nobody will look again: the group goes with the container.
+                    self.stop = self.memory_excess().or_else(|| self.thread_excess());
+                }
+                self.meter.look_at_lent();
                 if let Some(ended) = self.connection.ended {
                     ended();
                 }

@@ -13,12 +13,12 @@ use palisade_sys::{Child, IdMap, Namespaces, Op, Record, Script, cgroup::Group, 
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
-    Connection, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, terminal::CallersTerminal,
-    verdict::Acts,
+    Connection, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, process::Process,
+    terminal::CallersTerminal, verdict::Acts,
 };
 use crate::{
     error::{About, Refusal, StartError},
-    foreign::{self, Kernel, Room},
+    foreign::{self, Kernel},
     host::Ids,
     native::{self, Launch, Pipes},
 };
@@ -39,7 +39,7 @@ pub(super) fn start<'a>(
     let (limit, excess) = (launch.job.limits.output.0, connection.excess);
     let (streams, pipes, typed, terminal) = match (launch.job.terminal, &launch.foreign) {
         (None, Some(foreign)) => {
-            let order = |stdin| foreign::order(launch, foreign, stdin);
+            let order = |stdin| foreign::order(launch, foreign.agent(launch), stdin);
             let (streams, pipes) = Streams::of_agent(stdin, order, &connection.output, limit, excess)
                 .map_err(StartError::io("make pipes"))?;
             (streams, Some(pipes), Input::Empty, None)
@@ -115,11 +115,11 @@ pub(super) fn start<'a>(
     let mut run = Run {
         launch,
         connection,
-        child,
+        child: Process::Own(child),
         streams,
         typed,
         terminal,
-        meter: Meter::new(group, launch.foreign.as_ref().map_or(Room::default(), |foreign| foreign.room)),
+        meter: Meter::new(group, launch.room()),
         listener: None,
         acts,
         stop: None,
@@ -329,7 +329,7 @@ fn clone_failed(launch: &Launch, source: io::Error) -> StartError {
     StartError::NoBackend { refusals: vec![Refusal { backend: launch.backend.name(), needs, because, hint }] }
 }
 
-fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
+pub(super) fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     let place = launch.cgroup.as_ref()?;
     match place.create(&launch.settings_before()) {
         Ok(group) => {
@@ -343,7 +343,11 @@ fn make_group(launch: &Launch, acts: &mut Acts) -> Option<Group> {
     }
 }
 
-fn refuse_weakened(launch: &Launch, strictness: Strictness, weakened: &[Weakening]) -> Result<(), StartError> {
+pub(super) fn refuse_weakened(
+    launch: &Launch,
+    strictness: Strictness,
+    weakened: &[Weakening],
+) -> Result<(), StartError> {
     if strictness == Strictness::ReportWeakened || weakened.is_empty() {
         return Ok(());
     }

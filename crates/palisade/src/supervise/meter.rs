@@ -34,6 +34,8 @@ pub(crate) struct Meter {
     /// Most tasks that were seen, others among them.
     tasks_seen: u64,
     pub(crate) processes_peak: u32,
+    /// Of a group that somebody else has made, and removes: the most that was seen.
+    lent: Option<Most>,
     /// What somebody inside has counted, where the program has a kernel of its own.
     threads_told: Option<u32>,
 }
@@ -45,6 +47,15 @@ struct Before {
     tasks_peak: u64,
     /// What the program's own kernel takes.
     memory: u64,
+    memory_peak: u64,
+}
+
+/// Counters of a group that will be gone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Most {
+    cpu_nanos: u64,
+    memory: u64,
+    tasks: u64,
 }
 
 /// One look at all processes.
@@ -66,6 +77,29 @@ impl Meter {
         self.group.as_ref()
     }
 
+    /// Measures by a group that somebody else has made, and removes with what is in it.
+    pub(crate) fn lend(&mut self, group: Group) {
+        self.group = Some(group);
+        self.lent = Some(Most::default());
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.is_some()
+    }
+
+    /// Takes in what a lent group says now. Its peaks may be from before the program, and nobody lets them begin again.
+    pub(crate) fn look_at_lent(&mut self) {
+        let (Some(most), Some(group)) = (&mut self.lent, &self.group) else { return };
+        let since = |peak: Option<u64>, before: u64, now: fn(&Group) -> Option<u64>| match peak {
+            Some(peak) if peak > before => peak,
+            _ => now(group).unwrap_or(0),
+        };
+        most.memory = most.memory.max(since(group.memory_peak(), self.before.memory_peak, Group::memory));
+        most.tasks = most.tasks.max(since(group.tasks_peak(), self.before.tasks_peak, Group::tasks));
+        let used = group.cpu_nanos().unwrap_or(0).saturating_sub(self.before.cpu_nanos);
+        most.cpu_nanos = most.cpu_nanos.max(used);
+    }
+
     pub(crate) fn watch(&mut self, proc: OwnedFd) {
         self.proc = Some(proc);
     }
@@ -82,15 +116,17 @@ impl Meter {
     pub(crate) fn begin(&mut self) {
         self.before = Before::default();
         let cpu_nanos = self.cpu_nanos();
+        self.lent = self.lent.map(|_| Most::default());
         let of_group = |read: fn(&Group) -> Option<u64>| self.group.as_ref().and_then(read).unwrap_or(0);
         // An agent alone takes less than what the kernel charges at a time; a kernel in user space takes a lot.
         let memory = if self.threads_told.is_some() { of_group(Group::memory) } else { 0 };
         let tasks_peak = of_group(Group::tasks_peak);
-        self.before = Before { cpu_nanos, tasks_peak, memory };
-        (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
         if let Some(group) = &self.group {
             group.forget_memory_peak();
         }
+        let memory_peak = if self.lent.is_some() { of_group(Group::memory_peak) } else { 0 };
+        self.before = Before { cpu_nanos, tasks_peak, memory, memory_peak };
+        (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
     }
 
     /// Whether somebody has to call [`Meter::memory_now`] again and again, because no cgroup holds the limit.
@@ -110,6 +146,9 @@ impl Meter {
     pub(crate) fn threads_peak(&self) -> Option<u32> {
         if self.threads_told.is_some() {
             return self.threads_told;
+        }
+        if let Some(most) = self.lent {
+            return Some(u32::try_from(most.tasks).unwrap_or(u32::MAX).saturating_sub(self.other_tasks).max(1));
         }
         let peak = self.group.as_ref()?.tasks_peak()?;
         let tasks = if peak > self.before.tasks_peak { peak } else { self.tasks_seen };
@@ -160,12 +199,19 @@ impl Meter {
 
     /// Peak memory of the tree. Without a cgroup: of the moments at which it was looked at.
     pub(crate) fn memory_peak(&self) -> u64 {
+        if let Some(most) = self.lent {
+            return most.memory;
+        }
         let peak = self.group.as_ref().and_then(Group::memory_peak);
         peak.map_or(self.memory_peak, |peak| peak.saturating_sub(self.before.memory))
     }
 
     /// Processor time of the tree so far.
     pub(crate) fn cpu_nanos(&mut self) -> u64 {
+        self.look_at_lent();
+        if let Some(most) = self.lent {
+            return most.cpu_nanos.max(self.cpu_nanos);
+        }
         match self.group.as_ref().and_then(Group::cpu_nanos) {
             Some(nanos) => nanos.saturating_sub(self.before.cpu_nanos),
             None => {

@@ -4,10 +4,12 @@
 //! pid 1 of the sandbox is killed, and the kernel kills everything in its pid namespace: what changed session, forked
 //! twice or was stopped as well. Not here: what is launched (`native`), the report's wording (`verdict.rs`).
 
+mod contained;
 mod guest;
 mod launching;
 mod meter;
 mod output;
+mod process;
 mod terminal;
 mod verdict;
 mod words;
@@ -23,7 +25,7 @@ use std::{
 
 use palisade_spec::{HostileCalls, Input, LimitKind, Output, OutputExcess, Report, Strictness};
 use palisade_sys::{
-    Child, MARKS, Record, Script,
+    MARKS, Record, Script,
     notify::{Answer, Call, Listener},
 };
 use rustix::{
@@ -32,7 +34,7 @@ use rustix::{
     termios::isatty,
 };
 
-use self::{meter::Meter, output::Streams, terminal::CallersTerminal, verdict::Acts};
+use self::{meter::Meter, output::Streams, process::Process, terminal::CallersTerminal, verdict::Acts};
 use crate::{
     error::StartError,
     job::Job,
@@ -113,7 +115,7 @@ struct Evidence {
 struct Run<'a> {
     launch: &'a Launch,
     connection: &'a Connection<'a>,
-    child: Child,
+    child: Process,
     streams: Streams,
     /// What to type into the program's terminal, until that is there.
     typed: Input,
@@ -180,7 +182,11 @@ struct Times {
 /// If the program could not be started. What it does once it runs is never an error.
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
     // Until the program starts, nothing of its input is taken: another wall can still have all of it.
-    let mut run = launching::start(launch, connection, connection.stdin.clone())?;
+    let stdin = connection.stdin.clone();
+    let mut run = match &launch.engine {
+        Some(engine) => contained::start(launch, engine, connection, stdin)?,
+        None => launching::start(launch, connection, stdin)?,
+    };
     if let Some(started) = connection.started {
         // Whoever wanted to know may have gone.
         let _ = started.send(());
@@ -281,7 +287,7 @@ impl Run<'_> {
     fn record(&mut self, record: Record) {
         match record {
             // Who ended is the wall's program. Of the program itself, its agent tells.
-            Record::Exited { .. } if self.launch.foreign.is_some() => {}
+            Record::Exited { .. } if self.launch.has_agent() => {}
             Record::Exited { status, cpu_micros, at } => {
                 self.exit = Some(status);
                 self.times.exited = at;
@@ -298,6 +304,7 @@ impl Run<'_> {
     fn stop(&mut self, why: Stop) {
         if self.stop.is_none() {
             self.stop = Some(why);
+            self.meter.look_at_lent();
             self.child.kill();
         }
     }
@@ -368,6 +375,7 @@ impl Run<'_> {
             return None;
         }
         self.acts.next_sample = since.saturating_add(nanos(SAMPLING));
+        self.meter.look_at_lent();
         self.memory_excess().or_else(|| self.process_excess()).or_else(|| self.thread_excess())
     }
 

@@ -228,6 +228,11 @@ impl Run<'_> {
             ("teardown", end),
             ("", times.reaped),
         ];
+        if self.launch.engine.is_some() {
+            let at = [times.begun, times.cloned, times.walled, times.started, end, times.reaped];
+            let names = ["prepare", "container", "wall", "program", "teardown", ""];
+            points = names.into_iter().zip(at).collect();
+        }
         if self.launch.foreign.is_some() {
             points.insert(7, ("wall", times.walled));
         }
