@@ -58,7 +58,7 @@ pub struct Foreign {
     #[serde(skip)]
     pub proc: Proc,
     /// Directories of the tree that the wall's program mounts something over before it takes anything from there: they are below
-    /// [`Places::own`], too.
+    /// its own directory, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aside: Vec<PathBuf>,
     /// Places inside where the wall's program mounts what no program has to see: the agent covers them by an empty directory.
