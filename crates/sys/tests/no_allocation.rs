@@ -160,6 +160,7 @@ fn everything() -> Vec<Op> {
     ops.push(Op::File { path: c("dev/null"), content: Vec::new(), mode: 0o644 });
     ops.push(Op::Bind { source: c("/dev/null"), at: c("dev/null"), presence: Presence::Needed });
     ops.push(Op::Bind { source: c("empty"), at: c("proc/nowhere"), presence: Presence::IfThere });
+    ops.push(Op::FilesAs { uid: 1000, gid: 1000 });
     ops.push(Op::File { path: c("text"), content: b"content".to_vec(), mode: 0o644 });
     ops.push(Op::CopyFile { from: std::sync::Arc::new(file()), path: c("copy"), mode: 0o444 });
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
@@ -198,6 +199,8 @@ fn everything() -> Vec<Op> {
     ops.push(Op::JoinCgroups);
     ops.push(Op::Unshare(Namespaces::CGROUP));
     ops.push(Op::NewKeyring);
+    // The one of the tree is read-only, and id maps are written there.
+    ops.push(Op::Mount { kind: c("proc"), at: c("/proc"), flags, options: CString::default() });
     ops.push(Op::OwnUsers { users: c("7 1000 1"), groups: c("8 1000 1") });
     if abi() > 0 {
         ops.push(Op::Landlock(landlock()));
