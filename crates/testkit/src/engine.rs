@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Person, need, wait_for};
+use crate::{ORDINARY_ID, Person, need, wait_for};
 
 /// How long an engine may take to start or end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,12 +35,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts `docker` or `podman` as root, or says loudly that it cannot ([`need`]). `None` as well for any other name: it
-    /// needs no engine.
+    /// Starts `docker`, which is always root's, or the `podman` of a person; or says loudly that it cannot ([`need`]). `None` as
+    /// well for any other name: it needs no engine.
     ///
     /// # Errors
     /// If it does not start.
-    pub fn start(name: &str) -> io::Result<Option<Self>> {
+    pub fn start(name: &str, person: Person) -> io::Result<Option<Self>> {
         if !["docker", "podman"].contains(&name) || !need("root") || !need(name) {
             return Ok(None);
         }
@@ -50,7 +51,7 @@ impl Engine {
         let socket = path("engine.sock");
         let mut command = match name {
             "docker" => dockerd(&path, &socket, &group),
-            _ => podman(&path("store"), &socket, &configuration(directory.path())?),
+            _ => podman(directory.path(), &socket, person)?,
         };
         let engine = Self { process: begin(&mut command, &path("log"))?, directory, socket, group };
         engine.await_socket()?;
@@ -113,12 +114,28 @@ fn dockerd(path: &dyn Fn(&str) -> PathBuf, socket: &Path, group: &str) -> Comman
     command
 }
 
-fn podman(store: &Path, socket: &Path, configuration: &Path) -> Command {
+fn podman(directory: &Path, socket: &Path, person: Person) -> io::Result<Command> {
     let mut command = Command::new("podman");
-    command.arg("--root").arg(store.join("root")).arg("--runroot").arg(store.join("run"));
+    let home = directory.join("home");
+    let runtime = home.join("runtime");
+    for path in [&home, &runtime] {
+        fs::create_dir(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+        if person == Person::Ordinary {
+            std::os::unix::fs::chown(path, Some(ORDINARY_ID), Some(ORDINARY_ID))?;
+        }
+    }
+    if person == Person::Ordinary {
+        // Where it makes its socket.
+        std::os::unix::fs::chown(directory, Some(ORDINARY_ID), Some(ORDINARY_ID))?;
+        command.uid(ORDINARY_ID).gid(ORDINARY_ID);
+    } else {
+        command.arg("--root").arg(home.join("store")).arg("--runroot").arg(runtime.join("store"));
+    }
     command.args(["system", "service", "--time", "0"]).arg(format!("unix://{}", socket.display()));
-    command.env("CONTAINERS_CONF", configuration);
-    command
+    command.env("CONTAINERS_CONF", configuration(directory)?).env("HOME", &home).env("XDG_RUNTIME_DIR", &runtime);
+    command.current_dir(home);
+    Ok(command)
 }
 
 /// Starts it as a process that ends with this thread.
@@ -141,12 +158,19 @@ impl Drop for Engine {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .retain(|(_, socket)| !socket.ends_with(&*self.socket.to_string_lossy()));
+        // An ordinary person's podman may listen in another process than the one that was started.
+        let listener = listener(&self.socket).filter(|pid| *pid != self.process.id().cast_signed());
         // SAFETY: no memory is involved, and the child has not been waited for.
         unsafe { libc::kill(self.process.id().cast_signed(), libc::SIGTERM) };
         if !wait_for(PATIENCE, || !matches!(self.process.try_wait(), Ok(None))) {
             let _ = self.process.kill();
             let _ = self.process.wait();
         }
+        if let Some(pid) = listener {
+            // SAFETY: no memory is involved.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        end_pause(&self.directory.path().join("home/runtime/libpod/tmp/pause.pid"));
         // What it has mounted below its directory, the last first.
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let below = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
@@ -158,6 +182,33 @@ impl Drop for Engine {
             }
         }
         remove_groups(Path::new("/sys/fs/cgroup"), &self.group);
+    }
+}
+
+/// Who listens at a socket.
+fn listener(socket: &Path) -> Option<i32> {
+    let stream = UnixStream::connect(socket).ok()?;
+    let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `who` has the length that is told, and both live as long as the call.
+    unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut who).cast(),
+            &raw mut length,
+        )
+    };
+    Some(who.pid).filter(|pid| *pid > 1)
+}
+
+/// Ends the process that an ordinary person's podman leaves to hold its namespaces.
+fn end_pause(file: &Path) {
+    let pid = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(pid) = pid.filter(|pid| *pid > 1) {
+        // SAFETY: no memory is involved.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
     }
 }
 
