@@ -156,6 +156,9 @@ fn package(backend: Backend) -> Option<(&'static str, &'static str)> {
         Backend::Firejail => ("firejail", "0.9.72"),
         Backend::Nspawn => ("systemd-container", "252"),
         Backend::Lxc => ("lxc", "5.0"),
+        Backend::Runc => ("runc", "1.1.5"),
+        Backend::Crun => ("crun", "1.8.1"),
+        Backend::Gvisor => ("runsc", "20221219"),
         _ => return None,
     })
 }

@@ -256,9 +256,11 @@ fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
         // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
         launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
     }
+    // An agent that makes a user namespace is not in it itself.
+    let agents = if foreign.starter == Starter::MappedRoot && foreign.kernel == Kernel::Hosts { 1 } else { AGENTS };
     // Otherwise the agent's are counted as well. Of pid 1 there is one less.
     for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
-        limit.value = limit.value.saturating_add(u64::from(AGENTS) - 1);
+        limit.value = limit.value.saturating_add(u64::from(agents) - 1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is different between the runtimes: their names, where they come from, and what they are told.
 
-use std::path::PathBuf;
+use std::{fs::File, path::PathBuf};
 
 use palisade_spec::{Backend, NetworkPolicy, Strength};
 
@@ -30,6 +30,11 @@ pub(super) struct Runtime {
     pub(super) room: fn(&Launch) -> Room,
 }
 
+/// Names another platform for gVisor.
+const PLATFORM: &str = "PALISADE_GVISOR_PLATFORM";
+const PLATFORMS: [&str; 3] = ["ptrace", "systrap", "kvm"];
+
+const KVM: &str = "/dev/kvm";
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// What one takes until the agent is alone.
 const STARTING: Room = Room { processes: 8, threads: 32, memory: 32 << 20 };
@@ -89,7 +94,8 @@ pub(super) const GVISOR: Runtime = Runtime {
     arguments: |launch, places| {
         let network = if launch.job.network == NetworkPolicy::AllowAll { "host" } else { "none" };
         let network = format!("--network={network}");
-        let own = ["--rootless", "--platform=ptrace", &network, "--ignore-cgroups", "--file-access=shared"];
+        let platform = format!("--platform={}", platform());
+        let own = ["--rootless", &platform, &network, "--ignore-cgroups", "--file-access=shared"];
         run(places, &own, &["--detach"])
     },
     environment: |_| Vec::new(),
@@ -106,7 +112,7 @@ pub(super) const GVISOR: Runtime = Runtime {
 pub(super) const KATA: Runtime = Runtime {
     backend: Backend::Kata,
     programs: &["kata-runtime"],
-    install: "get it from https://github.com/kata-containers/kata-containers/releases; it needs /dev/kvm",
+    install: "get it from https://github.com/kata-containers/kata-containers/releases",
     strength: Strength::Hardware,
     kernel: Kernel::Own,
     arguments: |_, places| run(places, &[], &[]),
@@ -116,6 +122,12 @@ pub(super) const KATA: Runtime = Runtime {
     stay: Stay::Always,
     room: |_| Room { processes: 8, threads: 64, memory: 512 << 20 },
 };
+
+/// How gVisor gets hold of a program's system calls. Without a word of the user's by ptrace(2), which works on every host and with
+/// every version; kvm needs a host that is no virtual machine itself, and systrap a version of 2023.
+fn platform() -> String {
+    std::env::var(PLATFORM).unwrap_or_else(|_| "ptrace".to_owned())
+}
 
 /// The command line of `run` (runc(8)), which all of them have.
 fn run(places: &Places, of_all: &[&str], of_run: &[&str]) -> Vec<String> {
@@ -132,8 +144,30 @@ impl Runtime {
     /// Its program.
     ///
     /// # Errors
-    /// That there is none, with where it comes from.
+    /// Every reason why it cannot be tried.
     pub(super) fn find(&self) -> Result<PathBuf, Vec<Refusal>> {
-        find(self.backend, self.programs, self.install)
+        let refusal = |needs: &str, because: String, hint: String| Refusal {
+            backend: self.backend.name(),
+            needs: needs.to_owned(),
+            because,
+            hint,
+        };
+        let mut refusals = Vec::new();
+        if self.strength == Strength::Hardware
+            && let Err(error) = File::options().read(true).write(true).open(KVM)
+        {
+            let hint = "use a machine whose processor can virtualise, load its module (modprobe kvm_intel or kvm_amd), and be a \
+                        member of the group kvm";
+            refusals.push(refusal("a virtual machine", format!("{KVM}: {error}"), hint.to_owned()));
+        }
+        if self.backend == Backend::Gvisor && !PLATFORMS.contains(&&*platform()) {
+            let because = format!("{PLATFORM} is `{}`, which is none", platform());
+            refusals.push(refusal("a platform", because, format!("say one of {}, or nothing", PLATFORMS.join(", "))));
+        }
+        match find(self.backend, self.programs, self.install) {
+            Ok(program) if refusals.is_empty() => Ok(program),
+            Ok(_) => Err(refusals),
+            Err(missing) => Err(missing.into_iter().chain(refusals).collect()),
+        }
     }
 }
