@@ -76,10 +76,8 @@ impl Run<'_> {
         if cancelled {
             self.stop(Stop::Cancelled);
         }
-        // One that has done its work, and nobody is there any more; or process 1 was killed.
-        let ended = ended.then_some(if self.made { 0 } else { libc::SIGKILL });
-        if !control {
-            return Ok(ended);
+        if !control && !ended {
+            return Ok(None);
         }
         while let Some(record) = self.next_record().map_err(StartError::io("read the sandbox's report"))? {
             match record {
@@ -99,7 +97,8 @@ impl Run<'_> {
                 Record::Handles(_) | Record::Ready { .. } => {}
             }
         }
-        Ok(ended)
+        // A wall that had done its work, and nobody is there any more; or process 1 was killed.
+        Ok(ended.then_some(if self.made { 0 } else { libc::SIGKILL }))
     }
 
     /// Whether the wall's program has to end before the untrusted one is started.
