@@ -41,7 +41,6 @@ pub(crate) fn script(
             namespaces.and(Namespaces::USER)
         }
     };
-    let namespaces = if foreign.own_network { namespaces.and(Namespaces::NETWORK) } else { namespaces };
     if foreign.around.contains(Namespaces::UTS) {
         builder.ops.push(Op::HostName(c_string(HOST_NAME)?));
     }

@@ -69,8 +69,6 @@ pub struct Foreign {
     /// Host directories in which it can change nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<PathBuf>,
-    /// Whether its program, too, is kept from the host's network.
-    pub own_network: bool,
     /// What the program talks to.
     pub kernel: Kernel,
     /// What the wall itself needs of the limits.
@@ -95,7 +93,6 @@ impl Foreign {
             read_only: Vec::new(),
             around: Namespaces::default(),
             group_at: None,
-            own_network: false,
             kernel: Kernel::Hosts,
             room: Room::default(),
         }
@@ -232,9 +229,11 @@ pub(crate) fn launch(
     launch.layers = layers(guarantees, &launch.job.network);
     let places = Places::of(&launch.anchor);
     let mut foreign = wall(&launch, &places);
-    foreign.scratch.retain(|directory| directory.is_dir());
+    for directories in [&mut foreign.scratch, &mut foreign.read_only] {
+        directories.retain(|directory| directory.is_dir());
+    }
     count_tasks(&mut launch, &foreign);
-    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts")];
+    let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
     launch.namespaces = match starter {
         Starter::Mapped | Starter::MappedRoot => vec!["user", "mount", "pid"],
         Starter::Root => vec!["mount", "pid"],

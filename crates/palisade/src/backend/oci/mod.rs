@@ -7,9 +7,8 @@
 mod bundle;
 mod runtime;
 
-use std::path::PathBuf;
-
 use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
+use palisade_sys::Namespaces;
 
 use self::runtime::Runtime;
 use super::{Row, around};
@@ -44,17 +43,17 @@ fn guarantees(runtime: &Runtime, host: &Host) -> Guarantees {
 
 fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let tool = runtime.find()?;
-    let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
     let (backend, starter) = (runtime.backend, Starter::MappedRoot);
+    // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+    let is_closed = runtime.kernel == Kernel::Own && *job.network() != NetworkPolicy::AllowAll;
     foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
         arguments: (runtime.arguments)(launch, places),
         environment: (runtime.environment)(places),
         files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
-        scratch: there(runtime.scratch),
-        read_only: there(runtime.read_only),
+        around: if is_closed { Namespaces::NETWORK } else { Namespaces::default() },
+        scratch: runtime.scratch.iter().map(Into::into).collect(),
+        read_only: runtime.read_only.iter().map(Into::into).collect(),
         stay: runtime.stay,
-        // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
-        own_network: runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll,
         kernel: runtime.kernel,
         room: (runtime.room)(launch),
         ..Foreign::of(tool, starter)
