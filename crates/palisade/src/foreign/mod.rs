@@ -255,6 +255,13 @@ fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
         // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
         launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
     }
+    if foreign.kernel == Kernel::Own {
+        // Nobody else refuses a task there.
+        let tasks = u64::from(launch.job.limits.threads).saturating_add(1);
+        for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
+            limit.value = limit.value.min(tasks);
+        }
+    }
     // An agent that makes a user namespace is not in it itself.
     let agents = if foreign.starter == Starter::MappedRoot && foreign.kernel == Kernel::Hosts { 1 } else { AGENTS };
     // Otherwise the agent's are counted as well. Of pid 1 there is one less.
