@@ -290,6 +290,18 @@ fn a_whole_script_with_a_program_allocates_nothing() {
 }
 
 #[test]
+fn a_user_namespace_that_a_child_makes_for_itself_allocates_nothing() {
+    let ids = Op::SetIds { uid: 1000, gid: 1000, groups: groups() };
+    let own = Op::OwnUsers { users: c("7 1000 1"), groups: c("8 1000 1") };
+    // As it is called there.
+    let taken = Op::SetIds { uid: 7, gid: 8, groups: Groups::Denied };
+    let ops = vec![Op::AwaitIds, ids, own, taken];
+    let story = tell(&Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: None }, false);
+    assert!(matches!(story.records[..], [Record::Ready { .. }]), "{story:?}");
+    assert_eq!(story.code, 0);
+}
+
+#[test]
 fn a_script_that_fails_allocates_nothing() {
     let missing = Op::WorkingDirectory(c("/no/such/directory"));
     let ops = vec![Op::Mark(0), missing, Op::Mark(1)];

@@ -52,7 +52,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     of_gvisor("scratch space", "exited 1", NO_AUTOMOUNT),
     of_gvisor("devices", "exited 2", NO_AUTOMOUNT),
     Difference { person: Some(Person::Root), ..of_gvisor("a directory to be read", "exited 0", OWNER_FIRST) },
-    Difference { person: Some(Person::Root), ..of_gvisor("threads", "limit-hit threads", "it is stopped before a thread is refused") },
+    Difference { person: Some(Person::Root), ..of_gvisor("threads", "exited 1", "the kernel inside refuses a thread too many, and tells nobody") },
     of_gvisor("size of scratch space", "exited 1", NO_AUTOMOUNT),
     of_gvisor("a hostile call is denied and named", "exited 1", UNHEARD),
     of_gvisor("a hostile call kills", "violation killed by SIGSYS", UNHEARD),

@@ -214,7 +214,9 @@ pub(crate) fn launch(
     }
     let places = Places::of(&launch.anchor);
     let mut foreign = wall(&launch, &places);
-    foreign.scratch.retain(|directory| directory.is_dir());
+    for directories in [&mut foreign.scratch, &mut foreign.read_only] {
+        directories.retain(|directory| directory.is_dir());
+    }
     count_tasks(&mut launch, &foreign);
     let named = [(Namespaces::IPC, "ipc"), (Namespaces::UTS, "uts"), (Namespaces::NETWORK, "network")];
     launch.namespaces = match starter {
@@ -283,6 +285,13 @@ fn count_tasks(launch: &mut Launch, foreign: &Foreign) {
     if is_hosts && has_cgroup {
         // Without a user namespace a user's tasks are counted on the whole host, and several runs of one plan are the same user.
         launch.rlimits.retain(|limit| limit.resource != libc::RLIMIT_NPROC);
+    }
+    if foreign.kernel == Kernel::Own {
+        // Nobody else refuses a task there.
+        let tasks = u64::from(launch.job.limits.threads).saturating_add(1);
+        for limit in launch.rlimits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC) {
+            limit.value = limit.value.min(tasks);
+        }
     }
     // An agent that makes a user namespace is not in it itself.
     let agents = if foreign.starter == Starter::MappedRoot && foreign.kernel == Kernel::Hosts { 1 } else { AGENTS };

@@ -7,8 +7,6 @@
 mod bundle;
 mod runtime;
 
-use std::path::PathBuf;
-
 use palisade_spec::{Guarantees, Held, NetworkPolicy, Strength};
 use palisade_sys::Namespaces;
 
@@ -45,23 +43,20 @@ fn guarantees(runtime: &Runtime, host: &Host) -> Guarantees {
 
 fn plan(runtime: &Runtime, job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let tool = runtime.find()?;
-    let there = |paths: &[&str]| paths.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
     let (backend, starter) = (runtime.backend, Starter::MappedRoot);
-    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| {
-        let closed = runtime.kernel == Kernel::Own && launch.job.network != NetworkPolicy::AllowAll;
-        Foreign {
-            environment: (runtime.environment)(places),
-            files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
-            scratch: there(runtime.scratch),
-            read_only: there(runtime.read_only),
-            stay: runtime.stay,
-            // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
-            around: if closed { Namespaces::NETWORK } else { Namespaces::default() },
-            kernel: runtime.kernel,
-            arguments: (runtime.arguments)(launch, places),
-            room: (runtime.room)(launch),
-            ..Foreign::of(tool, starter)
-        }
+    // Version 20221219 of runsc listens on an abstract socket, which a whole network namespace knows.
+    let is_closed = runtime.kernel == Kernel::Own && *job.network() != NetworkPolicy::AllowAll;
+    foreign::launch(backend, job, host, &guarantees(runtime, host), starter, |launch, places| Foreign {
+        arguments: (runtime.arguments)(launch, places),
+        environment: (runtime.environment)(places),
+        files: vec![(bundle::CONFIG.to_owned(), bundle::config(runtime, launch, places))],
+        around: if is_closed { Namespaces::NETWORK } else { Namespaces::default() },
+        scratch: runtime.scratch.iter().map(Into::into).collect(),
+        read_only: runtime.read_only.iter().map(Into::into).collect(),
+        stay: runtime.stay,
+        kernel: runtime.kernel,
+        room: (runtime.room)(launch),
+        ..Foreign::of(tool, starter)
     })
 }
 
