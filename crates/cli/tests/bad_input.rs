@@ -111,7 +111,7 @@ fn values_that_make_no_sense_are_refused_with_an_example() {
             ("--output-limit none", &["none"]),
             ("--on-output-limit explode", &["explode", "kill"]),
             ("--network=some", &["some", "loopback"]),
-            ("--backend docker", &["docker", "native"]),
+            ("--backend qemu", &["qemu", "native"]),
             ("--setenv NOVALUE", &["NOVALUE", "NAME=VALUE"]),
             ("--setenv =x", &["NAME=VALUE"]),
             ("--allow-domain example.org", &["example.org", "network"]),
