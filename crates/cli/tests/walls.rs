@@ -121,6 +121,36 @@ fn a_wall_that_leaves_the_network_open_is_found_out() {
 }
 
 #[test]
+fn runtimes_that_are_missing_are_refused_with_all_that_is_missing() {
+    for person in Person::ALL {
+        let Some(place) = Place::new(person) else { continue };
+        let is_there =
+            |program: &str| std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|d| d.join(program).exists());
+        for (wall, program, from) in
+            [("youki", "youki", "github.com/youki-dev"), ("kata", "kata-runtime", "github.com/kata-containers")]
+        {
+            if !is_there(program) {
+                let error = error(&place.output(&mut place.run(&format!("--json {}", options(wall)), "/bin/true")));
+                assert!(error.contains(program) && error.contains(from), "{wall}: {error}");
+                // Root may open it, if the host has it.
+                assert!(wall != "kata" || person == Person::Root || error.contains("/dev/kvm: "), "{error}");
+            }
+        }
+        place.assert_clean();
+    }
+}
+
+#[test]
+fn a_platform_that_gvisor_has_not_is_refused_by_its_name() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    if need("gvisor") {
+        let mut command = place.run(&format!("--json {}", options("gvisor")), "/bin/true");
+        let error = error(&place.output(command.env("PALISADE_GVISOR_PLATFORM", "abacus")));
+        assert!(error.contains("is `abacus`") && error.contains("ptrace, systrap, kvm"), "{error}");
+    }
+}
+
+#[test]
 fn walls_that_need_root_are_refused_to_others_with_the_reason() {
     let Some(place) = Place::new(Person::Ordinary) else { return };
     for (wall, part) in

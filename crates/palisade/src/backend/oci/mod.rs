@@ -26,6 +26,7 @@ fn guarantees(runtime: &Runtime, host: &Host) -> Guarantees {
         files: itself("mount namespace and new root, over a tree that palisade builds"),
         network: itself("network namespace"),
         processes: itself("pid, ipc and uts namespaces"),
+        privileges: itself("user namespace; palisade's agent makes another one in it and gives up all capabilities"),
         ..around(host)
     };
     match (runtime.kernel, runtime.strength) {
