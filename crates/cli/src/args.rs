@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Check(crate::check::Args),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
+    /// Make images with a language's tools for Docker and Podman, and test them
+    Images(crate::images::Arguments),
     /// Make and keep environments: packages, search paths and variables for programs
     Env(crate::environment::Env),
     /// Run test files, or one program with many inputs, and compare what it prints

@@ -13,6 +13,7 @@ mod config;
 mod doctor;
 mod environment;
 mod files;
+mod images;
 mod policy;
 mod print;
 mod reference;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::command(&args),
         Command::Attack(args) => attack::command(&args),
         Command::Policy(args) => policy::command(&args),
+        Command::Images(args) => images::command(&args),
         Command::Env(args) => environment::command(args),
         Command::Test(args) => cases::test(args),
         Command::Config(args) => config::command(args.what),

@@ -116,6 +116,11 @@ pub(crate) fn environment_error(error: &EnvironmentError, as_json: bool) -> i32 
     not_started(&error.to_string(), error.hint().as_deref(), error.exit_code(), as_json)
 }
 
+/// Why there is no image.
+pub(crate) fn image_error(error: &palisade::images::ImageError, as_json: bool) -> i32 {
+    not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)
+}
+
 /// What kept all tests from starting. Whatever it was, no program has failed one.
 pub(crate) fn not_tested(error: &StartError, as_json: bool) -> i32 {
     not_started(&error.to_string(), error.hint().as_deref(), 125, as_json)

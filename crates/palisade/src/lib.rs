@@ -18,6 +18,7 @@ mod error;
 mod foreign;
 mod hiding;
 mod host;
+pub mod images;
 mod into;
 mod job;
 mod lane;

@@ -151,7 +151,7 @@ fn scratch(all: &[Scratch], dialect: Dialect) -> Value {
 
 /// Those of palisade itself: an engine that may not raise limits would fail at its own defaults. The program's are the agent's
 /// to set. Podman has no more processes itself than there can be.
-fn rlimits() -> Value {
+pub(super) fn rlimits() -> Value {
     let hard = |resource| getrlimit(resource).maximum.and_then(|limit| i64::try_from(limit).ok());
     let limit = |name: &str, value: Option<i64>| {
         let value = value.unwrap_or(-1);

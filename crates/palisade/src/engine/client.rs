@@ -228,10 +228,64 @@ impl Client {
         let changes: String = changes.iter().map(|line| format!("&changes={}", escaped(line))).collect();
         let path = format!("/images/create?fromSrc=-&{place}{changes}");
         let answer = self.call(Method::POST, &path, Body::Tree(tree), IMPORT)?;
-        // A status for each step, and the error that it ended with.
-        let lines = answer.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        let error = lines.filter_map(|line| Some(line.get("error")?.as_str()?.to_owned())).last();
-        error.map_or(Ok(()), |message| Err(Trouble::Says { status: 200, message }))
+        last_error(&answer)
+    }
+
+    /// Builds an image by these lines of a Dockerfile. What they begin with, the engine may have to get from a registry.
+    pub(crate) fn build(&self, name: &str, lines: &str) -> Result<(), Trouble> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(lines.len() as u64);
+        archive.append_data(&mut header, "Dockerfile", lines.as_bytes())?;
+        let name = match self.dialect {
+            Dialect::Docker => name.to_owned(),
+            Dialect::Podman => format!("localhost/{name}"),
+        };
+        let path = format!("/build?t={}&rm=true&forcerm=true", escaped(&name));
+        let tree = Box::new(io::Cursor::new(archive.into_inner()?));
+        let answer = self.call(Method::POST, &path, Body::Tree(tree), IMPORT)?;
+        last_error(&answer)
+    }
+
+    /// Runs a command in a container of an image, with nothing to write to but /tmp, no network and no rights (R20). Gives its
+    /// exit status and what it printed.
+    pub(crate) fn try_out(&self, image: &str, command: &[String]) -> Result<(i64, String), Trouble> {
+        let body = json!({
+            "Image": image,
+            "Entrypoint": [],
+            "Cmd": command,
+            "User": "1000:1000",
+            "Labels": { super::body::LABEL: palisade_sys::Life::own().to_string() },
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": true,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "Memory": 1 << 30,
+                "MemorySwap": 1 << 30,
+                "PidsLimit": 256,
+                "Tmpfs": { "/tmp": "rw,noexec,nosuid,nodev,size=100m" },
+                "Ulimits": super::body::rlimits(),
+            },
+        });
+        let id = self.create(&super::container::name(), &body)?;
+        let tried = self.run_to_end(&id);
+        self.remove(&id)?;
+        tried
+    }
+
+    fn run_to_end(&self, id: &str) -> Result<(i64, String), Trouble> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Waited {
+            status_code: i64,
+        }
+        self.start(id)?;
+        let waited: Waited = read(&self.call(Method::POST, &format!("/containers/{id}/wait"), Body::Nothing, WORK)?)?;
+        let path = format!("/containers/{id}/logs?stdout=true&stderr=true");
+        let printed = self.call(Method::GET, &path, Body::Nothing, QUESTION)?;
+        Ok((waited.status_code, String::from_utf8_lossy(&joined(&printed)).trim().to_owned()))
     }
 
     /// Removes an image. One that is gone already is fine.
@@ -299,6 +353,26 @@ enum Body<'a> {
     Tree(Box<dyn Read>),
 }
 
+/// Of an answer with a status for each step: the error that it ended with.
+fn last_error(answer: &[u8]) -> Result<(), Trouble> {
+    let lines = answer.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let error = lines.filter_map(|line| Some(line.get("error")?.as_str()?.to_owned())).last();
+    error.map_or(Ok(()), |message| Err(Trouble::Says { status: 200, message }))
+}
+
+/// Both streams, as they came: each piece has a head with its stream in the first byte and its length in the last four.
+fn joined(frames: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut rest = frames;
+    while let Some((head, after)) = rest.split_at_checked(8) {
+        let length = head.last_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize).min(after.len());
+        let (piece, next) = after.split_at(length);
+        all.extend_from_slice(piece);
+        rest = next;
+    }
+    all
+}
+
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Trouble> {
     serde_json::from_slice(text).map_err(|error| Trouble::Nonsense(error.to_string()))
 }
@@ -324,6 +398,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_of_both_streams_are_joined() {
+        let frames = b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x04err!\x01\0\0\0\0\0\0\x09cut";
+        assert_eq!(joined(frames), b"outerr!cut");
+        assert_eq!(joined(b"\x01"), b"");
+    }
 
     #[test]
     fn an_address_has_only_plain_characters() {

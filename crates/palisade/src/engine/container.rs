@@ -283,7 +283,7 @@ impl Made {
 }
 
 /// A name that no other container has.
-fn name() -> String {
+pub(super) fn name() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     format!("palisade-{}-{}", Life::own(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }

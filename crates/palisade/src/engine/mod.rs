@@ -21,14 +21,23 @@ mod service;
 mod socket;
 mod tree;
 
-use std::fs;
+use std::{fs, io, path::Path};
 
 use palisade_spec::{Backend, Guarantees, NetworkPolicy, Refusal, Weakening};
 use palisade_sys::{Groups, cgroup};
 use serde::Serialize;
 
-use self::client::{About, Dialect};
-pub(crate) use self::{container::Container, socket::find};
+pub(crate) use self::{
+    base::LABEL as BASE,
+    client::{Client, Trouble},
+    container::Container,
+    socket::find,
+};
+use self::{
+    client::{About, Dialect},
+    private::Private,
+    service::Service,
+};
 pub use self::{
     socket::Place,
     tree::{From, Mount, Scratch, ScratchKind, Skeleton, Tree},
@@ -62,6 +71,45 @@ pub struct Engine {
 impl Engine {
     pub(crate) fn agent(&self) -> Agent {
         Agent { kernel: Kernel::Hosts, binds: Vec::new(), identity: None, alias: self.called }
+    }
+}
+
+/// An engine that answers, running as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) name: &'static str,
+    pub(crate) client: Client,
+    #[expect(dead_code, reason = "ended when dropped")]
+    service: Option<Service>,
+    #[expect(dead_code, reason = "removed when dropped")]
+    private: Option<Private>,
+}
+
+/// Connects to an engine, for something else than a run.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) fn connect(engine: Backend) -> Result<Connected, Refusal> {
+    let started = |program: &Path| {
+        let private = Private::make()?;
+        let service = Service::start(program, private.path())?;
+        io::Result::Ok((private, service))
+    };
+    match find(engine)? {
+        Place::Socket(path) => {
+            let client = socket::client(engine, &path)?;
+            Ok(Connected { name: engine.name(), client, service: None, private: None })
+        }
+        Place::Program(program) => {
+            let (private, service) = started(&program).map_err(|error| Refusal {
+                backend: engine.name(),
+                needs: "to start the engine".to_owned(),
+                because: error.to_string(),
+                hint: format!("{} info says more", program.display()),
+            })?;
+            let client = socket::client(engine, service.socket())?;
+            Ok(Connected { name: engine.name(), client, service: Some(service), private: Some(private) })
+        }
     }
 }
 

@@ -136,6 +136,11 @@ impl Language {
         &self.definition.extensions
     }
 
+    /// What each tool of it is called, by the name that is looked for first.
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        self.definition.tools.iter().filter_map(|tool| tool.names.first()).map(String::as_str)
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.name() == name || self.definition.aliases.iter().any(|alias| alias == name)
     }
