@@ -75,6 +75,8 @@ walls! {
     nspawn: Root;
     firejail: Root;
     gvisor: Root, Ordinary;
+    docker: Root;
+    podman: Root, Ordinary;
     unshare: Root, Ordinary;
     chroot: Root;
 }

@@ -251,7 +251,7 @@ fn a_kill_leaves_nothing_of_any_wall() {
             continue;
         }
         let before = traces();
-        for moment in 0..6 {
+        for moment in 0..4 {
             let mut child =
                 place.start(&mut place.shell(&options(wall), "echo running; setsid sleep 70 & exec sleep 70"));
             if moment == 0 {

@@ -63,8 +63,7 @@ impl Request {
 const C: &str =
     "#include <stdio.h>\nint main(int n, char **v) { for (int i = 1; i < n; i++) printf(\"[%s]\", v[i]); return n; }\n";
 const FORKS: &str = "i=0; while [ $i -lt 40 ]; do sleep 30 & i=$((i+1)); done; wait";
-const THREADS: &str =
-    "import threading,time\nfor i in range(80): threading.Thread(target=time.sleep,args=(30,),daemon=True).start()";
+const THREADS: &str = "import os,threading,time\nos.close(2)\nfor i in range(80): threading.Thread(target=time.sleep,args=(30,),daemon=True).start()";
 const SOCKETS: &str = "import socket\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\nc=socket.create_connection(s.getsockname())\n\
                        a,_=s.accept(); a.sendall(b'hello'); print(c.recv(5))";
 
@@ -133,7 +132,7 @@ pub(crate) const REQUESTS: &[Request] = &[
     request("eight megabytes of output", "--output-limit 9M", Words(&["head", "-c", "8000000", "/dev/zero"]), "exited 0"),
     // What it tries.
     request("a hostile call is denied and named", "", Words(&["unshare", "-U", "true"]), "exited 1"),
-    request("a hostile call kills", "--on-hostile-call kill", Words(&["unshare", "-U", "true"]), "violation unshare"),
+    request("a hostile call kills", "--on-hostile-call kill", Shell("exec unshare -U true 2>/dev/null"), "violation unshare"),
     // Source files.
     request("a script", "", Source("s.py", "import sys\nprint(sys.argv[1:], __file__)\n", &["a b"]), "exited 0"),
     request("a compiled program", "", Source("p.c", C, &["a b", "c"]), "exited 3"),

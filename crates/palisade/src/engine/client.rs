@@ -356,7 +356,7 @@ enum Body<'a> {
 /// Of an answer with a status for each step: the error that it ended with.
 fn last_error(answer: &[u8]) -> Result<(), Trouble> {
     let lines = answer.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let error = lines.filter_map(|line| Some(line.get("error")?.as_str()?.to_owned())).last();
+    let error = lines.filter_map(|line| Some(line.get("error")?.as_str()?.to_owned())).next_back();
     error.map_or(Ok(()), |message| Err(Trouble::Says { status: 200, message }))
 }
 

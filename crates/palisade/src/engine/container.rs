@@ -240,7 +240,7 @@ impl Container {
         };
         for (at, number, mode) in &engine.tree.fills {
             let given = launch.job.given.get(*number).ok_or_else(|| io::Error::other("a file is missing"))?;
-            let scratch = engine.tree.scratch.iter().filter(|scratch| at.starts_with(&scratch.at)).last();
+            let scratch = engine.tree.scratch.iter().rfind(|scratch| at.starts_with(&scratch.at));
             let scratch = scratch.ok_or_else(|| io::Error::other("there is no room for a file"))?;
             let mut directory = self.directory(&scratch.at)?;
             let rest = at.strip_prefix(&scratch.at).unwrap_or(at);
