@@ -243,6 +243,62 @@ fn a_program_is_tested_with_many_inputs_behind_any_wall() {
     place.assert_clean();
 }
 
+/// Its standard error never waits and is full; then it makes a hostile call, and its others keep the pipe full.
+const FULL: &str = "import ctypes, fcntl, os, time
+fcntl.fcntl(2, fcntl.F_SETFL, os.O_WRONLY | os.O_NONBLOCK)
+until = time.monotonic() + 1
+for _ in range(2):
+    if os.fork() == 0:
+        while time.monotonic() < until:
+            try: os.write(2, bytes(4096))
+            except BlockingIOError: pass
+        os._exit(0)
+time.sleep(0.2)
+for number in [101] * 20: ctypes.CDLL(None).syscall(number, 0, 0, 0, 0)
+os._exit(7)
+";
+
+/// It reads the pipe that its agent writes to, which is its own user's.
+const THIEF: &str = "import ctypes, os, threading
+errors = os.open('/proc/self/fd/2', os.O_RDONLY)
+def steal():
+    while True: os.read(errors, 65536)
+for _ in range(8): threading.Thread(target=steal, daemon=True).start()
+if os.fork() == 0:
+    while True: os.read(errors, 65536)
+ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)
+os._exit(7)
+";
+
+#[test]
+fn no_word_of_the_agent_is_lost_in_a_pipe_that_its_program_has_filled() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    let file = place.file("full.py", FULL);
+    for wall in ["bubblewrap", "nspawn", "runc"].into_iter().filter(|wall| need(wall)) {
+        for _ in 0..3 {
+            let words = format!("run --json --output-limit 1k {} {}", options(wall), file.display());
+            let report = place.report_of(&mut place.palisade(&words));
+            assert_eq!((report.outcome(), report.denied()), ("exited 7".to_owned(), vec!["ptrace"]), "{wall}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_reads_its_agent_s_words_hides_nothing() {
+    let Some(place) = Place::new(Person::Ordinary) else { return };
+    let file = place.file("thief.py", THIEF);
+    for wall in ["bubblewrap", "runc"].into_iter().filter(|wall| need(wall)) {
+        for _ in 0..5 {
+            let words = format!("run --json {} {}", options(wall), file.display());
+            let report = place.report_of(&mut place.palisade(&words));
+            assert_eq!((report.outcome(), report.denied()), ("exited 7".to_owned(), vec!["ptrace"]), "{wall}");
+            let words = format!("run --json --on-hostile-call kill {} {}", options(wall), file.display());
+            let report = place.report_of(&mut place.palisade(&words));
+            assert_eq!(report.denied(), ["ptrace"], "{wall}: {}", report.outcome());
+        }
+    }
+}
+
 #[test]
 fn a_kill_leaves_nothing_of_any_wall() {
     let Some(place) = Place::new(Person::Root) else { return };

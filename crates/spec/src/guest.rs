@@ -132,10 +132,16 @@ pub enum Word {
         status: i32,
         /// Processor time of the program and the children it waited for, in microseconds.
         cpu_micros: u64,
+        /// Numbers of the hostile calls that it made, each once: who has the other end of a pipe may take words out of it as long
+        /// as somebody is there.
+        calls: Vec<i32>,
     },
 }
 
 impl Word {
+    /// Most calls in one word.
+    pub const CALLS: usize = 100;
+
     /// How many kinds there are.
     pub const KINDS: usize = 5;
 

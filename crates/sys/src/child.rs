@@ -241,7 +241,10 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
-    call::write_all(libc::STDERR_FILENO, &program.announcement)?;
+    if !program.announcement.is_empty() {
+        call::write_all(libc::STDERR_FILENO, &program.announcement)?;
+        await_reader();
+    }
     // Everything else closes by executing; the control socket until then tells of a failure.
     call::close_on_execute()?;
     let mut errno = libc::ENOENT;
@@ -256,6 +259,22 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         }
     }
     Err(errno)
+}
+
+/// Waits until what was written to standard error has been read: the program could take it out of the pipe, if that is its own
+/// user's. A kernel that does not say how much there is (gVisor's) lets nobody do that.
+fn await_reader() {
+    let moment = [0u64, 20_000];
+    loop {
+        let mut left: c_int = 0;
+        // SAFETY: the request writes one int.
+        let asked = unsafe { sys!(SYS_ioctl, libc::STDERR_FILENO, libc::FIONREAD, &raw mut left) };
+        if asked.is_err() || left == 0 {
+            return;
+        }
+        // SAFETY: the kernel reads one `timespec`.
+        let _ = unsafe { sys!(SYS_nanosleep, moment.as_ptr(), 0) };
+    }
 }
 
 /// Gives every signal its default meaning. Rust ignores SIGPIPE, and a caller may ignore more (nohup); an ignored signal

@@ -12,6 +12,7 @@ use palisade_sys::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
+    process::{Pid, Signal, WaitOptions, getpid, kill_process_group, set_child_subreaper, wait},
     stdio::stderr,
 };
 
@@ -20,6 +21,10 @@ use crate::{count::Counter, link::Link};
 /// How often processes are counted.
 const COUNTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
+/// How often it is looked whether others are gone.
+const LOOKS: u32 = 10_000;
+const BETWEEN_LOOKS: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000 };
+
 /// Most characters of a step's name in a word.
 const LONGEST_STEP: usize = 100;
 
@@ -27,9 +32,20 @@ const LONGEST_STEP: usize = 100;
 pub(crate) fn until_ended(order: &Order, script: &Script, link: Option<&Link>) -> io::Result<()> {
     // Orphans are given to the process that starts the program, and to this one where the kernel does not know that.
     leave_no_zombies();
+    // And to this one once more when that process is gone, wherever this is not process 1. gVisor does not know it.
+    let _ = set_child_subreaper(Some(getpid()));
     let guest = start(script)?;
-    let mut watch =
-        Watch { order, script, link, guest, listener: None, counter: Counter::default(), ready: false, ended: false };
+    let mut watch = Watch {
+        order,
+        script,
+        link,
+        guest,
+        listener: None,
+        calls: Vec::new(),
+        counter: Counter::default(),
+        ready: false,
+        ended: false,
+    };
     while !watch.ended {
         watch.wait()?;
     }
@@ -43,6 +59,8 @@ struct Watch<'a> {
     link: Option<&'a Link>,
     guest: Guest,
     listener: Option<Listener>,
+    /// Numbers of the hostile calls that were made, each once.
+    calls: Vec<i32>,
     counter: Counter,
     ready: bool,
     ended: bool,
@@ -88,8 +106,13 @@ impl Watch<'_> {
         }
         if let Some(call) = listener.receive()? {
             self.tell(&Word::Called { number: call.number });
+            if !self.calls.contains(&call.number) && self.calls.len() < Word::CALLS {
+                self.calls.push(call.number);
+            }
             if self.order.calls == Calls::Told {
                 listener.answer(&call, Answer::Fail(libc::EPERM));
+            } else {
+                self.ended(libc::SIGKILL, 0);
             }
         }
         Ok(())
@@ -108,8 +131,7 @@ impl Watch<'_> {
                 self.ended = true;
             }
             Ok(Some(Record::Exited { status, cpu_micros, .. })) => {
-                self.tell(&Word::Ended { status, cpu_micros });
-                self.ended = true;
+                self.ended(status, cpu_micros);
             }
             Ok(Some(Record::Handles(_))) => {}
             Ok(None) => self.lost()?,
@@ -124,13 +146,35 @@ impl Watch<'_> {
         if !self.ready {
             return Err(io::Error::from_raw_os_error(libc::ECHILD));
         }
-        self.tell(&Word::Ended { status: libc::SIGKILL, cpu_micros: 0 });
-        self.ended = true;
+        self.ended(libc::SIGKILL, 0);
         Ok(())
+    }
+
+    /// The program has ended. That is told when nobody else is there: nobody can take these words away.
+    fn ended(&mut self, status: i32, cpu_micros: u64) {
+        // Other walls than an engine's are in a pid namespace of palisade's. Whatever an engine has done, nobody else is hit.
+        if self.link.is_none() || getpid() == Pid::INIT {
+            end_all_others();
+        }
+        let calls = std::mem::take(&mut self.calls);
+        self.tell(&Word::Ended { status, cpu_micros, calls });
+        self.ended = true;
     }
 
     fn tell(&self, word: &Word) {
         tell(&self.order.secrets, word);
+    }
+}
+
+/// Ends everybody that this process may end, and waits until they are gone; those that nobody can end, not for ever.
+fn end_all_others() {
+    for _ in 0..LOOKS {
+        // The group of process 1 is everybody (kill(2): -1), but process 1 and the caller.
+        let _ = kill_process_group(Pid::INIT, Signal::KILL);
+        if matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD)) {
+            return;
+        }
+        let _ = poll(&mut [], Some(&BETWEEN_LOOKS));
     }
 }
 
@@ -159,6 +203,10 @@ fn write(mut bytes: &[u8]) {
         match rustix::io::write(stderr(), bytes) {
             Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
             Err(Errno::INTR) => {}
+            // The program has the same open file: it may have made it one that never waits, and full.
+            Err(Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::new(&stderr(), PollFlags::OUT)], None);
+            }
             Err(_) => return,
         }
     }

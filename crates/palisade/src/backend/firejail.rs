@@ -67,8 +67,8 @@ fn arguments(launch: &Launch, places: &Places) -> Vec<String> {
         "--noprofile",
         "--private",
         "--ipc-namespace",
-        // What the agent needs to cover parts of /proc, to change the root and to become somebody else.
-        "--caps.keep=setgid,setpcap,setuid,sys_admin,sys_chroot",
+        // What the agent needs to cover parts of /proc, to change the root, to become somebody else and to end it.
+        "--caps.keep=kill,setgid,setpcap,setuid,sys_admin,sys_chroot",
     ]
     .map(str::to_owned)
     .into();

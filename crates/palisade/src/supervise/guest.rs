@@ -32,6 +32,12 @@ impl Run<'_> {
                         self.streams.started();
                         return Ok(());
                     }
+                    // Somebody has taken the first word out of the pipe.
+                    word @ Word::Ended { .. } => {
+                        self.times.started = self.times.walled;
+                        self.heard(&word);
+                        return Ok(());
+                    }
                     Word::Failed { step: Some(step), errno } => {
                         let source = std::io::Error::from_raw_os_error(errno);
                         return Err(StartError::Setup { step, source, hint: None, about: About::Wall });
@@ -148,14 +154,20 @@ impl Run<'_> {
                 self.child.kill();
             }
             Word::Called { number } => {
-                let name = u32::try_from(*number).ok().and_then(name_of).unwrap_or("an unknown call");
+                let name = name(*number);
                 self.acts.note(name);
                 if self.launch.job.hostile_calls == HostileCalls::Kill {
                     self.stop(Stop::Hostile(name));
                 }
             }
             Word::Counted { processes, threads, memory } => self.counted(*processes, *threads, *memory),
-            Word::Ended { status, cpu_micros } if self.exit.is_none() => {
+            Word::Ended { status, cpu_micros, calls } if self.exit.is_none() => {
+                for name in calls.iter().map(|number| name(*number)) {
+                    self.acts.make_up_for(name);
+                    if self.launch.job.hostile_calls == HostileCalls::Kill {
+                        self.stop(Stop::Hostile(name));
+                    }
+                }
                 self.exit = Some(*status);
                 self.times.exited = now();
                 self.meter.ended(cpu_micros * 1000);
@@ -190,4 +202,8 @@ impl Run<'_> {
         let from = "palisade's agent, which counts inside".to_owned();
         self.stop(Stop::Limit(kind, Evidence { limit, measured, from }));
     }
+}
+
+fn name(number: i32) -> &'static str {
+    u32::try_from(number).ok().and_then(name_of).unwrap_or("an unknown call")
 }

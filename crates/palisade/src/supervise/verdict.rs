@@ -50,6 +50,13 @@ impl Acts {
         }
     }
 
+    /// Notes one that was to be told when it was made.
+    pub(super) fn make_up_for(&mut self, call: &'static str) {
+        if !self.calls.iter().any(|(name, _)| *name == call) && self.omitted == 0 {
+            self.note(call);
+        }
+    }
+
     pub(super) fn without_cgroup(&mut self, because: &str) {
         let all = native::without_cgroup(because).into_iter();
         self.weakened.extend(all.filter(|weak| weak.what != "cpu-limit"));

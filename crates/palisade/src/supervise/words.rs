@@ -152,7 +152,7 @@ mod tests {
         bytes.extend(b"mine \x01refix!! also mine \x01ref");
         bytes.extend(mark(&Word::Called { number: 101 }));
         bytes.extend(b"rest\x01");
-        bytes.extend(mark(&Word::Ended { status: 256, cpu_micros: 7 }));
+        bytes.extend(mark(&Word::Ended { status: 256, cpu_micros: 7, calls: vec![] }));
         bytes.extend(b"a straggler");
         bytes
     }
@@ -166,7 +166,7 @@ mod tests {
             written.extend(words.end());
             assert_eq!(String::from_utf8(written).unwrap(), "mine \x01refix!! also mine \x01refrest\x01", "by {size}");
             let heard: Vec<Word> = std::iter::from_fn(|| words.next()).collect();
-            let ended = Word::Ended { status: 256, cpu_micros: 7 };
+            let ended = Word::Ended { status: 256, cpu_micros: 7, calls: vec![] };
             assert_eq!(heard, [Word::Started, Word::Called { number: 101 }, ended], "by {size}");
             assert_eq!(words.complaints(), "bwrap: noise");
         }
@@ -176,7 +176,7 @@ mod tests {
     fn a_word_is_only_what_its_own_secret_marks() {
         let mut words = Words::new(secrets());
         let mut forged = secrets().mark(&Word::Started).unwrap();
-        let body = serde_json::to_vec(&Word::Ended { status: 0, cpu_micros: 0 }).unwrap();
+        let body = serde_json::to_vec(&Word::Ended { status: 0, cpu_micros: 0, calls: vec![] }).unwrap();
         forged.truncate(PREFIX + SECRET);
         forged.extend(u16::try_from(body.len()).unwrap().to_le_bytes());
         forged.extend(body);
