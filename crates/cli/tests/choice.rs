@@ -56,7 +56,7 @@ fn a_strength_that_no_wall_has_is_refused_with_every_reason() {
 #[test]
 fn a_project_cannot_choose_half_a_wall() {
     everyone(|place| {
-        for backend in ["unshare", "chroot", "none"] {
+        for backend in ["unshare", "chroot", "firejail", "none"] {
             place.file("palisade.toml", format!("[sandbox]\nbackend = \"{backend}\"\n"));
             let output = place.output(&mut place.palisade("run -- true"));
             assert_eq!(output.status.code(), Some(125));
