@@ -149,7 +149,14 @@ impl Builder<'_> {
         self.lacks.push(Lack { needs, because: because.into() });
     }
 
+    /// A later mount covers what earlier ones have put below its place. An engine would mount by depth.
+    fn cover(&mut self, place: &Path) {
+        self.tree.mounts.retain(|mount| !mount.at.starts_with(place));
+        self.tree.scratch.retain(|scratch| !scratch.at.starts_with(place));
+    }
+
     fn mount(&mut self, from: From, at: &Path, write: bool) {
+        self.cover(at);
         self.tree.mounts.push(Mount { from, at: at.to_owned(), write });
     }
 
@@ -204,6 +211,7 @@ impl Builder<'_> {
     }
 
     fn scratch(&mut self, at: &Path, size: u64, inodes: u32, kind: ScratchKind) {
+        self.cover(at);
         self.tree.scratch.push(Scratch { at: at.to_owned(), size, inodes, kind });
     }
 
@@ -224,13 +232,12 @@ impl Builder<'_> {
         }
     }
 
-    /// Something that is in the tree already, mounted over itself.
+    /// Something that is in the tree already, mounted over itself: what is mounted in it stays in it.
     fn again(&mut self, at: &Path, write: bool) {
-        match self.on_host(at) {
-            Some(path) if path.symlink_metadata().is_ok() => {
-                self.mount(From::Host { path, held: None, inner: false }, at, write);
-            }
-            _ => {}
+        let path = self.on_host(at).filter(|path| path.symlink_metadata().is_ok());
+        if let Some(path) = path.filter(|_| self.tree.mounts.iter().all(|mount| mount.at != at)) {
+            let from = From::Host { path, held: None, inner: false };
+            self.tree.mounts.push(Mount { from, at: at.to_owned(), write });
         }
     }
 
@@ -258,13 +265,10 @@ impl Builder<'_> {
         })
     }
 
-    /// One mount for each place, and no directory of the image where one is: the engine makes mount points itself.
+    /// No directory of the image where a mount is: the engine makes mount points itself.
     fn finish(self) -> Result<Tree, Vec<Lack>> {
         let Self { mut tree, mut lacks, .. } = self;
-        let mut places = BTreeSet::new();
-        let mut mounts: Vec<Mount> =
-            tree.mounts.into_iter().rev().filter(|mount| places.insert(mount.at.clone())).collect();
-        mounts.reverse();
+        let mut mounts = tree.mounts;
         // By depth, as an engine sorts them too: whoever is around is there first.
         mounts.sort_by_key(|mount| mount.at.components().count());
         let covered = |at: &Path| mounts.iter().any(|mount| mount.at.starts_with(at));
