@@ -89,7 +89,8 @@ impl Residue {
 
     fn mounts(&mut self) {
         match fs::read_to_string("/proc/self/mountinfo") {
-            Ok(text) => self.lines.extend(text.lines().filter_map(mount)),
+            // Podman mounts its storage over itself when it is first used, and leaves it so until the host restarts.
+            Ok(text) => self.lines.extend(text.lines().filter(|line| !line.contains(PODMANS)).filter_map(mount)),
             Err(error) => self.unseen.push(format!("not seen: the mounts, because of /proc/self/mountinfo: {error}")),
         }
     }
@@ -166,6 +167,9 @@ fn name_and_rest(stat: &str) -> Option<(&str, &str)> {
     let (head, rest) = stat.rsplit_once(") ")?;
     Some((head.split_once('(')?.1, rest))
 }
+
+/// Where root's podman keeps its images.
+const PODMANS: &str = " /var/lib/containers/storage/overlay ";
 
 /// `mount ID at PLACE (TYPE)` from a line of mountinfo.
 fn mount(line: &str) -> Option<String> {
