@@ -14,7 +14,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use palisade_testkit::need;
+use palisade_testkit::{Engine, Person, need};
 
 /// A command of a page, and what it prints.
 struct Example {
@@ -84,7 +84,12 @@ fn check(page: &str) {
     let settings = tempfile::tempdir().unwrap();
     let path = path_with(Path::new(env!("CARGO_BIN_EXE_palisade")));
     let mut failures = Vec::new();
-    for example in examples(&text) {
+    let examples = examples(&text);
+    // Engines of the test's own, as long as it takes.
+    let wanted = ["docker", "podman"].into_iter();
+    let wanted = wanted.filter(|name| examples.iter().any(|example| example.needs.iter().any(|need| need == name)));
+    let engines: Vec<Engine> = wanted.filter_map(|name| Engine::start(name, Person::Root).unwrap()).collect();
+    for example in examples {
         if !example.needs.iter().all(|feature| need(feature)) {
             continue;
         }
@@ -94,6 +99,7 @@ fn check(page: &str) {
             .env("PATH", &path)
             .env("XDG_CONFIG_HOME", settings.path())
             .env("PALISADE_ENVIRONMENTS", settings.path().join("environments"))
+            .envs(engines.iter().map(Engine::variable))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -141,6 +147,7 @@ pages! {
     environments_prints_what_it_says: "docs/environments.md",
     cgroups_prints_what_it_says: "docs/cgroups.md",
     backends_prints_what_it_says: "docs/backends.md",
+    images_prints_what_it_says: "docs/images.md",
     doctor_prints_what_it_says: "docs/doctor.md",
     terminal_prints_what_it_says: "docs/terminal.md",
     advise_prints_what_it_says: "docs/advise.md",

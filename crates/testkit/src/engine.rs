@@ -31,6 +31,7 @@ pub struct Engine {
     process: Child,
     directory: TempDir,
     socket: PathBuf,
+    variable: &'static str,
     group: String,
 }
 
@@ -53,10 +54,11 @@ impl Engine {
             "docker" => dockerd(&path, &socket, &group),
             _ => podman(directory.path(), &socket, person)?,
         };
-        let engine = Self { process: begin(&mut command, &path("log"))?, directory, socket, group };
+        let variable = if name == "docker" { "DOCKER_HOST" } else { "CONTAINER_HOST" };
+        let engine = Self { process: begin(&mut command, &path("log"))?, directory, socket, variable, group };
         engine.await_socket()?;
         fs::set_permissions(&engine.socket, Permissions::from_mode(0o666))?;
-        engine.tell(if name == "docker" { "DOCKER_HOST" } else { "CONTAINER_HOST" });
+        SOCKETS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(engine.variable());
         Ok(Some(engine))
     }
 
@@ -64,6 +66,12 @@ impl Engine {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The variable by which palisade finds it, and its value.
+    #[must_use]
+    pub fn variable(&self) -> (&'static str, String) {
+        (self.variable, format!("unix://{}", self.socket.display()))
     }
 
     /// Its process.
@@ -78,11 +86,6 @@ impl Engine {
         }
         let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
         Err(io::Error::other(format!("the engine does not listen: {log}")))
-    }
-
-    fn tell(&self, variable: &'static str) {
-        let mut sockets = SOCKETS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        sockets.push((variable, format!("unix://{}", self.socket.display())));
     }
 }
 
