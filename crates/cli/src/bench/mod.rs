@@ -1,0 +1,27 @@
+//! `palisade bench`: what launches cost on this host.
+//!
+//! One file for each kind of measurement; without a subcommand it is the comparison of all methods. Not here: measuring
+//! (`palisade-measure`).
+
+mod compare;
+
+#[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+
+    #[command(flatten)]
+    compare: compare::Args,
+}
+
+/// What else can be measured.
+#[derive(Debug, clap::Subcommand)]
+enum What {}
+
+pub(crate) fn command(args: &Args) -> i32 {
+    match &args.what {
+        None => compare::command(&args.compare),
+        Some(what) => match *what {},
+    }
+}
