@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod attack;
+pub mod bench;
 pub mod host;
+mod left;
 pub mod race;
 pub mod show;
 pub mod stats;

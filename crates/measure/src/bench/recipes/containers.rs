@@ -1,0 +1,144 @@
+//! Runtimes and engines of containers. Images are made of this host's own files: no registry is asked.
+
+use std::{
+    io::Write,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use super::{Job, Process, Way, Ways, before, noted, prepared, words};
+use crate::bench::{
+    ground::Ground,
+    method::Found,
+    process::{Line, in_its_words},
+    root,
+};
+
+pub(in crate::bench) fn gvisor(ground: &Ground, found: &Found) -> Ways {
+    let state = ground.fresh("runsc")?;
+    let rootless = if rustix::process::geteuid().is_root() { "" } else { "--rootless" };
+    let by = |platform: &'static str, note| {
+        let rest =
+            format!("--root {} {rootless} --platform={platform} --network=none --ignore-cgroups do", state.display());
+        noted(note, words(found.program(), &rest))
+    };
+    // Systrap came in 2023; ptrace works everywhere.
+    Ok(vec![by("systrap", "platform systrap"), by("ptrace", "platform ptrace")])
+}
+
+pub(in crate::bench) fn lxc(ground: &Ground, found: &Found) -> Ways {
+    let rest = format!(
+        "-P {} -n {} -s lxc.rootfs.path=dir:{} -s lxc.net.0.type=empty -s lxc.apparmor.profile=unconfined -s \
+         lxc.mount.auto=proc:mixed -s lxc.pty.max=0 -s lxc.tty.max=0 -s lxc.console.path=none --",
+        ground.fresh("lxc")?.display(),
+        ground.name(),
+        ground.root()?.display()
+    );
+    Ok(vec![before(words(found.program(), &rest))])
+}
+
+pub(in crate::bench) fn nspawn(ground: &Ground, found: &Found) -> Ways {
+    let rest = format!(
+        "--quiet --as-pid2 --pipe --register=no --keep-unit --link-journal=no --timezone=off --resolv-conf=off \
+         --private-network --read-only --machine={} --directory={}",
+        ground.name(),
+        ground.root()?.display()
+    );
+    Ok(vec![before(words(found.program(), &rest))])
+}
+
+pub(in crate::bench) fn docker(ground: &Ground, found: &Found) -> Ways {
+    let engine = words(found.program(), "");
+    let asked =
+        Line { words: [&engine[..], &words("version", "--format {{.Server.Version}}")].concat(), ..Line::default() };
+    if let Err(because) = prepared(&asked) {
+        return Err(format!("the engine does not answer: {because}"));
+    }
+    let image = import(ground, &engine)?;
+    Ok(vec![container(ground, "", &engine, "--network none", &image, engine_process())])
+}
+
+pub(in crate::bench) fn podman(ground: &Ground, found: &Found) -> Ways {
+    // What hosts without systemd need, and those where root may not raise limits.
+    const PLAIN: &str = "--cgroup-manager=cgroupfs --events-backend=file";
+    let image = import(ground, &words(found.program(), PLAIN))?;
+    let options = [
+        ("", String::new(), "--network none"),
+        ("cgroups and limits of this process", PLAIN.to_owned(), "--network none --ulimit host"),
+        ("runc, cgroups and limits of this process", format!("{PLAIN} --runtime=runc"), "--network none --ulimit host"),
+    ];
+    let way = |(note, global, run): (_, String, _)| {
+        container(ground, note, &words(found.program(), &global), run, &image, None)
+    };
+    Ok(options.into_iter().map(way).collect())
+}
+
+/// `ENGINE run`, of an image.
+fn container(
+    ground: &Ground,
+    note: &'static str,
+    engine: &[String],
+    run: &str,
+    image: &str,
+    daemon: Option<u32>,
+) -> Way {
+    let run = words("run", &format!("--rm --label {} {run} {image}", label(ground)));
+    let words: Vec<String> = engine.iter().cloned().chain(run).collect();
+    let line =
+        move |job: Job<'_>| Ok(Line { words: words.iter().cloned().chain(job.words()).collect(), ..Line::default() });
+    Way::Process(Process { note, line: Box::new(line), daemon })
+}
+
+/// What containers of this race are known by.
+fn label(ground: &Ground) -> String {
+    format!("palisade.bench={}", ground.token)
+}
+
+/// Makes an image, which is removed in the end with all containers of it.
+fn import(ground: &Ground, engine: &[String]) -> Result<String, String> {
+    let image = format!("{}:latest", ground.name());
+    let each =
+        "ids=$(\"$@\" ps -aq --filter label=LABEL); for id in $ids; do \"$@\" rm -f $id; done; \"$@\" rmi -f IMAGE";
+    let script = each.replace("LABEL", &label(ground)).replace("IMAGE", &image);
+    let undo = words("/bin/sh", "-c").into_iter().chain([script, "sh".to_owned()]).chain(engine.iter().cloned());
+    ground.undo(Line { words: undo.collect(), ..Line::default() });
+    let mut archive = Vec::new();
+    root::tar(ground.root()?, &mut archive).map_err(|error| format!("cannot make an image: {error}"))?;
+    let failed = |error: std::io::Error| format!("cannot make an image: {error}");
+    let mut child = Command::new(&engine[0])
+        .args(&engine[1..])
+        .args(["import", "-", &image])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group_of_its_own()
+        .spawn()
+        .map_err(failed)?;
+    // If it takes no more, it says why.
+    let _ = child.stdin.take().map(|mut input| input.write_all(&archive));
+    let output = child.wait_with_output().map_err(failed)?;
+    if output.status.success() {
+        return Ok(image);
+    }
+    Err(format!("cannot make an image{}", in_its_words(&String::from_utf8_lossy(&output.stderr))))
+}
+
+trait OwnGroup {
+    /// A terminal's interrupt is for palisade, which removes the image itself.
+    fn process_group_of_its_own(&mut self) -> &mut Self;
+}
+
+impl OwnGroup for Command {
+    fn process_group_of_its_own(&mut self) -> &mut Self {
+        std::os::unix::process::CommandExt::process_group(self, 0)
+    }
+}
+
+/// The engine's own process: whoever listens at its socket.
+fn engine_process() -> Option<u32> {
+    let named = std::env::var("DOCKER_HOST").ok().and_then(|named| named.strip_prefix("unix://").map(PathBuf::from));
+    let socket = UnixStream::connect(named.unwrap_or_else(|| "/run/docker.sock".into())).ok()?;
+    let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;
+    u32::try_from(peer.pid.as_raw_nonzero().get()).ok()
+}
