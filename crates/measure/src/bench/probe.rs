@@ -1,7 +1,7 @@
 //! Whether a method keeps a program away from the host: found by asking a shell within it, not by a table.
 //!
-//! The shell uses nothing but what is built into it, so that every method can run it as it runs any other program; what it
-//! sees is judged here. Not here: breaking out, which `palisade attack` tries.
+//! The shell uses nothing but what is built into it (and into bash, if it is there), so that every method can run it as it runs
+//! any other program; what it sees is judged here. Not here: breaking out, which `palisade attack` tries.
 
 use std::{fs, path::PathBuf};
 
@@ -54,7 +54,8 @@ impl Seen {
         };
         match (names(Some(true)), names(None)) {
             (sees, unknown) if sees.is_empty() => format!("unknown: {unknown}"),
-            (sees, _) => format!("no: {sees}"),
+            (sees, unknown) if unknown.is_empty() => format!("no: {sees}"),
+            (sees, unknown) => format!("no: {sees} (unknown: {unknown})"),
         }
     }
 }
@@ -72,7 +73,7 @@ const NAMES: usize = 8;
 /// How long the shell counts after it has answered, so that the method's memory can be measured.
 const COUNT: u32 = 150_000;
 
-/// The question: a script for any POSIX shell.
+/// The question: a script for any POSIX shell. Not even /dev/null can be opened everywhere, so what is not wanted is closed.
 pub(super) fn script(ground: &Ground) -> String {
     let pid = std::process::id();
     let port = format!("{:04X}", ground.port());
@@ -83,21 +84,24 @@ pub(super) fn script(ground: &Ground) -> String {
     format!(
         "say() {{ printf '%s%s\\n' '{MARK}' \"$*\"; }}\n\
          say begin\n\
-         kill -0 {pid} 2>/dev/null && say signal\n\
-         {{ read -r line </proc/{pid}/stat && say \"stat $line\"; }} 2>/dev/null\n\
-         {{ while IFS= read -r line; do say \"passwd $line\"; done </etc/passwd; }} 2>/dev/null\n\
-         {{ read -r line <'{secret}' && say \"secret $line\"; }} 2>/dev/null\n\
+         kill -0 {pid} 2>&- && say signal\n\
+         {{ read -r line </proc/{pid}/stat && say \"stat $line\"; }} 2>&-\n\
+         {{ while IFS= read -r line; do say \"passwd $line\"; done </etc/passwd; }} 2>&-\n\
+         {{ read -r line <'{secret}' && say \"secret $line\"; }} 2>&-\n\
          {home} && say home\n\
          {{ while read -r number local rest; do\n\
          say sockets\n\
          case \"$local\" in *:{port}) say listener;; esac\n\
-         done </proc/net/tcp; }} 2>/dev/null\n\
+         done </proc/net/tcp; }} 2>&-\n\
          {{ while read -r name rest; do\n\
          case \"$name\" in *:*) say \"interface ${{name%%:*}}\";; esac\n\
-         done </proc/net/dev; }} 2>/dev/null\n\
+         done </proc/net/dev; }} 2>&-\n\
+         if command -v bash >/dev/null 2>&1; then say connects\n\
+         bash -c 'exec 3<>/dev/tcp/127.0.0.1/{number}' 2>&- && say connected; fi\n\
          say end\n\
          i=0; while [ $i -lt {COUNT} ]; do i=$((i+1)); done",
         secret = secret.display(),
+        number = ground.port(),
     )
 }
 
@@ -166,12 +170,16 @@ fn judged(answer: &str, truth: &Truth<'_>) -> Option<Seen> {
     };
     let interfaces = told("interface");
     let names = if interfaces.is_empty() { "none".to_owned() } else { interfaces.join(", ") };
-    let network = if says("listener") {
+    let network = if says("connected") {
+        Sight::new(true, format!("reached a port of the host's loopback; interfaces: {names}"))
+    } else if says("listener") {
         Sight::new(true, format!("sees a socket of the host's loopback; interfaces: {names}"))
+    } else if says("connects") {
+        Sight::new(false, format!("could not reach the host's loopback; interfaces: {names}"))
     } else if says("sockets") || !interfaces.is_empty() {
         Sight::new(false, format!("the host's sockets are not there; interfaces: {names}"))
     } else {
-        Sight { seen: None, evidence: "it has no /proc to look at".to_owned() }
+        Sight { seen: None, evidence: "it has neither /proc to look at nor bash to connect with".to_owned() }
     };
     Some(Seen { processes, files, network })
 }

@@ -15,8 +15,8 @@ use std::{
 /// The program that does nothing, and the one that looks around.
 pub(super) const PROGRAM: &str = "/usr/bin/true";
 pub(super) const SHELL: &str = "/bin/sh";
-/// What a virtual machine needs beside.
-const MOUNT: &str = "/usr/bin/mount";
+/// What a virtual machine needs beside, and what can connect. Left out where they are not.
+const BESIDE: [&str; 2] = ["/usr/bin/mount", "/usr/bin/bash"];
 
 /// Builds the tree below a directory that is there.
 pub(super) fn build(root: &Path) -> Result<(), String> {
@@ -33,10 +33,8 @@ pub(super) fn build(root: &Path) -> Result<(), String> {
         symlink(format!("usr/{name}"), root.join(name)).map_err(failed(root))?;
     }
     let mut files = BTreeSet::new();
-    for program in [PROGRAM, SHELL, MOUNT] {
-        if !Path::new(program).exists() && program == MOUNT {
-            continue;
-        }
+    for program in [PROGRAM, SHELL].into_iter().chain(BESIDE.into_iter().filter(|program| Path::new(program).exists()))
+    {
         files.insert(PathBuf::from(program));
         files.extend(libraries(Path::new(program))?);
     }

@@ -179,8 +179,8 @@ fn try_out(
         let tried = match &way {
             Way::Library => look_from_library(&question, cancel).map(|looked| (Vec::new(), looked)),
             Way::Process(process) => (process.line)(Job::Nothing).map_err(Failed::So).and_then(|line| {
-                // A wall that starts nothing has nothing to be asked, and its own reason is clearer.
-                line.time(cancel)?;
+                // One that starts nothing has nothing to be asked, and its own reason is clearer.
+                line.look(cancel, None)?;
                 let question = (process.line)(Job::Script(&question)).map_err(Failed::So)?;
                 Ok((line.words, question.look(cancel, process.daemon)?))
             }),

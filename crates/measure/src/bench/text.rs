@@ -144,11 +144,13 @@ fn missing(comparison: &Comparison, text: &mut String) {
         return;
     }
     text.push_str("\nnot measured\n");
-    let mut table = Table::new(&[("method", Align::Left), ("why", Align::Left), ("what to do", Align::Left)]);
+    let wide = comparison.not_measured.iter().map(|method| method.name.len()).max().unwrap_or(0);
     for method in &comparison.not_measured {
-        table.row([&method.name, &method.because, &method.hint]);
+        let _ = writeln!(text, "  {:wide$}  {}", method.name, method.because);
+        if !method.hint.is_empty() {
+            let _ = writeln!(text, "  {:wide$}  hint: {}", "", method.hint);
+        }
     }
-    indented(&table, text);
     let quotes: Vec<(&str, &Quoted)> = comparison
         .not_measured
         .iter()

@@ -7,6 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::process::{Resource, getrlimit};
+
 use super::{Job, Process, Way, Ways, before, noted, prepared, words};
 use crate::bench::{
     ground::Ground,
@@ -28,13 +30,15 @@ pub(in crate::bench) fn gvisor(ground: &Ground, found: &Found) -> Ways {
 }
 
 pub(in crate::bench) fn lxc(ground: &Ground, found: &Found) -> Ways {
-    let rest = format!(
-        "-P {} -n {} -s lxc.rootfs.path=dir:{} -s lxc.net.0.type=empty -s lxc.apparmor.profile=unconfined -s \
-         lxc.mount.auto=proc:mixed -s lxc.pty.max=0 -s lxc.tty.max=0 -s lxc.console.path=none --",
-        ground.fresh("lxc")?.display(),
-        ground.name(),
+    let own = ground.fresh("lxc")?;
+    let file = own.join("config");
+    let text = format!(
+        "lxc.rootfs.path = dir:{}\nlxc.net.0.type = empty\nlxc.apparmor.profile = unconfined\nlxc.mount.auto = proc:mixed\n\
+         lxc.pty.max = 0\nlxc.tty.max = 0\nlxc.console.path = none\n",
         ground.root()?.display()
     );
+    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let rest = format!("-P {} -n {} -f {} --", own.display(), ground.name(), file.display());
     Ok(vec![before(words(found.program(), &rest))])
 }
 
@@ -63,15 +67,22 @@ pub(in crate::bench) fn podman(ground: &Ground, found: &Found) -> Ways {
     // What hosts without systemd need, and those where root may not raise limits.
     const PLAIN: &str = "--cgroup-manager=cgroupfs --events-backend=file";
     let image = import(ground, &words(found.program(), PLAIN))?;
+    let limits = format!("{}{}", limit("nofile", Resource::Nofile), limit("nproc", Resource::Nproc));
     let options = [
-        ("", String::new(), "--network none"),
-        ("cgroups and limits of this process", PLAIN.to_owned(), "--network none --ulimit host"),
-        ("runc, cgroups and limits of this process", format!("{PLAIN} --runtime=runc"), "--network none --ulimit host"),
+        ("", String::new(), ""),
+        ("no systemd, low limits", PLAIN.to_owned(), &*limits),
+        ("runc, no systemd, low limits", format!("{PLAIN} --runtime=runc"), &*limits),
     ];
-    let way = |(note, global, run): (_, String, _)| {
-        container(ground, note, &words(found.program(), &global), run, &image, None)
+    let way = |(note, global, limits): (_, String, &str)| {
+        container(ground, note, &words(found.program(), &global), &format!("--network none {limits}"), &image, None)
     };
     Ok(options.into_iter().map(way).collect())
+}
+
+/// An option for a limit that needs no rights: as it is for this process, or less.
+fn limit(name: &str, resource: Resource) -> String {
+    let most = getrlimit(resource).maximum.map_or(4096, |maximum| maximum.min(4096));
+    format!("--ulimit {name}={most}:{most} ")
 }
 
 /// `ENGINE run`, of an image.
