@@ -4,18 +4,29 @@ use std::{
     cell::{OnceCell, RefCell},
     fs, io,
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::PermissionsExt,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::{probe, process::Line, root};
+use super::{
+    probe,
+    process::{Failed, Line},
+    root,
+};
 use crate::{attack::decoy, left::clear};
 
 /// How the names of such directories begin, and of everything else that is made.
 pub(super) const PREFIX: &str = "palisade-bench-";
+
+/// The longest that an engine is given to remove something.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The ground. Dropped, all of it is removed.
 #[derive(Debug)]
@@ -32,6 +43,8 @@ pub(super) struct Ground {
     pub(super) palisade: PathBuf,
     /// The kernel of virtual machines, if there is one.
     pub(super) kernel: Option<PathBuf>,
+    /// Becomes readable when all is to stop.
+    cancel: Option<OwnedFd>,
     /// What has to be done in the end.
     undo: RefCell<Vec<Line>>,
     /// Locked as long as it is in use.
@@ -39,7 +52,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn new(palisade: &Path, kernel: Option<PathBuf>) -> io::Result<Self> {
+    pub(super) fn new(palisade: &Path, kernel: Option<PathBuf>, cancel: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         // Not in /tmp if it can be helped: many sandboxes have a /tmp of their own, and would look better than they are.
         let make = |place: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place);
         let place = Path::new("/var/tmp");
@@ -56,6 +69,7 @@ impl Ground {
             listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
             root: OnceCell::new(),
             undo: RefCell::default(),
+            cancel: cancel.map(|cancel| cancel.try_clone_to_owned()).transpose()?,
             palisade: palisade.to_owned(),
             kernel,
             directory,
@@ -112,6 +126,15 @@ impl Ground {
         }
     }
 
+    /// Carries out something that a method needs before it can be tried.
+    pub(super) fn prepare(&self, line: &Line) -> Result<(), String> {
+        match line.look(self.cancel.as_ref().map(AsFd::as_fd), None) {
+            Ok(_) => Ok(()),
+            Err(Failed::So(because)) => Err(because),
+            Err(Failed::Cancelled) => Err("interrupted".to_owned()),
+        }
+    }
+
     /// Leaves something to be done in the end.
     pub(super) fn undo(&self, line: Line) {
         self.undo.borrow_mut().push(line);
@@ -127,7 +150,7 @@ impl Drop for Ground {
     fn drop(&mut self) {
         for line in self.undo.take() {
             // An engine that does not take its image back has nobody to tell.
-            let _ = line.look(None, None);
+            let _ = line.look_within(PATIENCE, None, None);
         }
         // Groups that a method was too late to remove itself.
         remove_groups(Path::new("/sys/fs/cgroup"), &self.name(), 4);

@@ -97,7 +97,7 @@ impl Line {
         let begun = Instant::now();
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         let output = child.stdout.take();
-        let waited = ended(&mut child, cancel);
+        let waited = ended(&mut child, PATIENCE, cancel);
         let took = ms(begun.elapsed());
         let mut printed = String::new();
         if let Some(mut output) = output.filter(|_| waited.is_ok()) {
@@ -113,6 +113,16 @@ impl Line {
 
     /// Runs it and looks at it. `daemon`: a process that works for it and is no descendant of it.
     pub(super) fn look(&self, cancel: Option<BorrowedFd<'_>>, daemon: Option<u32>) -> Result<Looked, Failed> {
+        self.look_within(PATIENCE, cancel, daemon)
+    }
+
+    /// The same, with another patience.
+    pub(super) fn look_within(
+        &self,
+        patience: Duration,
+        cancel: Option<BorrowedFd<'_>>,
+        daemon: Option<u32>,
+    ) -> Result<Looked, Failed> {
         let mut command = self.command();
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| self.not_started(&error))?;
@@ -132,7 +142,7 @@ impl Line {
             let errors = reader(errors.map(|stream| Box::new(stream) as _));
             let (sender, receiver) = std::sync::mpsc::channel::<()>();
             let watch = scope.spawn(move || most_memory(daemon, &receiver));
-            let waited = ended(&mut child, cancel);
+            let waited = ended(&mut child, patience, cancel);
             drop(sender);
             let memory = watch.join().unwrap_or(None);
             // An orphan would keep the pipes open.
@@ -174,8 +184,8 @@ pub(super) fn in_its_words(text: &str) -> String {
 }
 
 /// Waits until it has ended, or ends it.
-fn ended(child: &mut Child, cancel: Option<BorrowedFd<'_>>) -> Result<ExitStatus, Failed> {
-    let because = match held(child, cancel) {
+fn ended(child: &mut Child, patience: Duration, cancel: Option<BorrowedFd<'_>>) -> Result<ExitStatus, Failed> {
+    let because = match held(child, patience, cancel) {
         Ok(()) => return child.wait().map_err(|error| Failed::So(format!("cannot wait for it: {error}"))),
         Err(because) => because,
     };
@@ -185,14 +195,14 @@ fn ended(child: &mut Child, cancel: Option<BorrowedFd<'_>>) -> Result<ExitStatus
     Err(because)
 }
 
-fn held(child: &Child, cancel: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
+fn held(child: &Child, patience: Duration, cancel: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
     let failed = |error| Failed::So(format!("cannot wait for it: {error}"));
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).map_err(failed)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failed::So(format!("it did not end within {} s", PATIENCE.as_secs())));
+            return Err(Failed::So(format!("it did not end within {} s", patience.as_secs())));
         }
         let process = process.as_fd();
         let mut events = vec![PollFd::from_borrowed_fd(process, PollFlags::IN)];

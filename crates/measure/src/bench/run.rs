@@ -84,7 +84,7 @@ pub fn compare(
     step: &mut dyn FnMut(),
 ) -> Result<Comparison, BenchError> {
     adopt().map_err(BenchError::Ground)?;
-    let ground = Ground::new(order.palisade, order.kernel.clone());
+    let ground = Ground::new(order.palisade, order.kernel.clone(), cancel);
     let ground = ground.map_err(|error| BenchError::Ground(error.to_string()))?;
     let compared = compare_on(order, &ground, cancel, step);
     sweep();
@@ -171,6 +171,7 @@ fn try_out(
     let failed = |because| Missing { because, hint: hint(method).to_owned() };
     let ways = match (method.ways)(ground, &found) {
         Ok(ways) => ways,
+        Err(_) if is_cancelled(cancel) => return Err(BenchError::Cancelled),
         Err(because) => return Ok(Err(failed(because))),
     };
     let question = ground.question();

@@ -1,21 +1,11 @@
 //! Runtimes and engines of containers. Images are made of this host's own files: no registry is asked.
 
-use std::{
-    io::Write,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{fs, io, os::unix::net::UnixStream, path::PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Job, Process, Way, Ways, before, noted, prepared, words};
-use crate::bench::{
-    ground::Ground,
-    method::Found,
-    process::{Line, in_its_words},
-    root,
-};
+use super::{Job, Process, Way, Ways, before, noted, words};
+use crate::bench::{ground::Ground, method::Found, process::Line, root};
 
 pub(in crate::bench) fn gvisor(ground: &Ground, found: &Found) -> Ways {
     let state = ground.fresh("runsc")?;
@@ -37,7 +27,7 @@ pub(in crate::bench) fn lxc(ground: &Ground, found: &Found) -> Ways {
          lxc.pty.max = 0\nlxc.tty.max = 0\nlxc.console.path = none\n",
         ground.root()?.display()
     );
-    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     let rest = format!("-P {} -n {} -f {} --", own.display(), ground.name(), file.display());
     Ok(vec![before(words(found.program(), &rest))])
 }
@@ -56,9 +46,7 @@ pub(in crate::bench) fn docker(ground: &Ground, found: &Found) -> Ways {
     let engine = words(found.program(), "");
     let asked =
         Line { words: [&engine[..], &words("version", "--format {{.Server.Version}}")].concat(), ..Line::default() };
-    if let Err(because) = prepared(&asked) {
-        return Err(format!("the engine does not answer: {because}"));
-    }
+    ground.prepare(&asked).map_err(|because| format!("the engine does not answer: {because}"))?;
     let image = import(ground, &engine)?;
     Ok(vec![container(ground, "", &engine, "--network none", &image, engine_process())])
 }
@@ -114,40 +102,19 @@ fn import(ground: &Ground, engine: &[String]) -> Result<String, String> {
     let script = each.replace("LABEL", &label(ground)).replace("IMAGE", &image);
     let undo = words("/bin/sh", "-c").into_iter().chain([script, "sh".to_owned()]).chain(engine.iter().cloned());
     ground.undo(Line { words: undo.collect(), ..Line::default() });
-    let mut archive = Vec::new();
-    root::tar(ground.root()?, &mut archive).map_err(|error| format!("cannot make an image: {error}"))?;
-    let failed = |error: std::io::Error| format!("cannot make an image: {error}");
-    let mut child = Command::new(&engine[0])
-        .args(&engine[1..])
-        .args(["import", "-", &image])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group_of_its_own()
-        .spawn()
-        .map_err(failed)?;
-    // If it takes no more, it says why.
-    let _ = child.stdin.take().map(|mut input| input.write_all(&archive));
-    let output = child.wait_with_output().map_err(failed)?;
-    if output.status.success() {
-        return Ok(image);
-    }
-    Err(format!("cannot make an image{}", in_its_words(&String::from_utf8_lossy(&output.stderr))))
-}
-
-trait OwnGroup {
-    /// A terminal's interrupt is for palisade, which removes the image itself.
-    fn process_group_of_its_own(&mut self) -> &mut Self;
-}
-
-impl OwnGroup for Command {
-    fn process_group_of_its_own(&mut self) -> &mut Self {
-        std::os::unix::process::CommandExt::process_group(self, 0)
-    }
+    let archive = ground.path().join("root.tar");
+    let write = || root::tar(ground.root().map_err(io::Error::other)?, fs::File::create(&archive)?);
+    write().map_err(|error| format!("{}: {error}", archive.display()))?;
+    let take = Line {
+        words: [engine, &words("import", &format!("{} {image}", archive.display()))].concat(),
+        ..Line::default()
+    };
+    ground.prepare(&take).map_err(|because| format!("it takes no image: {because}"))?;
+    Ok(image)
 }
 
 /// The engine's own process: whoever listens at its socket.
-fn engine_process() -> Option<u32> {
+pub(super) fn engine_process() -> Option<u32> {
     let named = std::env::var("DOCKER_HOST").ok().and_then(|named| named.strip_prefix("unix://").map(PathBuf::from));
     let socket = UnixStream::connect(named.unwrap_or_else(|| "/run/docker.sock".into())).ok()?;
     let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;

@@ -4,10 +4,12 @@ pub(super) mod containers;
 pub(super) mod machines;
 pub(super) mod namespaces;
 
+use palisade_spec::Backend;
+
 use super::{
     ground::Ground,
     method::Found,
-    process::{Line, in_its_words},
+    process::Line,
     root::{PROGRAM, SHELL},
 };
 
@@ -77,21 +79,13 @@ pub(super) fn cold(ground: &Ground, _: &Found) -> Ways {
 
 pub(super) fn wall(ground: &Ground, found: &Found) -> Ways {
     let name = found.backend.map_or("", |backend| backend.name());
-    Ok(vec![before(words(&ground.palisade.to_string_lossy(), &format!("run --quiet --backend {name} --")))])
+    let mut way = before(words(&ground.palisade.to_string_lossy(), &format!("run --quiet --backend {name} --")));
+    if let (Way::Process(process), Some(Backend::Docker)) = (&mut way, found.backend) {
+        process.daemon = containers::engine_process();
+    }
+    Ok(vec![way])
 }
 
 pub(super) fn library(_: &Ground, _: &Found) -> Ways {
     Ok(vec![Way::Library])
-}
-
-/// Runs a command that prepares something.
-fn prepared(line: &Line) -> Result<String, String> {
-    let mut command = std::process::Command::new(line.words.first().map_or("", String::as_str));
-    let output = command.args(line.words.iter().skip(1)).stdin(std::process::Stdio::null()).output();
-    let output = output.map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    }
-    let named = line.words.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(" ");
-    Err(format!("`{named}` failed{}", in_its_words(&String::from_utf8_lossy(&output.stderr))))
 }
