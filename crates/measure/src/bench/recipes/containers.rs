@@ -97,18 +97,18 @@ fn label(ground: &Ground) -> String {
 /// Makes an image, which is removed in the end with all containers of it.
 fn import(ground: &Ground, engine: &[String]) -> Result<String, String> {
     let image = format!("{}:latest", ground.name());
-    let each =
-        "ids=$(\"$@\" ps -aq --filter label=LABEL); for id in $ids; do \"$@\" rm -f $id; done; \"$@\" rmi -f IMAGE";
+    // The last one is for images of those who were killed before they could remove them.
+    let each = "for id in $(\"$@\" ps -aq --filter label=LABEL); do \"$@\" rm -f $id; done; \"$@\" rmi -f IMAGE; \
+                \"$@\" image prune -a -f --filter label=palisade.bench --filter until=24h";
     let script = each.replace("LABEL", &label(ground)).replace("IMAGE", &image);
     let undo = words("/bin/sh", "-c").into_iter().chain([script, "sh".to_owned()]).chain(engine.iter().cloned());
     ground.undo(Line { words: undo.collect(), ..Line::default() });
     let archive = ground.path().join("root.tar");
     let write = || root::tar(ground.root().map_err(io::Error::other)?, fs::File::create(&archive)?);
     write().map_err(|error| format!("{}: {error}", archive.display()))?;
-    let take = Line {
-        words: [engine, &words("import", &format!("{} {image}", archive.display()))].concat(),
-        ..Line::default()
-    };
+    let mut take = [engine, &words("import", "--change")].concat();
+    take.extend([format!("LABEL {}", label(ground)), archive.display().to_string(), image.clone()]);
+    let take = Line { words: take, ..Line::default() };
     ground.prepare(&take).map_err(|because| format!("it takes no image: {because}"))?;
     Ok(image)
 }
