@@ -210,7 +210,9 @@ impl<'a> Theatre<'a> {
         for (index, (script, keys)) in self.whole.iter_mut().enumerate() {
             let before = now();
             let group = match &self.launch.cgroup {
-                Some(place) => Some(place.create(&self.launch.settings_before()).map_err(StartError::io("make a cgroup"))?),
+                Some(place) => {
+                    Some(place.create(&self.launch.settings_before()).map_err(StartError::io("make a cgroup"))?)
+                }
                 None => None,
             };
             let made = now();
@@ -267,7 +269,8 @@ fn ms(nanos: u64) -> f64 {
 
 /// The launch's script without its own marks.
 fn script(launch: &Launch, ids: Ids) -> Result<Script, StartError> {
-    let mut script = native::script(launch, ids, Network::New, None, None).map_err(StartError::io("prepare the sandbox"))?;
+    let mut script =
+        native::script(launch, ids, Network::New, None, None).map_err(StartError::io("prepare the sandbox"))?;
     script.ops.retain(|op| !matches!(op, Op::Mark(_)));
     Ok(script)
 }
@@ -351,7 +354,8 @@ fn apart(launch: &Launch, ids: Ids, program: Program) -> Result<Vec<Apart>, Star
     };
     let (none, user) = (N::default(), N::USER);
     // Compared with a process in a user namespace, where everybody may make the others.
-    let unshare = |what, namespace| one(Some((P::Namespaces, what)), user, vec![], vec![Op::Unshare(namespace)], Some(1));
+    let unshare =
+        |what, namespace| one(Some((P::Namespaces, what)), user, vec![], vec![Op::Unshare(namespace)], Some(1));
     let limits = Op::Trial(Trial::Limits(program.rlimits.clone()));
     let filter = Op::Trial(Trial::Filter { code: program.filter.clone(), listener: Some(Slot(1)) });
     let no_new = Op::Trial(Trial::NoNewPrivileges);
