@@ -162,8 +162,9 @@ fn success(report: &Report) -> Result<(), String> {
 fn run_to_end(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{} {status}", command.get_program().to_string_lossy())),
-        Err(error) => Err(format!("{}: {error}", command.get_program().to_string_lossy())),
+        // Its words are nowhere to be read: who wants to know them can start it again.
+        Ok(status) => Err(format!("{status} of {command:?}")),
+        Err(error) => Err(format!("{error}: {command:?}")),
     }
 }
 

@@ -84,7 +84,7 @@ pub fn output(programs: &Programs, bytes: Bytes, rounds: usize, step: Step<'_>) 
             per_second(through(writer, &mut quiet(&cat)))
         };
         let by_palisade = || {
-            let mut command = programs.palisade(&["--backend", "native", "--timeout", "1h"], &words);
+            let mut command = programs.palisade(&["--backend", "native", "--time-limit", "1h"], &words);
             let begun = Instant::now();
             super::run_to_end(command.stdout(Stdio::null()))?;
             per_second(Ok(begun.elapsed().as_secs_f64()))

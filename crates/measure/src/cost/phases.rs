@@ -277,21 +277,33 @@ fn summed(launches: &[Timeline]) -> Vec<Phase> {
 }
 
 impl Phases {
-    /// The phases of each way end to end: medians.
+    /// The phases of each way end to end: medians. Those that follow each other and are short are one part.
     #[must_use]
     pub fn chart(&self) -> Chart {
-        let parts = self.ways.first().map(|way| way.phases.iter().map(|phase| phase.name.clone()).collect());
-        let bar = |way: &Way| Bar {
-            label: way.name.to_owned(),
-            values: way.phases.iter().map(|phase| phase.ms.median).collect(),
-            tone: Tone::Own,
+        let parts: [(&str, &[&str]); 8] = [
+            ("prepare: checks, plan, script, filter", &["prepare"]),
+            ("clone, with its namespaces and ids", &["clone", "ids"]),
+            ("files: the mounts, network beside them", &["files"]),
+            ("cgroup", &["cgroup"]),
+            ("Landlock, capabilities, limits, filter", &["privileges", "filter"]),
+            ("program: exec, its work, its end", &["program"]),
+            ("teardown", &["teardown"]),
+            ("rest: counters, cgroup removed; of the command, its own start and end", &[REST]),
+        ];
+        let bar = |way: &Way| {
+            let sum = |names: &&[&str]| -> f64 {
+                let of_part = way.phases.iter().filter(|phase| names.contains(&phase.name.as_str()));
+                of_part.map(|phase| phase.ms.median).sum()
+            };
+            let values = parts.iter().map(|(_, names)| sum(names)).collect();
+            Bar { label: way.name.to_owned(), values, tone: Tone::Own }
         };
         Chart {
             title: format!("one launch of {}, medians of its phases end to end", self.program.display()),
             unit: "ms".to_owned(),
             scale: Scale::Linear,
             limit: None,
-            parts: parts.unwrap_or_default(),
+            parts: parts.iter().map(|(name, _)| (*name).to_owned()).collect(),
             bars: self.ways.iter().map(bar).collect(),
         }
     }
