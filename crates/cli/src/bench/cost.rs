@@ -2,7 +2,12 @@
 //!
 //! Not here: measuring and the tables (`palisade-measure`), the comparison of all methods (`compare.rs`).
 
-use std::{ops::ControlFlow, os::fd::OwnedFd, path::PathBuf, time::Duration};
+use std::{
+    ops::ControlFlow,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use palisade::spec::{Bytes, parse_duration};
 use palisade_measure::cost::{
@@ -186,29 +191,29 @@ pub(super) fn command(what: &What) -> i32 {
     let columns = columns();
     match what {
         What::Phases(Phases { runs, shown }) => {
-            let steps = phases::measurements(*runs);
+            let steps = Until::Steps(phases::measurements(*runs));
             say(shown, steps, |step| phases::phases(&programs, *runs, step), |found| found.text(columns))
         }
         What::Memory(Memory { runs, shown }) => {
-            let steps = memory::measurements(&programs, *runs);
+            let steps = Until::Steps(memory::measurements(&programs, *runs));
             say(shown, steps, |step| memory::memory(&programs, *runs, step), memory::Memory::text)
         }
         What::Work(Work { runs, steps, calls, files, shown }) => {
             let amount = Amount { steps: *steps, calls: *calls, files: *files };
-            let steps = work::measurements(&programs, *runs);
+            let steps = Until::Steps(work::measurements(&programs, *runs));
             say(shown, steps, |step| work::work(&programs, amount, *runs, step), work::Work::text)
         }
         What::Throughput(Throughput { workers, launches, runs, shown }) => {
-            let steps = throughput::measurements(&programs, workers, *runs);
+            let steps = Until::Steps(throughput::measurements(&programs, workers, *runs));
             let measure = |step: Step<'_>| throughput::throughput(&programs, workers, *launches, *runs, step);
             say(shown, steps, measure, throughput::Throughput::text)
         }
         What::Output(Output { size, runs, shown }) => {
-            let steps = output::measurements(*runs);
+            let steps = Until::Steps(output::measurements(*runs));
             say(shown, steps, |step| output::output(&programs, *size, *runs, step), output::Passing::text)
         }
         What::Staging(Staging { layers, files, runs, shown }) => {
-            let steps = staging::measurements(layers, *runs);
+            let steps = Until::Steps(staging::measurements(layers, *runs));
             say(shown, steps, |step| staging::staging(layers, *files, *runs, step), staging::Staging::text)
         }
         What::Soak(Soak { duration, shown }) => {
@@ -218,16 +223,27 @@ pub(super) fn command(what: &What) -> i32 {
                 flat = found.flat;
                 Ok(found)
             };
-            let code = say(shown, soak::measurements(), measure, soak::Soak::text);
+            let code = say(shown, Until::Over(*duration), measure, soak::Soak::text);
             if code == 0 && !flat { 1 } else { code }
         }
     }
 }
 
+/// When a measurement is done.
+enum Until {
+    /// After so many steps.
+    Steps(usize),
+    /// When so much time has gone by, in steps that nobody can count beforehand.
+    Over(Duration),
+}
+
+/// Of a measurement by time, what is shown of it.
+const PARTS: usize = 100;
+
 /// Measures, and prints what was found.
 fn say<T: Serialize>(
     shown: &Shown,
-    steps: usize,
+    until: Until,
     measure: impl FnOnce(Step<'_>) -> Result<T, CostError>,
     text: impl FnOnce(&T) -> String,
 ) -> i32 {
@@ -235,9 +251,17 @@ fn say<T: Serialize>(
         Ok(stop) => stop,
         Err(error) => return print::failure(&error, None),
     };
-    let progress = Progress::new(steps, Show::Progress);
+    let (begun, mut done) = (Instant::now(), 0);
+    let progress = Progress::new(if let Until::Steps(steps) = until { steps } else { PARTS }, Show::Progress);
     let found = measure(&mut || {
-        progress.step(0);
+        let by_now = match until {
+            Until::Steps(_) => done + 1,
+            Until::Over(all) => (begun.elapsed().as_secs_f64() / all.as_secs_f64() * PARTS as f64) as usize,
+        };
+        while done < by_now {
+            progress.step(0);
+            done += 1;
+        }
         if was_told(&stop) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     drop(progress);

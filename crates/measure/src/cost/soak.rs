@@ -89,8 +89,10 @@ pub struct Look {
     pub children: u64,
     /// Groups that it has made and that are there.
     pub cgroups: u64,
-    /// Mounts of its mount namespace.
+    /// Mounts of its mount namespace that a sandbox has made: their source is `palisade`.
     pub mounts: u64,
+    /// All mounts there. Whoever else mounts something counts, so it is not judged.
+    pub mounts_of_all: u64,
 }
 
 /// What is looked at: its name, its place in a look, and how much more of it is no growth.
@@ -105,7 +107,7 @@ const TRACKS: [Watched; 6] = [
     ("mounts", |look| look.mounts, 0),
 ];
 
-/// Launches for this long. `step` is called after each look, [`LOOKS`] times or less.
+/// Launches for this long. `step` is called after each launch.
 ///
 /// # Errors
 /// If palisade cannot launch here, or `step` has ended it.
@@ -124,14 +126,14 @@ pub fn soak(duration: Duration, step: Step<'_>) -> Result<Soak, CostError> {
             success(&report).map_err(CostError::failed("palisade"))?;
             launches += 1;
             remember(&mut took, launches, crate::race::ms(launched.elapsed()));
+            if step().is_break() {
+                return Err(CostError::Cancelled);
+            }
             if begun.elapsed() >= next {
                 break;
             }
         }
         looks.push(look(begun.elapsed().as_secs_f64(), launches)?);
-        if step().is_break() {
-            return Err(CostError::Cancelled);
-        }
     }
     let tracks: Vec<Track> = TRACKS.into_iter().filter_map(|track| followed(&looks, track)).collect();
     Ok(Soak {
@@ -144,12 +146,6 @@ pub fn soak(duration: Duration, step: Step<'_>) -> Result<Soak, CostError> {
         tracks,
         looks,
     })
-}
-
-/// How often `step` is called, at most.
-#[must_use]
-pub const fn measurements() -> usize {
-    LOOKS as usize
 }
 
 /// Times that are kept: an hour's would themselves be growth. Room is taken at once.
@@ -182,8 +178,14 @@ fn look(at: f64, launches: u64) -> Result<Look, CostError> {
         threads: field("Threads:"),
         children: children(),
         cgroups: groups(Path::new("/sys/fs/cgroup"), &format!("palisade-{}-", Life::own())),
-        mounts: mounts.lines().count() as u64,
+        // Behind the hyphen: type, source, options (proc_pid_mountinfo(5)).
+        mounts: mounts.lines().filter(|line| line.split(" - ").nth(1).is_some_and(is_ours)).count() as u64,
+        mounts_of_all: mounts.lines().count() as u64,
     })
+}
+
+fn is_ours(mount: &str) -> bool {
+    mount.split(' ').nth(1) == Some("palisade")
 }
 
 /// Children of any thread, those that have ended and were not waited for among them.
@@ -250,7 +252,8 @@ mod tests {
             threads: 1,
             children: 0,
             cgroups: 0,
-            mounts: 9,
+            mounts: 0,
+            mounts_of_all: 29,
         };
         memory.iter().zip(descriptors).map(look).collect()
     }
@@ -262,6 +265,12 @@ mod tests {
         assert_eq!(flat, [true, false, true, true, true, true]);
         let more = self::looks(&[1 << 20, (1 << 20) + SLACK + 1], &[5, 5]);
         assert!(!followed(&more, TRACKS[0]).unwrap().flat);
+    }
+
+    #[test]
+    fn a_sandbox_s_mount_is_told_from_others() {
+        assert!(is_ours("tmpfs palisade rw,size=4096k"));
+        assert!(!is_ours("tmpfs tmpfs rw") && !is_ours("overlay overlay rw,lowerdir=/palisade"));
     }
 
     #[test]
