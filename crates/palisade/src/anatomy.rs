@@ -53,7 +53,7 @@ pub enum Part {
     Ids,
     /// The file tree.
     Mounts,
-    /// What waits for the helper that works beside it.
+    /// Waiting for the helper that works beside it, and what goes to the supervisor.
     Helper,
     /// The cgroup.
     Cgroup,
@@ -206,7 +206,8 @@ impl<'a> Theatre<'a> {
             Some((_, sum)) => *sum += took,
             None => sums.push((key, took)),
         };
-        let of_all = self.whole.len() as f64;
+        let scripts = self.whole.len();
+        let of_all = scripts as f64;
         for (index, (script, keys)) in self.whole.iter_mut().enumerate() {
             let before = now();
             let group = match &self.launch.cgroup {
@@ -227,6 +228,11 @@ impl<'a> Theatre<'a> {
             // In each of these children; a launch has it once.
             if index == 0 {
                 add(CLONE, ms(seen.marks[0].saturating_sub(seen.cloned)));
+            }
+            if index + 1 == scripts
+                && let Some(done) = seen.marks.get(keys.len())
+            {
+                add(HELPER_ENDS, ms(seen.ready.saturating_sub(*done)));
             }
             add(MAPS, ms(seen.mapping) / of_all);
             add(END, ms(seen.gone.saturating_sub(seen.ready)) / of_all);
@@ -250,6 +256,8 @@ const MAPS: Key = (Part::Ids, "write the id maps");
 const MADE: Key = (Part::Cgroup, "make the group, set its limits");
 const REMOVED: Key = (Part::Cgroup, "remove the group");
 const END: Key = (Part::Teardown, "end of the process, its namespaces and mounts");
+/// Its last step detaches the old root, and the kernel waits until every processor has noticed.
+const HELPER_ENDS: Key = (Part::Helper, "wait for its end: the old root is gone");
 const WAIT: Key = (Part::Helper, "wait for what is made beside, enter it");
 
 fn piece(pieces: &mut Vec<Piece>, (part, what): Key) -> &mut Piece {
