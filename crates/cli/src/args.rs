@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Backends(Backends),
     /// Attack the walls of this host, and show what each of them stops
     Attack(crate::attack::Args),
+    /// Measure what launches cost on this host, and compare all methods of starting a program
+    Bench(crate::bench::Args),
     /// Recommend limits and a backend for a source file, and say what they cost
     Advise(Advise),
     /// Print a completion script for a shell
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
+    /// Do some work: part of `bench work`, outside and inside a sandbox
+    #[command(hide = true)]
+    InternalWork(crate::bench::Labour),
 }
 
 #[derive(Args, Debug)]

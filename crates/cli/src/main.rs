@@ -7,6 +7,7 @@ mod advise;
 mod args;
 mod attack;
 mod backends;
+mod bench;
 mod cases;
 mod check;
 mod config;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Plan(run) => plan_command(run),
         Command::Check(args) => check::command(&args),
         Command::Attack(args) => attack::command(&args),
+        Command::Bench(args) => bench::command(&args),
         Command::Policy(args) => policy::command(&args),
         Command::Images(args) => images::command(&args),
         Command::Env(args) => environment::command(args),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
         Command::Man(args) => reference::man(args.dir.as_deref()),
+        Command::InternalWork(work) => bench::labour(&work),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))

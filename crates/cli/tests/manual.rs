@@ -152,6 +152,7 @@ pages! {
     terminal_prints_what_it_says: "docs/terminal.md",
     advise_prints_what_it_says: "docs/advise.md",
     validator_prints_what_it_says: "docs/validator.md",
+    bench_prints_what_it_says: "docs/bench.md",
     attacks_prints_what_it_says: "docs/attacks.md",
     performance_prints_what_it_says: "docs/performance.md",
 }

@@ -2,11 +2,10 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use rustix::{
@@ -16,6 +15,7 @@ use rustix::{
 use tempfile::TempDir;
 
 use super::host::PROGRAM;
+use crate::left::clear;
 
 /// The environment variable that the caller sets to a word of its own before it starts this process. An attacker that finds
 /// the word has read the environment of whoever started it.
@@ -33,26 +33,6 @@ pub(crate) struct Ground {
 
 /// How the names of grounds begin.
 const PREFIX: &str = "palisade-attack-";
-/// Younger ones may belong to somebody who has not locked them yet.
-const YOUNG: Duration = Duration::from_secs(60);
-
-/// Removes grounds of this user that were left by somebody who was killed: nobody has them locked.
-fn clear(place: &Path) {
-    let own = rustix::process::geteuid().as_raw();
-    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
-        let is_ground = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        let Some(data) = entry.metadata().ok().filter(|data| is_ground && data.is_dir() && data.uid() == own) else {
-            continue;
-        };
-        let is_old = data.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG));
-        let held = fs::File::open(entry.path());
-        let is_left = held.is_ok_and(|held| flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok());
-        if is_old && is_left {
-            // What cannot be removed is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
 
 /// A home directory that looks like one, and was made for an attack.
 #[derive(Debug)]
@@ -67,7 +47,7 @@ impl Ground {
         // Not in /tmp if it can be helped: many sandboxes have a /tmp of their own, and would look better than they are.
         let make = |place: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place);
         let place = Path::new("/var/tmp");
-        clear(place);
+        clear(place, PREFIX);
         let directory = make(place).or_else(|_| make(&std::env::temp_dir()))?;
         open_to_all(directory.path())?;
         let held = fs::File::open(directory.path())?;

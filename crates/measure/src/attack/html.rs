@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Group, Table, Verdict};
+use crate::show::markup::escaped;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -92,32 +93,5 @@ fn details(table: &Table, page: &mut String) {
             let _ = writeln!(page, "<li>{}: <b class=\"{verdict}\">{verdict}</b> {evidence}</li>", column.backend);
         }
         page.push_str("</ul></details>\n");
-    }
-}
-
-/// Text in which nothing is markup: evidence holds words of other programs.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            sign if sign.is_control() => escaped.push(' '),
-            sign => escaped.push(sign),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_others_are_no_markup() {
-        assert_eq!(escaped("<b a=\"'&\n"), "&lt;b a=&quot;&#39;&amp; ");
     }
 }

@@ -1,0 +1,33 @@
+//! Tools that make namespaces around a program of the host.
+
+use super::{Ways, before, words};
+use crate::bench::{ground::Ground, method::Found};
+
+pub(in crate::bench) fn unshare(_: &Ground, found: &Found) -> Ways {
+    let all = "--map-root-user --mount --mount-proc --pid --fork --net --ipc --uts --cgroup";
+    Ok(vec![before(words(found.program(), all))])
+}
+
+pub(in crate::bench) fn chroot(ground: &Ground, found: &Found) -> Ways {
+    Ok(vec![before(words(found.program(), &ground.root()?.to_string_lossy()))])
+}
+
+pub(in crate::bench) fn bwrap_minimal(_: &Ground, found: &Found) -> Ways {
+    Ok(vec![before(words(found.program(), "--unshare-pid --ro-bind / /"))])
+}
+
+pub(in crate::bench) fn bwrap_network(_: &Ground, found: &Found) -> Ways {
+    Ok(vec![before(words(found.program(), "--unshare-pid --unshare-net --ro-bind / /"))])
+}
+
+pub(in crate::bench) fn bwrap_full(_: &Ground, found: &Found) -> Ways {
+    let all = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib \
+               --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --new-session --die-with-parent";
+    Ok(vec![before(words(found.program(), all))])
+}
+
+pub(in crate::bench) fn firejail(_: &Ground, found: &Found) -> Ways {
+    let all = "--quiet --noprofile --net=none --private --private-dev --private-tmp --caps.drop=all --nonewprivs \
+               --seccomp --";
+    Ok(vec![before(words(found.program(), all))])
+}

@@ -1,0 +1,26 @@
+//! Directories that were left by somebody who was killed.
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Younger ones may belong to somebody who has not locked them yet.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Removes directories of this user whose names begin so, and that nobody has locked.
+pub(crate) fn clear(place: &Path, prefix: &str) {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        let Some(data) = entry.metadata().ok().filter(|data| is_one && data.is_dir() && data.uid() == own) else {
+            continue;
+        };
+        let is_old = data.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG));
+        let held = fs::File::open(entry.path());
+        let is_left = held.is_ok_and(|held| flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok());
+        if is_old && is_left {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
