@@ -30,6 +30,7 @@ mod native;
 mod outputs;
 mod overhead;
 mod policies;
+mod pool;
 mod prepare;
 pub mod probe;
 mod resolve;
@@ -59,6 +60,7 @@ pub use policies::{
     Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
     useless,
 };
+pub use pool::Pool;
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;
