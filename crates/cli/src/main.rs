@@ -17,6 +17,7 @@ mod images;
 mod policy;
 mod print;
 mod reference;
+mod repl;
 mod request;
 mod result_file;
 mod spelling;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Plan(run) => plan_command(run),
         Command::Check(args) => check::command(&args),
         Command::Attack(args) => attack::command(&args),
+        Command::Repl(args) => repl::command(*args),
         Command::Policy(args) => policy::command(&args),
         Command::Images(args) => images::command(&args),
         Command::Env(args) => environment::command(args),

@@ -1,0 +1,190 @@
+//! `palisade repl`: an interactive session in one sandbox, for people (`console`), programs (`lines`) and pipes (`script`).
+//!
+//! Not here: what an input may use, and its end (the library), printing (`print/session.rs`).
+
+mod console;
+mod lines;
+mod script;
+mod stop;
+
+use std::{
+    io::{IsTerminal, stdin},
+    path::Path,
+    time::Duration,
+};
+
+use palisade::{
+    Session, StartError,
+    language::Language,
+    spec::{Input, Output, Program, Report, Request, parse_duration},
+};
+
+use self::stop::Stop;
+use crate::{
+    args::{Exchange, Wants},
+    check::gate::{self, Looked},
+    config, files, print,
+    request::Refused,
+};
+
+/// What `--help` says about it.
+pub(crate) const HELP: &str = "\
+Each input has --time-limit, --cpu-time-limit and --output-limit to itself. One that reaches its time is interrupted, and the \
+session goes on with all its state; if the input does not let itself be interrupted within 3 seconds, the session ends. All other \
+limits, such as --memory-limit, are those of the whole session.
+
+At a terminal, Ctrl-C interrupts an input and Ctrl-D ends the session. Without a terminal, all of standard input is one input. With \
+--json, each line of standard input is an object with `code` and an `id` of your choice, and each line of the output its answer.";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Read one JSON object with `id` and `code` from each line of standard input, and answer each with one
+    #[arg(long)]
+    json: bool,
+
+    /// Say nothing on standard error but errors
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Keep no history of inputs
+    #[arg(long)]
+    no_history: bool,
+
+    /// Elapsed time, and processor time, of the whole session
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h", help_heading = "Limits")]
+    session_time: Duration,
+
+    #[command(flatten)]
+    wants: Wants,
+
+    #[command(flatten)]
+    exchange: Exchange,
+
+    /// python, javascript, typescript, or one of your own that has a [repl]
+    #[arg(value_name = "LANGUAGE")]
+    name: String,
+}
+
+/// What every kind of session needs.
+struct Setting {
+    args: Args,
+    request: Request,
+    looked: Looked,
+    stop: Stop,
+}
+
+/// Exit status: the session's own if an input ended it, otherwise as `palisade run` would give it.
+pub(crate) fn command(args: Args) -> i32 {
+    // Before any thread is started, as it has to be.
+    let stop = match Stop::watch() {
+        Ok(stop) => stop,
+        Err(error) => return print::failure(&error, None),
+    };
+    let json = args.json;
+    let setting = match set(args, stop) {
+        Ok(setting) => setting,
+        Err(Failure::Refused(refused)) => return print::session::refused(&refused, json),
+        Err(Failure::Start(error)) => return print::session::not_started(&error, json),
+    };
+    match (json, stdin().is_terminal()) {
+        (true, _) => lines::serve(setting),
+        (false, true) => console::talk(setting),
+        (false, false) => script::run(setting),
+    }
+}
+
+/// Why there is no session.
+enum Failure {
+    Refused(Refused),
+    Start(StartError),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+fn set(mut args: Args, stop: Stop) -> Result<Setting, Failure> {
+    let wants = &args.wants;
+    let unfit = [
+        (wants.check.is_some(), "--check looks at a file before it is run, and a session has none"),
+        (wants.language.is_some(), "--language is of a file; the language of a session stands by itself"),
+        (wants.with_dir, "--with-dir shows the directory of a source file, and a session has none"),
+    ];
+    if let Some((_, what)) = unfit.into_iter().find(|(is_there, _)| *is_there) {
+        let hint = "leave it out; to show a directory, give --allow-read DIR or --workspace DIR";
+        return Err(Failure::Refused(Refused { what: what.to_owned(), hint }));
+    }
+    let held = config::hold(wants, None)?;
+    if !args.quiet {
+        print::notices(&held.settled.notices);
+    }
+    let settled = &held.settled;
+    let mut request = Request {
+        environment: settled.environment.clone(),
+        files: files::given(&wants.files, settled.workspace.clone()),
+        activated: held.environment.clone(),
+        policy: settled.policy_of(Path::new(""), Some(&args.name)),
+        policies: held.policies.clone(),
+        backend: settled.backend,
+        stdin: Input::Empty,
+        output: Output::Keep,
+        ..Request::new(Program::Session { language: args.name.clone() })
+    };
+    let exchange = std::mem::take(&mut args.exchange);
+    files::exchange(exchange, &mut request);
+    // Nothing is looked at, which the report says.
+    let looked = gate::look(&request, settled).unwrap_or(Looked::Not(None));
+    Ok(Setting { args, request, looked, stop })
+}
+
+impl Setting {
+    /// Starts a session whose language is there, or tells why there is none.
+    fn start(&self) -> Result<Session, Ended> {
+        let session = Session::start(self.request.clone(), self.args.session_time)?;
+        self.stop.interrupts(session.interrupter());
+        Ok(session)
+    }
+
+    /// The report as the caller gets it.
+    fn told(&self, mut report: Report) -> Report {
+        self.looked.tell_report(&mut report);
+        report
+    }
+
+    /// Name of the language for people.
+    fn title(&self) -> String {
+        Language::named(&self.args.name, None).map_or_else(|_| self.args.name.clone(), |found| found.title().to_owned())
+    }
+}
+
+/// What became of a session.
+enum Ended {
+    /// It never was.
+    Failed(StartError),
+    /// It has this story.
+    Told(Box<Report>),
+    /// Nobody hears its answers; with the exit status.
+    Unheard(i32),
+}
+
+impl From<StartError> for Ended {
+    fn from(error: StartError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Setting {
+    /// Says how it ended, and gives the exit status.
+    fn ended(&self, ended: Ended) -> i32 {
+        match ended {
+            Ended::Failed(error) => print::session::not_started(&error, self.args.json),
+            Ended::Unheard(code) => code,
+            Ended::Told(report) => {
+                let code = print::verdict(&self.told(*report), self.args.quiet);
+                if self.stop.is_wanted() { 130 } else { code }
+            }
+        }
+    }
+}
