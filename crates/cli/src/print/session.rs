@@ -93,11 +93,6 @@ pub(crate) fn over(report: &Report, quiet: bool) -> i32 {
     }
 }
 
-/// What the language complained of before it was there.
-pub(crate) fn last_words(bytes: &[u8]) {
-    err(&String::from_utf8_lossy(bytes));
-}
-
 /// One JSON object on one line.
 pub(crate) fn line(value: &impl serde::Serialize) -> i32 {
     match serde_json::to_string(value) {

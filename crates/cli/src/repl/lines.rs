@@ -49,8 +49,9 @@ pub(super) fn serve(setting: Setting) -> i32 {
 fn converse(setting: &Setting) -> Result<i32, Ended> {
     let mut session = setting.start()?;
     let ready = session.evaluate("", &mut Sink::Keep)?;
-    if let Some(report) = ready.session {
-        print::session::last_words(&ready.stderr.kept);
+    if let Some(report) = ready.session.clone() {
+        let evaluation = &Evaluation { session: Some(report.clone()), ..ready };
+        answer(&Answered { id: &Value::Null, evaluation })?;
         return Err(Ended::Told(report));
     }
     let mut session = Some(session);

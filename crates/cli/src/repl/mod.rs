@@ -182,7 +182,9 @@ impl Setting {
             Ended::Failed(error) => print::session::not_started(&error, self.args.json),
             Ended::Unheard(code) => code,
             Ended::Told(report) => {
-                let code = print::verdict(&self.told(*report), self.args.quiet);
+                let report = self.told(*report);
+                // For a program, the last answer has said it.
+                let code = if self.args.json { report.exit_code } else { print::verdict(&report, self.args.quiet) };
                 if self.stop.is_wanted() { 130 } else { code }
             }
         }

@@ -135,6 +135,8 @@ struct Exchange {
     answer: Option<Answer>,
     hit: Option<Hit>,
     wall: Duration,
+    /// Processor time of the session when it began, and since.
+    before: Duration,
     cpu: Duration,
 }
 
@@ -215,7 +217,12 @@ impl Session {
                 (evaluation.value, evaluation.error) = (answer.value, answer.error);
                 evaluation.truncated = answer.truncated;
             }
-            None => evaluation.session = Some(Box::new(self.story()?)),
+            None => {
+                let report = self.story()?;
+                // Nobody could be asked any more.
+                evaluation.cpu_time_ms = (report.cpu_time_ms - exchange.before.as_secs_f64() * 1000.0).max(0.0);
+                evaluation.session = Some(Box::new(report));
+            }
         }
         evaluation.truncated |= evaluation.stdout.cut || evaluation.stderr.cut;
         Ok(evaluation)
@@ -333,7 +340,7 @@ impl Session {
         let [answer, _] = answers;
         let answer = if answered { answer } else { None };
         let answer = answer.map(|text| understood(&text));
-        Ok(Exchange { answer, hit, wall: begun.elapsed(), cpu })
+        Ok(Exchange { answer, hit, wall: begun.elapsed(), before, cpu })
     }
 
     /// The limit of an input that has been reached.

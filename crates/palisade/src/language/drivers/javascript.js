@@ -8,6 +8,7 @@
   const { Worker } = require("node:worker_threads");
   const { Session } = require("node:inspector");
   const { inspect } = require("node:util");
+  const { Script } = require("node:vm");
   const compiler = process.argv.splice(1)[0];
 
   const session = new Session();
@@ -62,10 +63,13 @@
     });
   };
 
-  const compiles = (expression, done) =>
-    session.post("Runtime.compileScript", { expression, sourceURL: "", persistScript: false }, (failed, found) =>
-      done(!failed && !found.exceptionDetails),
-    );
+  const compiles = (code) => {
+    try {
+      return new Script(code) !== undefined;
+    } catch {
+      return false;
+    }
+  };
 
   const evaluate = (code, number, most, done) => {
     const expression = `${code}\n//# sourceURL=input-${number}`;
@@ -83,9 +87,9 @@
     if (told.end) process.exit();
     const done = (answer) => worker.postMessage({ number: told.number, answer });
     const { code, number, most } = told;
-    // As at Node's own prompt: \`{ a: 1 }\` is meant as an object.
-    if (!/^\s*\{/.test(code) || /;\s*$/.test(code)) return evaluate(code, number, most, done);
-    compiles(`(${code}\n)`, (good) => evaluate(good ? `(${code}\n)` : code, number, most, done));
+    // As at Node's own prompt: `{ a: 1 }` is meant as an object.
+    const object = /^\s*\{/.test(code) && !/;\s*$/.test(code) && compiles(`(${code}\n)`);
+    evaluate(object ? `(${code}\n)` : code, number, most, done);
   });
   worker.on("error", (error) => {
     console.error(error);
@@ -107,7 +111,11 @@
         try {
           data = data.subarray(fs.writeSync(fd, data));
         } catch (error) {
-          if (error.code !== "EAGAIN") process.exit(71);
+          if (error.code !== "EAGAIN") {
+            const said = `palisade: an input has closed the session's own way out: ${error.message}\n`;
+            if (fd !== 2) fs.writeSync(2, said);
+            process.exit(71);
+          }
           Atomics.wait(pause, 0, 0, 2);
         }
       }
@@ -148,11 +156,19 @@
 
     let current; // the input that is evaluated
     let number = 0;
-    const children = () => {
+    // Processes that inputs have started get what a terminal would send them.
+    const interruptOthers = () => {
+      const parents = new Map();
       for (const pid of fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
         try {
-          const parent = fs.readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").pop().split(" ")[1];
-          if (Number(parent) === process.pid) process.kill(Number(pid), "SIGINT");
+          const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+          parents.set(Number(pid), Number(stat.split(") ").pop().split(" ")[1]));
+        } catch {}
+      }
+      const isOurs = (pid) => parents.has(pid) && (parents.get(pid) === process.pid || isOurs(parents.get(pid)));
+      for (const pid of parents.keys()) {
+        try {
+          if (isOurs(pid)) process.kill(pid, "SIGINT");
         } catch {}
       }
     };
@@ -167,7 +183,7 @@
       if (what === "check") return reply(mark, { incomplete: mayGoOn(code) });
       if (what === "interrupt") {
         if (current?.mark !== mark) return;
-        children();
+        interruptOthers();
         // What runs is ended. What waits is given up, once the main thread is there again. Only as long as that takes are
         // we its debugger: a process that ends waits for them.
         const control = new Session();

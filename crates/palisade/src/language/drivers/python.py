@@ -119,7 +119,10 @@ def _palisade():
             trace = error.__traceback__
             while trace and trace.tb_frame.f_code.co_filename == "<string>":
                 trace = trace.tb_next
-            trace = "".join(traceback.format_exception(kind, error, trace))
+            whole = traceback.TracebackException(kind, error, trace)
+            ours = lambda frame: (frame.filename, frame.name) == ("<string>", "interrupted")
+            whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if not ours(frame)])
+            trace = "".join(whole.format())
         except BaseException:
             trace = kind.__name__
         parts = {"name": kind.__name__, "message": message, "trace": trace.rstrip()}
