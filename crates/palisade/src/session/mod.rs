@@ -59,6 +59,8 @@ pub struct Session {
     wish: Arc<OwnedFd>,
     stdin: Option<PipeWriter>,
     streams: [Marked; 2],
+    /// What was printed while nobody evaluated anything, for the next evaluation.
+    early: [Vec<u8>; 2],
     limits: InputLimits,
 }
 
@@ -169,7 +171,7 @@ impl Session {
             Ok((Arc::new(wish), stdin, streams.map(Marked::new)))
         };
         let (wish, stdin, streams) = pipes().map_err(StartError::io("set up the pipes of the session"))?;
-        Ok(Self { running: Some(running), gauge, wish, stdin, streams, limits })
+        Ok(Self { running: Some(running), gauge, wish, stdin, streams, early: Default::default(), limits })
     }
 
     /// What one input may use.
@@ -203,7 +205,11 @@ impl Session {
         };
         let limit = self.limits.output;
         let streams = [&mut evaluation.stdout, &mut evaluation.stderr];
-        let exchange = self.exchange("run", code, &mut Taken { streams, sink, limit })?;
+        let mut taken = Taken { streams, sink, limit };
+        let [out, err] = std::mem::take(&mut self.early);
+        taken.take(Printed::Output, &out);
+        taken.take(Printed::Error, &err);
+        let exchange = self.exchange("run", code, &mut taken)?;
         evaluation.wall_time_ms = exchange.wall.as_secs_f64() * 1000.0;
         evaluation.cpu_time_ms = exchange.cpu.as_secs_f64() * 1000.0;
         match exchange.answer {
@@ -233,10 +239,12 @@ impl Session {
     /// # Errors
     /// As [`Session::evaluate`]. If the session ends while it looks, the answer is that the input is complete.
     pub fn may_go_on(&mut self, code: &str) -> Result<bool, StartError> {
+        // Of background work; it would appear in the middle of a line.
         let (mut stdout, mut stderr) = Default::default();
         let streams = [&mut stdout, &mut stderr];
-        // Of background work; it would appear in the middle of a line.
-        let exchange = self.exchange("check", code, &mut Taken { streams, sink: &mut Sink::Keep, limit: 0 })?;
+        let limit = self.limits.output;
+        let exchange = self.exchange("check", code, &mut Taken { streams, sink: &mut Sink::Keep, limit })?;
+        self.early = [stdout.kept, stderr.kept];
         Ok(exchange.answer.is_some_and(|answer| answer.incomplete))
     }
 
