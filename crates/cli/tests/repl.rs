@@ -8,7 +8,7 @@ mod talk;
 
 use std::process::Stdio;
 
-use common::{Place, everyone, text};
+use common::{everyone, text};
 use palisade_testkit::{need, wait_for};
 use serde_json::Value;
 use talk::{Talk, everyone_who_has};
@@ -454,20 +454,25 @@ fn what_a_session_cannot_have_is_refused_by_name() {
 
 #[test]
 fn a_language_of_the_user_s_own_can_have_sessions() {
-    everyone(|place| {
+    everyone_who_has("perl", |place| {
         let languages = place.home().join(".config/palisade/languages");
         std::fs::create_dir_all(&languages).unwrap();
-        let manual = |name: &str| std::fs::read(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let shell = String::from_utf8(manual("shell.toml")).unwrap();
-        std::fs::write(languages.join("shell.toml"), shell).unwrap();
-        std::fs::write(languages.join("shell-repl.sh"), manual("shell-repl.sh")).unwrap();
-        let mut talk = Talk::start(place, "shell", "");
-        talk.ask("x=41");
-        let told = talk.ask("echo $((x + 1)); echo no >&2");
-        assert_eq!((&told["stdout"], &told["stderr"]), (&"42\n".into(), &"no\n".into()), "{told}");
-        let failed = talk.ask("false");
-        assert_eq!(failed["error"]["message"], "exit status 1", "{failed}");
+        for name in ["perl.toml", "perl-repl.pl"] {
+            let text = std::fs::read(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            std::fs::write(languages.join(name), text).unwrap();
+        }
+        let mut talk = Talk::start(place, "perl", "--time-limit 2s");
+        assert_eq!(talk.value("$x = 41; $x + 1"), "42");
+        assert_eq!(talk.ask("print 'out'; warn 'err'")["stdout"], "out");
+        assert!(talk.ask("die 'no'")["error"]["message"].as_str().unwrap().starts_with("no at (eval "));
+        let stopped = talk.ask("1 while 1");
+        assert_eq!((&stopped["outcome"]["kind"], &stopped["session"]), (&"limit-hit".into(), &Value::Null));
+        assert_eq!(talk.value("'a' x 5000 eq 'a' x $x ? 1 : $x"), "41");
         assert_eq!(talk.end(), 0);
+        // Its driver is read when a session starts.
+        std::fs::remove_file(languages.join("perl-repl.pl")).unwrap();
+        let output = place.output(&mut place.palisade("repl perl"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("perl-repl.pl"), "{}", text(&output));
     });
 }
 
@@ -532,19 +537,14 @@ fn a_reader_that_goes_away_ends_the_session() {
 
 #[test]
 fn other_walls_hold_sessions_too() {
-    if !need("python") {
+    if !need("bubblewrap") {
         return;
     }
-    everyone(|place: &Place| {
-        for wall in ["bubblewrap", "unshare"] {
-            if !need(if wall == "unshare" { "unshare" } else { wall }) {
-                continue;
-            }
-            let mut talk = Talk::start(place, "python", &format!("--backend {wall} {SHORT}"));
-            talk.ask("x = 41");
-            assert_eq!(talk.ask("while True: pass")["outcome"]["limit"], "wall-time", "{wall}");
-            assert_eq!(talk.value("x + 1"), "42", "{wall}");
-            assert_eq!(talk.end(), 0, "{wall}");
-        }
+    everyone_who_has("python", |place| {
+        let mut talk = Talk::start(place, "python", &format!("--backend bubblewrap {SHORT}"));
+        talk.ask("x = 41");
+        assert_eq!(talk.ask("while True: pass")["outcome"]["limit"], "wall-time");
+        assert_eq!(talk.value("x + 1"), "42");
+        assert_eq!(talk.end(), 0);
     });
 }

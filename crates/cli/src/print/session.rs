@@ -33,6 +33,11 @@ pub(crate) fn greeting(title: &str, limits: &InputLimits) {
     ));
 }
 
+/// Why there is no prompt.
+pub(crate) fn never_there(title: &str) {
+    err(&format!("palisade: {title} ended before it could evaluate anything\n"));
+}
+
 /// The value of an input, if it has one.
 pub(crate) fn value(evaluation: &Evaluation) {
     if let Some(value) = &evaluation.value {
@@ -58,7 +63,7 @@ pub(crate) fn cut(evaluation: &Evaluation) {
     each("standard error", &evaluation.stderr);
 }
 
-/// Why an input was stopped, in a session that goes on.
+/// Why an input was stopped.
 pub(crate) fn stopped(evaluation: &Evaluation, limits: &InputLimits, quiet: bool) {
     if quiet {
         return;
@@ -77,7 +82,12 @@ pub(crate) fn stopped(evaluation: &Evaluation, limits: &InputLimits, quiet: bool
         ),
         _ => "the input was interrupted".to_owned(),
     };
-    err(&format!("palisade: {why}\npalisade: the session goes on, with its state\n"));
+    err(&format!("palisade: {why}\n"));
+}
+
+/// That a session lives, whose input was stopped.
+pub(crate) fn goes_on() {
+    err("palisade: the session goes on, with its state\n");
 }
 
 /// A session that its user has ended. That it had to be killed for that is no failure.

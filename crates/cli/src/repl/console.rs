@@ -100,19 +100,15 @@ fn history(language: &str) -> Option<PathBuf> {
 
 /// One session, to its end.
 fn converse(setting: &Setting, prompt: &mut Prompt, history: Option<&Path>) -> Result<i32, Ended> {
-    let mut session = setting.start()?;
     let pass: &mut dyn FnMut(Printed, &[u8]) = &mut print::session::printed;
-    let ready = session.evaluate("", &mut Sink::Pass(pass))?;
-    if let Some(report) = ready.session {
-        return Err(Ended::Told(report));
-    }
+    let session = setting.start(&mut Sink::Pass(pass))?;
     if !setting.args.quiet {
         print::session::greeting(&setting.title(), session.limits());
     }
     let mut session = Some(session);
     loop {
         let line = setting.stop.rest(&mut session, Resting::GoesOn, || prompt.readline("> "));
-        let Some(resting) = &mut session else { return Ok(130) };
+        let (Some(line), Some(resting)) = (line, &mut session) else { return Ok(130) };
         let code = match line {
             Ok(code) => code,
             Err(ReadlineError::Interrupted) => continue,
@@ -160,6 +156,9 @@ fn input(setting: &Setting, session: &mut Session, code: &str) -> Result<Option<
         InputOutcome::Finished => print::session::value(&evaluation),
         InputOutcome::LimitHit { .. } | InputOutcome::Interrupted => {
             print::session::stopped(&evaluation, session.limits(), setting.args.quiet);
+            if !setting.args.quiet {
+                print::session::goes_on();
+            }
         }
         InputOutcome::Failed => print::session::raised(&evaluation),
         _ => {}
@@ -170,5 +169,5 @@ fn input(setting: &Setting, session: &mut Session, code: &str) -> Result<Option<
 fn wants_another(setting: &Setting, prompt: &mut Prompt) -> bool {
     let question = "palisade: the session and its state are gone. Begin a fresh one? [Y/n] ";
     let answer = setting.stop.rest(&mut None, Resting::GoesOn, || prompt.readline(question));
-    answer.is_ok_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+    answer.is_some_and(|answer| answer.is_ok_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes")))
 }

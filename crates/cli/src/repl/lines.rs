@@ -47,18 +47,11 @@ pub(super) fn serve(setting: Setting) -> i32 {
 }
 
 fn converse(setting: &Setting) -> Result<i32, Ended> {
-    let mut session = setting.start()?;
-    let ready = session.evaluate("", &mut Sink::Keep)?;
-    if let Some(report) = ready.session.clone() {
-        let evaluation = &Evaluation { session: Some(report.clone()), ..ready };
-        answer(&Answered { id: &Value::Null, evaluation })?;
-        return Err(Ended::Told(report));
-    }
-    let mut session = Some(session);
+    let mut session = Some(setting.start(&mut Sink::Keep)?);
     let mut input = stdin().lock();
     loop {
         let line = setting.stop.rest(&mut session, Resting::Ends, || next(&mut input));
-        let Some(resting) = &mut session else { return Ok(130) };
+        let (Some(line), Some(resting)) = (line, &mut session) else { return Ok(130) };
         let line = match line {
             Ok(Line::Whole(line)) => line,
             Ok(Line::TooLong) => {
@@ -97,6 +90,12 @@ fn converse(setting: &Setting) -> Result<i32, Ended> {
     }
     let Some(session) = session else { return Ok(130) };
     Ok(print::session::over(&setting.told(session.end(&mut Sink::Keep)?), true))
+}
+
+/// What there is to say of a session that never was: an answer to nobody.
+pub(super) fn early(ready: &Evaluation) {
+    // The exit status says it too.
+    let _ = answer(&Answered { id: &Value::Null, evaluation: ready });
 }
 
 /// One line of the output, and at once: somebody waits for it.

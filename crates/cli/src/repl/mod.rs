@@ -14,9 +14,9 @@ use std::{
 };
 
 use palisade::{
-    Session, StartError,
+    Session, Sink, StartError,
     language::Language,
-    spec::{Input, Output, Program, Report, Request, parse_duration},
+    spec::{Evaluation, Input, InputOutcome, Output, Program, Report, Request, parse_duration},
 };
 
 use self::stop::Stop;
@@ -140,11 +140,21 @@ fn set(mut args: Args, stop: Stop) -> Result<Setting, Failure> {
 }
 
 impl Setting {
-    /// Starts a session whose language is there, or tells why there is none.
-    fn start(&self) -> Result<Session, Ended> {
-        let session = Session::start(self.request.clone(), self.args.session_time)?;
+    /// Starts a session, and waits until its language is there.
+    fn start(&self, sink: &mut Sink<'_>) -> Result<Session, Ended> {
+        let mut session = Session::start(self.request.clone(), self.args.session_time)?;
         self.stop.interrupts(session.interrupter());
-        Ok(session)
+        let mut ready = session.evaluate("", sink)?;
+        match (ready.session.take(), &ready.outcome) {
+            (None, InputOutcome::Finished) => Ok(session),
+            (Some(report), _) => Err(Ended::Early(ready, report)),
+            // Whatever it said, it took too long, or nobody wants it any more.
+            (None, _) => {
+                session.interrupter().end();
+                let report = Box::new(session.end(sink)?);
+                Err(Ended::Early(ready, report))
+            }
+        }
     }
 
     /// The report as the caller gets it.
@@ -163,6 +173,8 @@ impl Setting {
 enum Ended {
     /// It never was.
     Failed(StartError),
+    /// The language was never there: what it said, and the story.
+    Early(Evaluation, Box<Report>),
     /// It has this story.
     Told(Box<Report>),
     /// Nobody hears its answers; with the exit status.
@@ -181,6 +193,17 @@ impl Setting {
         match ended {
             Ended::Failed(error) => print::session::not_started(&error, self.args.json),
             Ended::Unheard(code) => code,
+            Ended::Early(ready, report) if self.args.json => {
+                let report = self.told(*report);
+                let code = report.exit_code;
+                let ready = Evaluation { outcome: InputOutcome::SessionEnded, session: Some(Box::new(report)), ..ready };
+                lines::early(&ready);
+                code
+            }
+            Ended::Early(_, report) => {
+                print::session::never_there(&self.title());
+                self.ended(Ended::Told(report))
+            }
             Ended::Told(report) => {
                 let report = self.told(*report);
                 // For a program, the last answer has said it.

@@ -63,14 +63,20 @@ impl Stop {
         *lock(&self.0.interrupter) = Some(interrupter);
     }
 
-    /// Waits for something with `wait`, while the session rests: a request to stop ends both.
-    pub(super) fn rest<T>(&self, session: &mut Option<Session>, resting: Resting, wait: impl FnOnce() -> T) -> T {
+    /// Waits for something with `wait`, while the session rests: a request to stop ends both, and one that has come before is
+    /// why there is nothing.
+    pub(super) fn rest<T>(
+        &self,
+        session: &mut Option<Session>,
+        resting: Resting,
+        wait: impl FnOnce() -> T,
+    ) -> Option<T> {
         if resting == Resting::Ends {
             *lock(&self.0.interrupter) = None;
         }
         *lock(&self.0.resting) = session.take();
         self.0.waits.store(true, Ordering::SeqCst);
-        let came = wait();
+        let came = if self.is_wanted() { None } else { Some(wait()) };
         self.0.waits.store(false, Ordering::SeqCst);
         *session = lock(&self.0.resting).take();
         if let Some(session) = session {

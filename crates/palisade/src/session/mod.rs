@@ -32,6 +32,8 @@ use crate::{
 
 /// How long an input that is to end may take to do so, before the session is ended.
 const GRACE: Duration = Duration::from_secs(3);
+/// What the language may take to be there, if an input may take less: elapsed time, and processor time.
+const START: Duration = Duration::from_secs(30);
 /// Largest input, in bytes.
 const INPUT: Bytes = Bytes::mib(16);
 /// Shortest time between two looks at the processor time.
@@ -186,7 +188,7 @@ impl Session {
         Interrupter { wish: Arc::clone(&self.wish), gauge: Arc::clone(&self.gauge) }
     }
 
-    /// Evaluates an input. An empty one waits until the language is there.
+    /// Evaluates an input. An empty one waits until the language is there, for 30 s or the limit of an input, if that is more.
     ///
     /// # Errors
     /// If the program could not be started, the session has ended before, or the input is larger than 16 MiB. Whatever an
@@ -297,6 +299,11 @@ impl Session {
                 hint: "give large data in a file: --allow-read PATH, or --file HOST:INSIDE".to_owned(),
             });
         }
+        let mut limits = self.limits.clone();
+        if code.is_empty() {
+            limits.wall_time = limits.wall_time.max(START);
+            limits.cpu_time = limits.cpu_time.max(START);
+        }
         let mark = Mark::new().map_err(StartError::io("draw a random number"))?;
         let most = self.limits.output;
         let mut unsent = line(&Told { r#do: what, mark: mark.text(), code, most })?;
@@ -305,7 +312,7 @@ impl Session {
         self.gauge.allow(None);
         let (begun, before) = (Instant::now(), self.gauge.cpu());
         let mut answers: [Option<Vec<u8>>; 2] = [None, None];
-        let mut next_look = begun + self.limits.cpu_time.min(self.limits.wall_time) / processors();
+        let mut next_look = begun + limits.cpu_time.min(limits.wall_time) / processors();
         let mut hit: Option<Hit> = None;
         let mut last = begun; // until when an input may take to be interrupted, once it is
         let mut stopped = false;
@@ -318,7 +325,7 @@ impl Session {
             }
             let now = Instant::now();
             if hit.is_none() {
-                hit = self.limit_hit(begun, before, &mut next_look);
+                hit = self.limit_hit(&limits, begun, before, &mut next_look);
                 if hit.is_some() {
                     unsent.extend(line(&Told { r#do: "interrupt", mark: mark.text(), code: "", most })?);
                     last = now + GRACE;
@@ -331,7 +338,7 @@ impl Session {
                 stopped = true;
             }
             let next = match hit {
-                None => Some((begun + self.limits.wall_time).min(next_look)),
+                None => Some((begun + limits.wall_time).min(next_look)),
                 Some(_) => (!stopped).then_some(last),
             };
             let wished = self.wait(next.map(|next| next.saturating_duration_since(now)), &unsent, &answers)?;
@@ -344,7 +351,7 @@ impl Session {
             self.read(Some((&mark, &mut answers)), taken)?;
         };
         let cpu = self.gauge.cpu().saturating_sub(before);
-        self.gauge.allow(Some(Most { from: before, limit: self.limits.cpu_time }));
+        self.gauge.allow(Some(Most { from: before, limit: limits.cpu_time }));
         let [answer, _] = answers;
         let answer = if answered { answer } else { None };
         let answer = answer.map(|text| understood(&text));
@@ -352,8 +359,14 @@ impl Session {
     }
 
     /// The limit of an input that has been reached.
-    fn limit_hit(&self, begun: Instant, before: Duration, next_look: &mut Instant) -> Option<Hit> {
-        let (limits, elapsed) = (&self.limits, begun.elapsed());
+    fn limit_hit(
+        &self,
+        limits: &InputLimits,
+        begun: Instant,
+        before: Duration,
+        next_look: &mut Instant,
+    ) -> Option<Hit> {
+        let elapsed = begun.elapsed();
         if elapsed >= limits.wall_time {
             return Some(Hit::Limit(LimitKind::WallTime, limits.wall_time, elapsed));
         }

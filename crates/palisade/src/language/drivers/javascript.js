@@ -143,7 +143,10 @@
       const lines = code.split("\n").length;
       if (workerData.compiler) {
         const { error } = compiled(`${code}\n`);
-        return error !== undefined && Number(/^[^:]*:(\d+):/.exec(error.message)?.[1]) > lines;
+        if (error === undefined) return false;
+        const line = Number(/^[^:]*:(\d+):/.exec(error.message)?.[1]);
+        const inTemplate = /Unterminated string/.test(error.message) && code.split("`").length % 2 === 0;
+        return line > lines || inTemplate || /Unterminated multiline comment/.test(error.message);
       }
       try {
         new vm.Script(`(async () => {${code}\n})`, { filename: "input" });
