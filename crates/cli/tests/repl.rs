@@ -110,7 +110,11 @@ fn what_waits_or_has_awaited_is_stopped_too() {
             "require('child_process').execSync('sleep 70; true')",
         ] {
             let stopped = talk.ask(input);
-            assert_eq!((&stopped["outcome"]["kind"], &stopped["session"]), (&"limit-hit".into(), &Value::Null), "{input}");
+            assert_eq!(
+                (&stopped["outcome"]["kind"], &stopped["session"]),
+                (&"limit-hit".into(), &Value::Null),
+                "{input}"
+            );
             assert_eq!(talk.value("6 * 7"), "42", "{input}");
         }
         assert_eq!(talk.end(), 0);
@@ -125,7 +129,11 @@ fn what_waits_or_has_awaited_is_stopped_too() {
             "import threading; threading.Event().wait()",
         ] {
             let stopped = talk.ask(input);
-            assert_eq!((&stopped["outcome"]["kind"], &stopped["session"]), (&"limit-hit".into(), &Value::Null), "{input}");
+            assert_eq!(
+                (&stopped["outcome"]["kind"], &stopped["session"]),
+                (&"limit-hit".into(), &Value::Null),
+                "{input}"
+            );
             assert_eq!(talk.value("6 * 7"), "42", "{input}");
         }
         assert_eq!(talk.end(), 0);
@@ -153,7 +161,8 @@ fn processor_time_is_counted_from_the_beginning_of_each_input() {
 fn what_an_input_leaves_running_uses_its_processor_time() {
     everyone_who_has("python", |place| {
         let mut talk = Talk::start(place, "python", "--cpu-time-limit 1s --time-limit 60s");
-        let left = "import threading\ndef burn():\n    while True: pass\nthreading.Thread(target=burn, daemon=True).start()";
+        let left =
+            "import threading\ndef burn():\n    while True: pass\nthreading.Thread(target=burn, daemon=True).start()";
         assert_eq!(talk.ask(left)["outcome"]["kind"], "finished");
         // Nobody asks for anything any more, and still it comes to its end.
         assert!(wait_for(common::PATIENCE, || talk.is_alone()), "it burns on");
@@ -177,7 +186,8 @@ fn an_input_that_does_not_let_itself_be_interrupted_ends_the_session_by_the_limi
     });
     everyone_who_has("node", |place| {
         let mut talk = Talk::start(place, "javascript", "--time-limit 2s");
-        let deaf = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); require('fs').readSync(0, Buffer.alloc(1))";
+        let deaf =
+            "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); require('fs').readSync(0, Buffer.alloc(1))";
         let over = talk.ask(&format!("{deaf}; for (;;) {{ try {{ {deaf} }} catch {{}} }}"));
         // V8 cannot be kept from being interrupted; a system call can wait.
         if over["session"] != Value::Null {
@@ -218,9 +228,10 @@ fn bytes_that_are_no_text_are_told_exactly() {
 
 #[test]
 fn memory_that_runs_out_ends_the_session_and_is_said() {
-    for (language, tool, greedy) in
-        [("python", "python", "x = [bytes([1]) * 1000000 for _ in range(1000)]"), ("javascript", "node", "const all = []; for (;;) all.push(Buffer.alloc(1000000, 1))")]
-    {
+    for (language, tool, greedy) in [
+        ("python", "python", "x = [bytes([1]) * 1000000 for _ in range(1000)]"),
+        ("javascript", "node", "const all = []; for (;;) all.push(Buffer.alloc(1000000, 1))"),
+    ] {
         everyone_who_has(tool, |place| {
             let mut talk = Talk::start(place, language, "--memory-limit 128M");
             assert_eq!(talk.value("40 + 2"), "42");
@@ -316,7 +327,8 @@ fn who_forges_an_answer_lies_about_itself_and_not_about_time_or_limits() {
 fn an_answer_that_makes_no_sense_is_no_answer() {
     everyone_who_has("python", |place| {
         let mut talk = Talk::start(place, "python", "");
-        let told = talk.ask(&format!("{FIND}os.write(1, (mark + '.0003[{{x').encode()); os.write(2, (mark + '.0000').encode())"));
+        let told = talk
+            .ask(&format!("{FIND}os.write(1, (mark + '.0003[{{x').encode()); os.write(2, (mark + '.0000').encode())"));
         assert_eq!(told["outcome"]["kind"], "failed");
         assert!(told["error"]["message"].as_str().unwrap().contains("makes no sense"), "{told}");
         assert_eq!(talk.end(), 0);
@@ -379,8 +391,22 @@ fn the_form_of_an_answer_is_stable() {
         let mut talk = Talk::start(place, "python", "");
         let told = talk.ask("print('out'); 1");
         let names: Vec<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut wanted = vec!["id", "outcome", "stdout", "stdout_bytes", "stdout_truncated", "stderr", "stderr_bytes",
-            "stderr_truncated", "value", "error", "truncated", "wall_time_ms", "cpu_time_ms", "session"];
+        let mut wanted = vec![
+            "id",
+            "outcome",
+            "stdout",
+            "stdout_bytes",
+            "stdout_truncated",
+            "stderr",
+            "stderr_bytes",
+            "stderr_truncated",
+            "value",
+            "error",
+            "truncated",
+            "wall_time_ms",
+            "cpu_time_ms",
+            "session",
+        ];
         wanted.sort_unstable();
         let mut names = names;
         names.sort_unstable();
@@ -419,7 +445,10 @@ fn a_session_is_in_a_sandbox_and_has_what_the_options_give() {
         std::os::unix::fs::chown(place.home().join("own"), Some(place.seat.uid()), Some(place.seat.uid())).unwrap();
         let options = "--file $DIR/data:/work/data --setenv A=b --workspace $DIR/own --process-limit 9";
         let mut talk = Talk::start(place, "python", options);
-        assert_eq!(talk.ask(&format!("open({:?})", secret.display().to_string()))["error"]["name"], "FileNotFoundError");
+        assert_eq!(
+            talk.ask(&format!("open({:?})", secret.display().to_string()))["error"]["name"],
+            "FileNotFoundError"
+        );
         assert_eq!(talk.value("open('/work/data').read()"), "'given'");
         assert_eq!(talk.value("import os; os.environ['A'], sorted(os.environ)[0]"), "('b', 'A')");
         assert_eq!(talk.ask("import socket; socket.create_connection(('127.0.0.1', 22))")["outcome"]["kind"], "failed");
@@ -494,7 +523,9 @@ fn a_palisade_that_is_told_to_stop_leaves_nothing_whatever_it_does() {
             let mut talk = Talk::start(place, "python", "");
             talk.ask("x = 1");
             if busy {
-                talk.begin("import subprocess; subprocess.Popen(['sleep', '71'])\nprint('on'); import time; time.sleep(70)");
+                talk.begin(
+                    "import subprocess; subprocess.Popen(['sleep', '71'])\nprint('on'); import time; time.sleep(70)",
+                );
                 assert!(wait_for(common::PATIENCE, || talk.runs("sleep\x0071\x00")), "it never began");
             }
             talk.signal(rustix::process::Signal::TERM);

@@ -70,7 +70,7 @@ fn an_input_goes_on_until_the_language_says_it_is_complete() {
             if language == "typescript" {
                 type_and_see(&screen, "interface P {\r x: number\r}\r", "\r\n");
             }
-            type_and_see(&screen, "await\r f()\r", "\r\n42\r\n");
+            type_and_see(&screen, "await f(\r)\r", "\r\n42\r\n");
             type_and_see(&screen, "\x04", "\x1b[?2004l");
             assert_eq!(screen.end_of(&mut child).0.code(), Some(0), "{language}");
         });

@@ -169,5 +169,7 @@ fn input(setting: &Setting, session: &mut Session, code: &str) -> Result<Option<
 fn wants_another(setting: &Setting, prompt: &mut Prompt) -> bool {
     let question = "palisade: the session and its state are gone. Begin a fresh one? [Y/n] ";
     let answer = setting.stop.rest(&mut None, Resting::GoesOn, || prompt.readline(question));
-    answer.is_some_and(|answer| answer.is_ok_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes")))
+    answer.is_some_and(|answer| {
+        answer.is_ok_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+    })
 }

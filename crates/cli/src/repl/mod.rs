@@ -147,12 +147,12 @@ impl Setting {
         let mut ready = session.evaluate("", sink)?;
         match (ready.session.take(), &ready.outcome) {
             (None, InputOutcome::Finished) => Ok(session),
-            (Some(report), _) => Err(Ended::Early(ready, report)),
+            (Some(report), _) => Err(Ended::Early(Box::new(ready), report)),
             // Whatever it said, it took too long, or nobody wants it any more.
             (None, _) => {
                 session.interrupter().end();
                 let report = Box::new(session.end(sink)?);
-                Err(Ended::Early(ready, report))
+                Err(Ended::Early(Box::new(ready), report))
             }
         }
     }
@@ -174,7 +174,7 @@ enum Ended {
     /// It never was.
     Failed(StartError),
     /// The language was never there: what it said, and the story.
-    Early(Evaluation, Box<Report>),
+    Early(Box<Evaluation>, Box<Report>),
     /// It has this story.
     Told(Box<Report>),
     /// Nobody hears its answers; with the exit status.
@@ -196,7 +196,8 @@ impl Setting {
             Ended::Early(ready, report) if self.args.json => {
                 let report = self.told(*report);
                 let code = report.exit_code;
-                let ready = Evaluation { outcome: InputOutcome::SessionEnded, session: Some(Box::new(report)), ..ready };
+                let ready =
+                    Evaluation { outcome: InputOutcome::SessionEnded, session: Some(Box::new(report)), ..*ready };
                 lines::early(&ready);
                 code
             }

@@ -54,7 +54,9 @@ impl Stop {
         let signals = palisade_sys::signals::receive(&palisade_sys::signals::STOP)?;
         let stop = Self(Arc::default());
         let (shared, before) = (Arc::clone(&stop.0), tcgetattr(stdio::stdin()).ok());
-        thread::Builder::new().name("palisade-stop".to_owned()).spawn(move || hear(&signals, &shared, before.as_ref()))?;
+        thread::Builder::new()
+            .name("palisade-stop".to_owned())
+            .spawn(move || hear(&signals, &shared, before.as_ref()))?;
         Ok(stop)
     }
 

@@ -117,12 +117,13 @@ impl LanguageError {
             Self::Unreadable { .. } | Self::Malformed { .. } | Self::Senseless { .. } => {
                 Some("mend or remove this file: as long as it is wrong, no source file can be run".to_owned())
             }
-            Self::NoSession { compiled: true, .. } => {
-                Some("write a program to a file: palisade run FILE; sessions are there for python, javascript, typescript".to_owned())
-            }
-            Self::NoSession { .. } => {
-                Some("its definition has no [repl] table: see docs/repl.md; or run a file: palisade run FILE".to_owned())
-            }
+            Self::NoSession { compiled: true, .. } => Some(
+                "write a program to a file: palisade run FILE; sessions are there for python, javascript, typescript"
+                    .to_owned(),
+            ),
+            Self::NoSession { .. } => Some(
+                "its definition has no [repl] table: see docs/repl.md; or run a file: palisade run FILE".to_owned(),
+            ),
             Self::UnknownName { .. } => None,
         }
     }

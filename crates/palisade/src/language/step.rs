@@ -138,8 +138,10 @@ impl Language {
     }
 
     fn repl(&self) -> Result<&Repl, LanguageError> {
-        let none =
-            || LanguageError::NoSession { language: self.title().to_owned(), compiled: self.definition.compile.is_some() };
+        let none = || LanguageError::NoSession {
+            language: self.title().to_owned(),
+            compiled: self.definition.compile.is_some(),
+        };
         self.definition.repl.as_ref().ok_or_else(none)
     }
 

@@ -426,9 +426,7 @@ impl Session {
         taken: &mut Taken<'_, '_>,
     ) -> Result<(), StartError> {
         let ends = self.streams.iter().any(|stream| !stream.is_open());
-        for (index, (stream, which)) in
-            self.streams.iter_mut().zip([Printed::Output, Printed::Error]).enumerate()
-        {
+        for (index, (stream, which)) in self.streams.iter_mut().zip([Printed::Output, Printed::Error]).enumerate() {
             let mut print = |bytes: &[u8]| taken.take(which, bytes);
             match &mut marked {
                 Some((mark, answers)) if answers[index].is_none() => {
