@@ -24,16 +24,8 @@ pub(crate) enum Command {
     /// Print what a run would do, and run nothing
     Plan(Run),
     /// Evaluate inputs one after the other in one sandbox that keeps their state
-    #[command(
-        after_help = crate::repl::HELP,
-        mut_arg("check", |it| it.hide(true)),
-        mut_arg("language", |it| it.hide(true)),
-        mut_arg("with_dir", |it| it.hide(true)),
-        mut_arg("time_limit", |it| it.help("Elapsed time of each input")),
-        mut_arg("cpu_time_limit", |it| it.help("Processor time of all processes, for each input")),
-        mut_arg("output_limit", |it| it.help("Bytes of each output stream, for each input")),
-    )]
-    Repl(Box<crate::repl::Args>),
+    #[command(after_help = crate::repl::HELP)]
+    Repl(Box<crate::repl::Words>),
     /// Look for what a policy blocks in source files, and run nothing
     Check(crate::check::Args),
     /// Named policies: list, show, check and compare them

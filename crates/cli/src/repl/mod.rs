@@ -6,64 +6,26 @@ mod console;
 mod lines;
 mod script;
 mod stop;
+mod words;
 
 use std::{
     io::{IsTerminal, stdin},
     path::Path,
-    time::Duration,
 };
 
 use palisade::{
     Session, Sink, StartError,
     language::Language,
-    spec::{Evaluation, Input, InputOutcome, Output, Program, Report, Request, parse_duration},
+    spec::{Evaluation, Input, InputOutcome, Output, Program, Report, Request},
 };
 
-use self::stop::Stop;
+pub(crate) use self::words::{HELP, Words};
+use self::{stop::Stop, words::Args};
 use crate::{
-    args::{Exchange, Wants},
     check::gate::{self, Looked},
     config, files, print,
     request::Refused,
 };
-
-/// What `--help` says about it.
-pub(crate) const HELP: &str = "\
-Each input has --time-limit, --cpu-time-limit and --output-limit to itself. One that reaches its time is interrupted, and the \
-session goes on with all its state; if the input does not let itself be interrupted within 3 seconds, the session ends. All other \
-limits, such as --memory-limit, are those of the whole session.
-
-At a terminal, Ctrl-C interrupts an input and Ctrl-D ends the session. Without a terminal, all of standard input is one input. With \
---json, each line of standard input is an object with `code` and an `id` of your choice, and each line of the output its answer.";
-
-#[derive(clap::Args, Debug)]
-pub(crate) struct Args {
-    /// Read one JSON object with `id` and `code` from each line of standard input, and answer each with one
-    #[arg(long)]
-    json: bool,
-
-    /// Say nothing on standard error but errors
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Keep no history of inputs
-    #[arg(long)]
-    no_history: bool,
-
-    /// Elapsed time, and processor time, of the whole session
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h", help_heading = "Limits")]
-    session_time: Duration,
-
-    #[command(flatten)]
-    wants: Wants,
-
-    #[command(flatten)]
-    exchange: Exchange,
-
-    /// python, javascript, typescript, or one of your own that has a [repl]
-    #[arg(value_name = "LANGUAGE")]
-    name: String,
-}
 
 /// What every kind of session needs.
 struct Setting {
@@ -74,7 +36,7 @@ struct Setting {
 }
 
 /// Exit status: the session's own if an input ended it, otherwise as `palisade run` would give it.
-pub(crate) fn command(args: Args) -> i32 {
+pub(crate) fn command(Words(args): Words) -> i32 {
     // Before any thread is started, as it has to be.
     let stop = match Stop::watch() {
         Ok(stop) => stop,
