@@ -559,10 +559,16 @@ fn a_reader_that_goes_away_ends_the_session() {
         let mut child = place.start(command.stdin(Stdio::piped()));
         drop(child.stdout.take());
         let mut stdin = child.stdin.take().unwrap();
-        let sent = std::io::Write::write_all(&mut stdin, b"{\"code\":\"1\"}\n");
-        drop((stdin, sent));
-        let output = common::finish(child);
-        assert!(output.status.code().is_some(), "{}", text(&output));
+        std::io::Write::write_all(&mut stdin, b"{\"code\":\"1\"}\n").unwrap();
+        // As for any program that writes to such a pipe; its input is still open.
+        let mut status = None;
+        let ended = wait_for(common::PATIENCE, || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(ended, "it did not end");
+        assert_eq!(status.unwrap().code(), Some(141));
+        drop(stdin);
     });
 }
 

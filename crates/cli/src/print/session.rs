@@ -103,11 +103,16 @@ pub(crate) fn over(report: &Report, quiet: bool) -> i32 {
     }
 }
 
-/// One JSON object on one line.
+/// One JSON object on one line. Without anybody to read it, the exit status of one that was ended by SIGPIPE.
 pub(crate) fn line(value: &impl serde::Serialize) -> i32 {
-    match serde_json::to_string(value) {
-        Ok(text) => out(&format!("{text}\n")),
-        Err(error) => failure(&error, None),
+    let text = match serde_json::to_string(value) {
+        Ok(text) => format!("{text}\n"),
+        Err(error) => return failure(&error, None),
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => 0,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 128 + libc::SIGPIPE,
+        Err(error) => failure(&format_args!("cannot write to standard output: {error}"), None),
     }
 }
 

@@ -58,7 +58,7 @@ impl Helper for Lines {}
 type Prompt = Editor<Lines, FileHistory>;
 
 pub(super) fn talk(setting: Setting) -> i32 {
-    let history = if setting.args.no_history { None } else { history(&setting.args.name) };
+    let history = if setting.args.no_history { None } else { history(&setting.title()) };
     let mut prompt = match editor(&setting.stop, history.as_deref()) {
         Ok(prompt) => prompt,
         Err(error) => return print::failure(&error, None),
@@ -95,7 +95,7 @@ fn history(language: &str) -> Option<PathBuf> {
     let directory = state.join("palisade/history");
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
     let plain: String = language.chars().filter(|sign| sign.is_ascii_alphanumeric()).collect();
-    Some(directory.join(plain))
+    Some(directory.join(plain.to_ascii_lowercase()))
 }
 
 /// One session, to its end.

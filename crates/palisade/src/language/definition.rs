@@ -384,6 +384,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_has_a_driver_and_nothing_of_a_file() {
+        let repl = |command: &str, driver: &str| {
+            refusal("[limits]", &format!("[repl]\ncommand = ['{command}']\ndriver = '{driver}'\n[limits]"))
+        };
+        assert!(
+            repl("{source}", "d.lua").contains("repl: unknown placeholder `{source}` (known here: driver palisade")
+        );
+        assert!(repl("{tool.luac}", "d.lua").contains("`{tool.luac}` is not declared"));
+        assert!(repl("{driver}", "../d.lua").contains("one plain file name"));
+        assert!(refusal("{source}", "{driver}").contains("run: unknown placeholder `{driver}`"));
+    }
+
+    #[test]
     fn names_that_could_leave_their_directory_are_refused() {
         assert!(refusal("\"main.lua\"", "\"../main.lua\"").contains("one plain file name"));
         assert!(refusal("\"lua5.4\", ", "\"../lua\", ").contains("one plain file name"));

@@ -354,7 +354,7 @@ impl Session {
         self.gauge.allow(Some(Most { from: before, limit: limits.cpu_time }));
         let [answer, _] = answers;
         let answer = if answered { answer } else { None };
-        let answer = answer.map(|text| understood(&text));
+        let answer = answer.map(|text| understood(&text, most));
         Ok(Exchange { answer, hit, wall: begun.elapsed(), before, cpu })
     }
 
@@ -478,12 +478,21 @@ fn line(told: &Told<'_>) -> Result<Vec<u8>, StartError> {
     Ok(line)
 }
 
-/// An answer that makes no sense is the program's doing: an input has got hold of its driver.
-fn understood(text: &[u8]) -> Answer {
-    serde_json::from_slice(text).unwrap_or_else(|_| {
+/// An answer that makes no sense is the program's doing: an input has got hold of its driver. So is one that is too long.
+fn understood(text: &[u8], most: u64) -> Answer {
+    let mut answer: Answer = serde_json::from_slice(text).unwrap_or_else(|_| {
         let message = "what the session answered makes no sense: the input has disturbed it".to_owned();
         Answer { error: Some(Raised { name: String::new(), trace: message.clone(), message }), ..Answer::default() }
-    })
+    });
+    let error = answer.error.iter_mut().flat_map(|error| [&mut error.name, &mut error.message, &mut error.trace]);
+    for text in answer.value.iter_mut().chain(error) {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if let Some((end, _)) = text.char_indices().nth(most) {
+            text.truncate(end);
+            answer.truncated = true;
+        }
+    }
+    answer
 }
 
 /// Random bytes as hexadecimal digits.

@@ -166,7 +166,7 @@ def _palisade():
                     running = True
                     listen(True)
                     # What came before the kernel was asked to tell of it.
-                    if select.select([inputs], [], [], 0)[0]:
+                    if pending or select.select([inputs], [], [], 0)[0]:
                         raise KeyboardInterrupt
                     said = run(code, told_to["most"])
                 finally:
