@@ -37,6 +37,7 @@ mod resolve;
 mod run;
 mod running;
 mod sandbox;
+mod session;
 mod supervise;
 mod target;
 mod task;
@@ -65,6 +66,7 @@ pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;
 pub use sandbox::{Command, Sandbox};
+pub use session::{Interrupter, Printed, Session, Sink};
 pub use task::{SandboxBuilder, Task};
 
 /// The page of the manual, whose examples are run as tests.

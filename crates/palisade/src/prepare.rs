@@ -27,7 +27,7 @@ use crate::{
     native::{Entry, Launch, Wall},
     outputs,
     resolve::resolve,
-    supervise::{Cell, Connection, Finished, Left, Turn, Upkeep, now, supervise},
+    supervise::{Cell, Connection, Finished, Gauge, Left, Turn, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -81,6 +81,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// Told that the program has ended.
     pub(crate) ended: Option<&'a dyn Fn()>,
+    /// Where somebody asks while the program runs.
+    pub(crate) gauge: Option<&'a Gauge>,
 }
 
 /// As [`prepare`].
@@ -186,11 +188,11 @@ impl Prepared {
         output: Output,
         watch: Watch<'_>,
     ) -> Result<Report, StartError> {
-        let Watch { cancel, started, ended } = watch;
+        let Watch { cancel, started, ended, gauge } = watch;
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
         let mut connection =
-            Connection { stdin, output, excess, strictness, cancel, started, ended, turn, begun, upkeep };
+            Connection { stdin, output, excess, strictness, cancel, started, ended, gauge, turn, begun, upkeep };
         let Found { listed, omitted } = &self.conflicts;
         let told = |launch: &Launch, passed_over: &[Refusal], Finished { report, left }| {
             let report = Report {
@@ -280,6 +282,7 @@ fn build(
         cancel: watch.cancel,
         started: watch.started,
         ended: None,
+        gauge: None,
         turn: Turn::default(),
         begun,
         upkeep: Upkeep::Done, // the program's own run does it

@@ -6,6 +6,7 @@
 
 mod cell;
 mod contained;
+mod gauge;
 mod guest;
 mod launching;
 mod meter;
@@ -35,7 +36,10 @@ use rustix::{
     termios::isatty,
 };
 
-pub(crate) use self::cell::{Cell, Remains, Warm};
+pub(crate) use self::{
+    cell::{Cell, Remains, Warm},
+    gauge::{Gauge, Halt, Most, Serving},
+};
 use self::{meter::Meter, output::Streams, process::Process, terminal::CallersTerminal, verdict::Acts};
 use crate::{
     error::StartError,
@@ -56,6 +60,8 @@ pub(crate) struct Connection<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// Told once that the program has ended, and nothing but its sandbox is left to be ended.
     pub(crate) ended: Option<&'a dyn Fn()>,
+    /// Where somebody asks meanwhile.
+    pub(crate) gauge: Option<&'a Gauge>,
     pub(crate) turn: Turn<'a>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
@@ -239,6 +245,9 @@ impl Run<'_> {
             }
             self.check_limits();
         }
+        if let Some(gauge) = self.connection.gauge {
+            gauge.close();
+        }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
         self.hear();
@@ -302,6 +311,9 @@ impl Run<'_> {
         }
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
+        }
+        if let Some(gauge) = self.connection.gauge {
+            gauge.poll_on(&mut list);
         }
         self.streams.poll_on(&mut list);
         poll_on(&mut list, timeout)?;
@@ -401,6 +413,10 @@ impl Run<'_> {
                 from: "the supervisor's monotonic clock".to_owned(),
             };
             return self.stop(Stop::Limit(LimitKind::WallTime, evidence));
+        }
+        let due = since >= self.acts.next_sample;
+        if let Some(stop) = self.connection.gauge.and_then(|gauge| gauge.serve(&mut self.meter, due)) {
+            return self.stop(stop);
         }
         let excess = self.output_excess().or_else(|| self.sample(since)).or_else(|| self.cpu_excess(since));
         if let Some(stop) = excess {
@@ -528,7 +544,7 @@ pub(crate) fn now() -> u64 {
     seconds * 1_000_000_000 + nanos
 }
 
-fn poll_on(list: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+pub(crate) fn poll_on(list: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
     match poll(list, timeout.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -541,7 +557,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Processors that can work at the same time for a program, which may choose its own affinity. Looked up once.
-fn processors() -> u32 {
+pub(crate) fn processors() -> u32 {
     static PROCESSORS: OnceLock<u32> = OnceLock::new();
     *PROCESSORS.get_or_init(count_processors)
 }
