@@ -7,8 +7,8 @@ use std::{
     time::Instant,
 };
 
-use palisade::run_until;
-use palisade_spec::{Outcome, Program, Request};
+use palisade::{StartError, run_until};
+use palisade_spec::{Input, Outcome, Output, Program, Report, Request};
 
 use super::{
     ground::Ground,
@@ -123,7 +123,7 @@ fn compare_on(
                 side: method.side,
                 note: match &ready.way {
                     Way::Process(process) => process.note.to_owned(),
-                    Way::Library => String::new(),
+                    Way::Library | Way::Cell(_) => String::new(),
                 },
                 command: ready.command,
                 stats,
@@ -178,7 +178,9 @@ fn try_out(
     let mut reasons: Vec<String> = Vec::new();
     for way in ways {
         let tried = match &way {
-            Way::Library => look_from_library(&question, cancel).map(|looked| (Vec::new(), looked)),
+            Way::Library | Way::Cell(_) => {
+                look_from_library(&way, &question, cancel).map(|looked| (Vec::new(), looked))
+            }
             Way::Process(process) => (process.line)(Job::Nothing).map_err(Failed::So).and_then(|line| {
                 // One that starts nothing has nothing to be asked, and its own reason is clearer.
                 line.look(cancel, None)?;
@@ -219,15 +221,18 @@ fn contestant<'a>(ready: &'a Ready, cancel: Option<BorrowedFd<'a>>) -> Contestan
             let line = (process.line)(Job::Nothing);
             Box::new(move || line.as_ref().map_err(Clone::clone)?.time(cancel).map_err(told))
         }
-        Way::Library => Box::new(move || time_from_library(cancel).map_err(told)),
+        way => Box::new(move || time_from_library(way, cancel).map_err(told)),
     }
 }
 
 /// Milliseconds of one run through the library.
-fn time_from_library(cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
+fn time_from_library(way: &Way, cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
     let begun = Instant::now();
-    let report = run_until(Request::new(Program::Command(PROGRAM.to_owned())), cancel);
+    let report = run_by(way, &[PROGRAM], cancel);
     let took = ms(begun.elapsed());
+    if let Way::Cell(pool) = way {
+        pool.fill().map_err(|error| Failed::So(error.to_string()))?;
+    }
     match report.map_err(|error| Failed::So(error.to_string()))?.outcome {
         Outcome::Exited { code: 0 } => Ok(took),
         Outcome::Cancelled => Err(Failed::Cancelled),
@@ -235,13 +240,22 @@ fn time_from_library(cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
     }
 }
 
-fn look_from_library(question: &str, cancel: Option<BorrowedFd<'_>>) -> Result<Looked, Failed> {
-    let mut request = Request::new(Program::Command(SHELL.to_owned()));
-    request.arguments = vec!["-c".to_owned(), question.to_owned()];
+/// Runs a command in this process.
+fn run_by(way: &Way, words: &[&str], cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+    let mut words = words.iter().map(|word| (*word).to_owned());
+    if let Way::Cell(pool) = way {
+        return pool.run_command(&words.collect::<Vec<_>>(), &[], Input::Empty, Output::Keep, cancel);
+    }
+    let mut request = Request::new(Program::Command(words.next().unwrap_or_default()));
+    request.arguments = words.collect();
+    run_until(request, cancel)
+}
+
+fn look_from_library(way: &Way, question: &str, cancel: Option<BorrowedFd<'_>>) -> Result<Looked, Failed> {
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     let (report, memory) = std::thread::scope(|scope| {
         let watch = scope.spawn(move || most_memory(None, &receiver));
-        let report = run_until(request, cancel);
+        let report = run_by(way, &[SHELL, "-c", question], cancel);
         drop(sender);
         (report, watch.join().unwrap_or(None))
     });

@@ -4,7 +4,8 @@ pub(super) mod containers;
 pub(super) mod machines;
 pub(super) mod namespaces;
 
-use palisade_spec::Backend;
+use palisade::{Pool, Preparation, StartError, prepare};
+use palisade_spec::{Backend, Program, Request};
 
 use super::{
     ground::Ground,
@@ -37,6 +38,8 @@ pub(super) enum Way {
     Process(Process),
     /// palisade's library, in this process.
     Library,
+    /// Through a pool of cells that the library keeps in this process.
+    Cell(Pool),
 }
 
 /// A command line for each job, or why there is none.
@@ -88,4 +91,13 @@ pub(super) fn wall(ground: &Ground, found: &Found) -> Ways {
 
 pub(super) fn library(_: &Ground, _: &Found) -> Ways {
     Ok(vec![Way::Library])
+}
+
+/// Two cells, of which one is used at a time; its successor is waited for after each launch, so that nobody else's launch is disturbed while the next one is made.
+pub(super) fn warm(_: &Ground, _: &Found) -> Ways {
+    let failed = |error: StartError| error.to_string();
+    match prepare(&Request::new(Program::Command(PROGRAM.to_owned())), None).map_err(failed)? {
+        Preparation::Ready(prepared) => Ok(vec![Way::Cell(Pool::new(prepared, 2).map_err(failed)?)]),
+        Preparation::Failed(report) => Err(format!("{:?}", report.outcome)),
+    }
 }
