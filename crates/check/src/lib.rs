@@ -6,6 +6,7 @@
 //! findings (`palisade-cli`), the process that parses strangers' text (`palisade-cli`).
 #![forbid(unsafe_code)]
 
+mod bans;
 mod complexity;
 mod facts;
 mod fold;

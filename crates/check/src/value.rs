@@ -119,7 +119,7 @@ impl<'t> Eval<'t> {
             Role::Method(object, name, arguments) => {
                 let name = tree.word(id, name);
                 let arguments = self.arguments(id, arguments);
-                match tree.field(id, object) {
+                match tree.field(id, object).filter(|object| !self.is_own_field(*object, name)) {
                     Some(object) => self
                         .of(object)
                         .iter()
@@ -189,7 +189,7 @@ impl<'t> Eval<'t> {
     }
 
     /// `this.name`, where the class declares the name.
-    fn is_own_field(&self, object: Id, name: &str) -> bool {
+    pub(crate) fn is_own_field(&self, object: Id, name: &str) -> bool {
         self.facts.fields_are_names
             && self.tree.source(object) == "this"
             && self.scopes.find(name, object).1 == Reach::Inside

@@ -173,11 +173,11 @@ fn define(scopes: &mut Scopes<'_>, id: Id) {
     scopes.macros.insert(tree.source(name), (parameters, body));
 }
 
-/// The identifiers of a macro's body that are not members, strings or comments; `a##b` is one.
+/// The identifiers of a macro's body that are not members, strings or comments; `a##b` is one, and `a::b` is `a.b`.
 fn words(body: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut rest = body;
-    let (mut is_member, mut is_pasted) = (false, false);
+    let (mut is_member, mut is_pasted, mut is_below) = (false, false, false);
     while let Some(sign) = rest.chars().next() {
         let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
         let length = if is_word(sign) {
@@ -185,11 +185,12 @@ fn words(body: &str) -> Vec<String> {
             if !sign.is_ascii_digit() || is_pasted {
                 match all.last_mut() {
                     Some(last) if is_pasted => last.push_str(word),
+                    Some(last) if is_below => last.extend([".", word]),
                     _ if is_member => {}
                     _ => all.push(word.to_owned()),
                 }
             }
-            (is_member, is_pasted) = (false, false);
+            (is_member, is_pasted, is_below) = (false, false, false);
             word.len()
         } else if sign == '"' || sign == '\'' {
             let mut escaped = false;
@@ -206,13 +207,16 @@ fn words(body: &str) -> Vec<String> {
         } else if rest.starts_with("##") {
             is_pasted = true;
             2
+        } else if rest.starts_with("::") {
+            is_below = true;
+            2
         } else if rest.starts_with("->") {
             is_member = true;
             2
         } else {
             if !sign.is_whitespace() {
                 is_member = sign == '.';
-                is_pasted = false;
+                (is_pasted, is_below) = (false, false);
             }
             sign.len_utf8()
         };
@@ -231,5 +235,6 @@ mod tests {
         assert_eq!(of("(x.system + p->fork(2), sys ## tem(\"popen\" /* exec */))"), "x p system");
         assert_eq!(of("a '\\'' b \"\\\"c\" 1e5 // d"), "a b");
         assert_eq!(of("\"open"), "");
+        assert_eq!(of("::a :: b(c)"), "a.b c");
     }
 }

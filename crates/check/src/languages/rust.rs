@@ -20,6 +20,12 @@ pub(crate) static FACTS: Facts = Facts {
         ("std.arch.global_asm!", "global_asm!"),
         ("std.include!", "include!"),
         ("core.include!", "include!"),
+        ("core.arch.naked_asm!", "naked_asm!"),
+        ("std.arch.naked_asm!", "naked_asm!"),
+        ("core.arch.llvm_asm!", "llvm_asm!"),
+        ("std.arch.llvm_asm!", "llvm_asm!"),
+        ("std.option_env!", "option_env!"),
+        ("core.option_env!", "option_env!"),
         ("std.include_str!", "include_str!"),
         ("core.include_str!", "include_str!"),
         ("std.include_bytes!", "include_bytes!"),
@@ -125,6 +131,9 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         "attribute" => {
             if let Some(name) = tree.named(id).next() {
                 scopes.mentions.push((format!("#[{}]", tree.source(name).replace("::", ".")), id));
+                if tree.source(name) == "cfg_attr" {
+                    conditional(scopes, id);
+                }
             }
         }
         "function_modifiers" => {
@@ -133,6 +142,23 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             }
         }
         _ => {}
+    }
+}
+
+/// The attributes of `cfg_attr(condition, one, another(…))`.
+fn conditional(scopes: &mut Scopes<'_>, id: Id) {
+    let tree = scopes.tree();
+    let Some(tokens) = tree.field(id, "arguments") else { return };
+    let mut is_next = false;
+    for token in tree.children(tokens) {
+        if is_next && tree.is_named(token) {
+            scopes.mentions.push((format!("#[{}]", tree.source(token)), token));
+        }
+        // Keywords are no names: `unsafe(no_mangle)`.
+        if is_next && tree.source(token) == "unsafe" {
+            scopes.mentions.push(("#[unsafe]".to_owned(), token));
+        }
+        is_next = tree.source(token) == ",";
     }
 }
 

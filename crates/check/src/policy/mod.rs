@@ -226,6 +226,12 @@ impl Policy {
             };
             self.imports.extend(block.imports.iter().map(ban));
             self.calls.extend(block.calls.iter().map(ban));
+            for kind in &block.syntax {
+                if language.grammar().language.id_for_node_kind(kind.get_ref(), true) == 0 {
+                    let message = format!("the grammar of {} has no node `{}`", language.name(), kind.get_ref());
+                    return Err(PolicyError::new(kind.span(), message));
+                }
+            }
             self.syntax.extend(block.syntax.iter().map(ban));
         }
         for pattern in table.blocked_patterns {
