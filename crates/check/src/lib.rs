@@ -13,6 +13,7 @@ mod fold;
 mod judge;
 mod language;
 mod languages;
+mod parse;
 mod pattern;
 mod policy;
 mod role;
@@ -106,7 +107,7 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
         });
     }
     let (mut complexity, mut functions) = (0, Vec::new());
-    match Tree::parse(&text.seen, language.grammar()) {
+    match parse::parse(&text.seen, language, policy.nodes()) {
         Err(GaveUp::TooSlow) => findings.push(gave_up(&text, &(0..0), "reading this file takes too long")),
         Err(GaveUp::TooDeep(at)) => {
             let range = at as usize..at as usize + 1;

@@ -150,8 +150,7 @@ impl<'t> Eval<'t> {
             Role::Join(left, right) => {
                 let parts =
                     [left, right].map(|side| tree.field(id, side).map_or(Value::Unknown, |side| self.one(side)));
-                let sign =
-                    tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.source(child));
+                let sign = tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.kind(child));
                 vec![fold::operator(sign, &parts)]
             }
             Role::Inner => match tree.named(id).next() {
