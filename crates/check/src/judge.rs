@@ -162,7 +162,7 @@ impl Judge<'_> {
                 Role::Name => self.name(id),
                 Role::Member(object, _) => self.member(id, tree.field(id, object)),
                 Role::Pair => self.member(id, tree.named(id).next()),
-                Role::Dotted => self.member(id, None),
+                Role::Dotted => self.dotted(id),
                 Role::Index(object, key) => {
                     self.member(id, tree.field(id, object));
                     self.index(id, object, key);
@@ -263,6 +263,21 @@ impl Judge<'_> {
         if let Some(root) = object {
             self.full_name(id, root);
         }
+        for value in self.eval.of(id).iter() {
+            if let Value::Path(path) = value {
+                self.path(path, id, &known);
+                self.qualified(path, id, &known);
+            }
+        }
+    }
+
+    /// A path in one node. What it begins with was found where it was imported.
+    fn dotted(&mut self, id: Id) {
+        let root = self.tree.source(id).split(['.', '<', ' ']).next().unwrap_or_default();
+        let known = match self.scopes.find(root, id) {
+            (_, Reach::Inside) => self.eval.named(root, id),
+            (_, Reach::Outside) => Rc::new([]) as Values,
+        };
         for value in self.eval.of(id).iter() {
             if let Value::Path(path) = value {
                 self.path(path, id, &known);
