@@ -209,6 +209,7 @@ impl Judge<'_> {
             for value in self.eval.of(id).iter() {
                 if let Value::Path(path) = value {
                     self.path(path, id, &[]);
+                    self.handed_on(path, id);
                 }
             }
             // One that every file imports.
@@ -369,16 +370,29 @@ impl Judge<'_> {
         let Some(getter) = self.facts.getters.iter().find(|getter| getter.path == path) else { return };
         let Some(list) = self.tree.field(id, arguments) else { return };
         let given: Vec<Id> = self.tree.named(list).collect();
-        let (Some(object), Some(name)) = (given.get(getter.object), given.get(getter.name)) else { return };
+        let Some(name) = given.get(getter.name) else { return };
         if !matches!(self.eval.one(*name), Value::Text(_)) {
-            let severity = if self.holds_names(*object) { self.policy.dynamic.0 } else { Severity::Note };
+            let holds_names = given.get(getter.object).is_some_and(|object| self.holds_names(*object));
+            let severity = if holds_names { self.policy.dynamic.0 } else { Severity::Note };
             self.undecided("which member this takes", id, severity);
+        }
+    }
+
+    /// A function that gives things for names is given to another one, which calls it with whatever it likes.
+    fn handed_on(&mut self, path: &str, id: Id) {
+        let gives = self.facts.importers.iter().any(|importer| importer.path == path)
+            || self.facts.getters.iter().any(|getter| getter.path == path);
+        let is_argument =
+            self.tree.parent(id).is_some_and(|parent| matches!(self.tree.kind(parent), "argument_list" | "arguments"));
+        if gives && is_argument {
+            self.undecided("what this is called with", id, self.policy.dynamic.0);
         }
     }
 
     /// A call that runs text as code: one that is given a text.
     fn runs(&mut self, path: &str, id: Id, arguments: &str) {
-        if !self.facts.runners.contains(&path) {
+        let is_runner = |runner: &&str| runner.strip_prefix('*').map_or(*runner == path, |end| path.ends_with(end));
+        if !self.facts.runners.iter().any(is_runner) {
             return;
         }
         let text = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).next());

@@ -60,6 +60,8 @@ pub(super) const TABLE: Table = Table {
         ("for_statement", Role::Block(&[])),
         ("compound_statement", Role::Block(&[])),
         ("preproc_include", Role::Import),
+        ("preproc_call", Role::Own),
+        ("attribute_specifier", Role::Own),
         ("preproc_def", Role::Own),
         ("preproc_function_def", Role::Own),
     ],
@@ -110,6 +112,14 @@ pub(super) fn declare(scopes: &mut Scopes<'_>, id: Id) {
             }
         }
         "preproc_include" => include(scopes, id),
+        "preproc_call" => directive(scopes, id),
+        // Each of its names: `__attribute__((alias("system")))`.
+        "attribute_specifier" => {
+            for name in tree.below(id).filter(|below| tree.role(*below) == Role::Name).collect::<Vec<_>>() {
+                let plain = tree.source(name).trim_matches('_');
+                scopes.mentions.push((format!("__attribute__.{plain}"), name));
+            }
+        }
         "preproc_def" | "preproc_function_def" => define(scopes, id),
         _ => {}
     }
@@ -155,6 +165,24 @@ fn include(scopes: &mut Scopes<'_>, id: Id) {
     };
     let module = written.trim_matches(['<', '>', '"']).to_owned();
     scopes.imports.push(Import { module, names: Vec::new(), at: path });
+}
+
+/// Directives that the grammar does not know: `#include_next`, `#import`, `#pragma`.
+fn directive(scopes: &mut Scopes<'_>, id: Id) {
+    let tree = scopes.tree();
+    let argument = tree.word(id, "argument").trim();
+    let word = tree.word(id, "directive").trim_start_matches(['#', ' ', '\t']);
+    match word {
+        "include_next" | "import" => {
+            let module = argument.trim_matches(['<', '>', '"']).to_owned();
+            scopes.imports.push(Import { module, names: Vec::new(), at: id });
+        }
+        "pragma" => {
+            let first = argument.split_whitespace().next().unwrap_or_default();
+            scopes.mentions.push((format!("#pragma.{first}"), id));
+        }
+        _ => {}
+    }
 }
 
 /// Every name in a macro's body is used wherever the macro is.

@@ -268,6 +268,12 @@ fn tokens(scopes: &mut Scopes<'_>, id: Id) {
                 joined = false;
             }
             "::" => joined = true,
+            // `std::$part`: what the macro is given decides.
+            "metavariable" if joined && !path.is_empty() => {
+                scopes.undecided.push(("which path this names".to_owned(), token));
+                path.clear();
+                joined = false;
+            }
             "!" if !path.is_empty() => {
                 let next =
                     Some(tree.after(token)).filter(|next| *next < tree.after(id) && tree.kind(*next) == "token_tree");

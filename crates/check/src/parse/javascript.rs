@@ -19,7 +19,7 @@ use oxc_ast::{
         PrivateFieldExpression, PropertyDefinition, PropertyKey, PropertyKind, Statement, StaticMemberExpression,
         SwitchCase, TSClassImplements, TSEnumDeclaration, TSExternalModuleDeclaration, TSGlobalDeclaration,
         TSImportEqualsDeclaration, TSInstantiationExpression, TSInterfaceDeclaration, TSModuleReference,
-        TSNamespaceDeclaration, TSThisParameter, TSType, TSTypeAliasDeclaration, TSTypeAnnotation,
+        TSNamespaceDeclaration, TSQualifiedName, TSThisParameter, TSType, TSTypeAliasDeclaration, TSTypeAnnotation,
         TSTypeParameterDeclaration, TSTypeParameterInstantiation, TaggedTemplateExpression, TemplateLiteral,
         VariableDeclaration, VariableDeclarator,
     },
@@ -673,6 +673,14 @@ impl<'a> Visit<'a> for Maker<'_> {
                 maker.at(words.value, |maker| walk::walk_ts_module_reference(maker, other));
             }),
         }
+    }
+
+    fn visit_ts_qualified_name(&mut self, it: &TSQualifiedName<'a>) {
+        let words = self.words;
+        self.node(words.member_expression, it.span, |maker| {
+            maker.at(words.object, |maker| maker.visit_ts_type_name(&it.left));
+            maker.at(words.property, |maker| maker.leaf(words.property_identifier, it.right.span));
+        });
     }
 
     fn visit_export_from_declaration(&mut self, it: &ExportFromDeclaration<'a>) {

@@ -59,9 +59,8 @@ fn jdk(count: usize) -> Vec<Program> {
     let sources = below("/usr/lib/jvm", "").into_iter().map(|home| home.join("lib/src.zip"));
     let Some(file) = sources.filter_map(|path| fs::File::open(path).ok()).next() else { return Vec::new() };
     let Ok(mut archive) = zip::ZipArchive::new(std::io::BufReader::new(file)) else { return Vec::new() };
-    let is_meant = |name: &String| {
-        name.starts_with("java.base/java/") && name.ends_with(".java") && !name.ends_with("-info.java")
-    };
+    let is_meant =
+        |name: &String| name.starts_with("java.base/java/") && name.ends_with(".java") && !name.ends_with("-info.java");
     let names = archive.file_names().filter_map(|name| name.ok().map(|name| name.into_owned()));
     let mut names: Vec<String> = names.filter(is_meant).collect();
     names.sort();
