@@ -65,11 +65,13 @@ fn phases_cover_a_launch_and_every_piece_of_it_is_measured() {
         assert_eq!(json["schema"], "palisade.bench-phases/1");
         assert_stats(&json["plain_ms"], 2);
         assert_stats(&json["cleanup_ms"], 2);
-        assert_eq!(names(&json["ways"], "name"), ["palisade run", "library", "prepared"]);
+        assert_eq!(names(&json["ways"], "name"), ["palisade run", "library", "prepared", "warm"]);
         for way in json["ways"].as_array().unwrap() {
             assert_stats(&way["whole_ms"], 2);
-            let phases =
+            let cold =
                 ["prepare", "clone", "ids", "files", "cgroup", "privileges", "filter", "program", "teardown", "rest"];
+            let warm = ["prepare", "cell", "program", "teardown", "rest"];
+            let phases = if way["name"] == "warm" { warm.as_slice() } else { &cold };
             assert_eq!(names(&way["phases"], "name"), phases);
             let sum = |field: &str| -> f64 {
                 way["phases"].as_array().unwrap().iter().map(|phase| phase["ms"][field].as_f64().unwrap()).sum()
@@ -127,7 +129,7 @@ fn memory_is_that_of_the_wall_s_own_processes() {
                 assert!(Some(pss) <= now, "shared memory counts once: {wall}");
             }
         }
-        assert_compared(&json, walls.iter().any(|wall| wall["name"] == "bwrap full"));
+        assert_compared(&json, walls.iter().any(|wall| wall["name"] == "bwrap"));
         assert!(lines.contains("peak RSS"), "{lines}");
     });
 }
@@ -154,7 +156,7 @@ fn work_is_done_outside_and_inside() {
                 assert_stats(&one["ms"], 2);
                 assert!(one["ms"]["min"].as_f64().unwrap() > 0.0, "{one}");
             }
-            assert_compared(&json, inside.iter().any(|one| one["name"] == "bwrap full"));
+            assert_compared(&json, inside.iter().any(|one| one["name"] == "bwrap"));
         }
         assert!(lines.contains("10 files of 4096 bytes"), "{lines}");
     });
@@ -167,14 +169,14 @@ fn throughput_is_measured_for_each_number_of_workers() {
         assert_eq!(json["schema"], "palisade.bench-throughput/1");
         let rates = json["rates"].as_array().unwrap();
         for workers in [1, 3] {
-            for way in ["without a sandbox", "palisade run", "library", "library, lanes"] {
+            for way in ["without a sandbox", "palisade run", "library", "library, lanes", "library, pool"] {
                 let rate = rates.iter().find(|rate| rate["way"] == way && rate["workers"] == workers).unwrap();
                 assert_stats(&rate["per_second"], 1);
                 assert!(rate["per_second"]["min"].as_f64().unwrap() > 0.0, "{rate}");
                 assert_eq!(rate["of_bwrap"].is_object(), need("bubblewrap"), "{rate}");
             }
         }
-        assert_compared(&json, rates.iter().any(|rate| rate["way"] == "bwrap full"));
+        assert_compared(&json, rates.iter().any(|rate| rate["way"] == "bwrap"));
         assert!(lines.contains("library, lanes"), "{lines}");
     });
 }

@@ -21,11 +21,14 @@ use std::{
 };
 
 use palisade::{
-    StartError,
+    Preparation, Prepared, StartError, prepare,
     spec::{Outcome, Program, Report, Request},
 };
 
-use crate::stats::Stats;
+use crate::{
+    bench::{BWRAP_FULL, PEER as BWRAP},
+    stats::Stats,
+};
 
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +87,8 @@ pub struct Programs {
     pub bwrap: Option<PathBuf>,
 }
 
-/// What bubblewrap is called in figures: with all its namespaces and a small file tree of its own.
-pub const BWRAP: &str = "bwrap full";
-
 /// What those see who miss it.
 pub const BWRAP_MISSING: &str = "bwrap is not installed (Debian package bubblewrap), so nothing is compared with it";
-
-/// Its arguments.
-const BWRAP_FULL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink \
-                          usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --new-session \
-                          --die-with-parent";
 
 impl Programs {
     /// This process's own program, and what is found on `PATH`.
@@ -147,6 +142,14 @@ fn request(words: &[OsString]) -> Request {
     let mut words = words.iter().map(word);
     let program = Program::Command(words.next().unwrap_or_default());
     Request { arguments: words.collect(), ..Request::new(program) }
+}
+
+/// What needs no compiler is ready at once.
+fn prepared(request: &Request) -> Result<Prepared, CostError> {
+    match prepare(request, None)? {
+        Preparation::Ready(prepared) => Ok(prepared),
+        Preparation::Failed(_) => Err(CostError::failed("palisade")("there is nothing to run".to_owned())),
+    }
 }
 
 /// Whether a run went as it should.
