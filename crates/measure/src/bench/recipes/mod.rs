@@ -79,7 +79,15 @@ pub(super) fn cold(ground: &Ground, _: &Found) -> Ways {
 
 pub(super) fn wall(ground: &Ground, found: &Found) -> Ways {
     let name = found.backend.map_or("", |backend| backend.name());
-    let mut way = before(words(&ground.palisade.to_string_lossy(), &format!("run --quiet --backend {name} --")));
+    // Walls that hold no network are refused where none is wanted.
+    let (note, network) = match found.backend {
+        Some(Backend::Unshare | Backend::Chroot) => {
+            ("with --network=allow-all: it holds no network", "--network=allow-all")
+        }
+        _ => ("", ""),
+    };
+    let rest = format!("run --quiet --backend {name} {network} --");
+    let mut way = noted(note, words(&ground.palisade.to_string_lossy(), &rest));
     if let (Way::Process(process), Some(Backend::Docker)) = (&mut way, found.backend) {
         process.daemon = containers::engine_process();
     }
