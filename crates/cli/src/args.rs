@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Compile TypeScript: part of running a .ts file, inside its sandbox
     #[command(hide = true)]
     InternalTypescript(Typescript),
+    /// Do some work: part of `bench work`, outside and inside a sandbox
+    #[command(hide = true)]
+    InternalWork(crate::bench::Labour),
 }
 
 #[derive(Args, Debug)]

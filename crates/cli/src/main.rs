@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Advise(args) => advise::answer(&args),
         Command::Completions(args) => reference::completions(args.shell),
         Command::Man(args) => reference::man(args.dir.as_deref()),
+        Command::InternalWork(work) => bench::labour(&work),
         Command::InternalTypescript(paths) => typescript::compile(&paths),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(125))

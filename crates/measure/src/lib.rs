@@ -10,6 +10,7 @@
 
 pub mod attack;
 pub mod bench;
+pub mod cost;
 pub mod host;
 mod left;
 pub mod race;

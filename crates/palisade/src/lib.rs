@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advise;
+mod anatomy;
 mod backend;
 mod bound;
 mod ceiling;
@@ -40,6 +41,7 @@ mod target;
 mod task;
 mod trees;
 
+pub use anatomy::{Part, Piece, anatomy};
 pub use backend::{Offer, offers};
 pub use ceiling::check_ceilings;
 pub use conflicts::conflicts;

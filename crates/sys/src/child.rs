@@ -16,7 +16,7 @@ use crate::{
     call::{self, Errno},
     raw::sys,
     record::{self, FAILED, READY, message, send},
-    script::{Listener, Namespaces, Script, Stdio},
+    script::{Listener, Namespaces, Rlimit, Script, Stdio},
     spawn::Strings,
     step::{NEVER, State, kept, step},
     terminal,
@@ -233,11 +233,7 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         listener = install_filter(program.filter.as_ptr().cast(), program.filter.len(), program.listener)?;
     }
     // Now that the last descriptor has its number, which the limit of descriptors might not allow.
-    for limit in &program.rlimits {
-        let value = [limit.value; 2];
-        // SAFETY: `value` is read by the kernel.
-        unsafe { sys!(SYS_prlimit64, 0, limit.resource, value.as_ptr(), 0) }?;
-    }
+    limit(&program.rlimits)?;
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
     report(child, &message(READY, 0, 0), state, given);
@@ -300,6 +296,16 @@ pub(crate) fn install_filter(code: *const libc::sock_filter, len: usize, listene
     // SAFETY: `program` describes an array of instructions; the kernel copies and verifies it.
     let fd = unsafe { sys!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) }?;
     Ok(if listener == Listener::Parent { fd as c_int } else { -1 })
+}
+
+/// Sets resource limits on the calling process.
+pub(crate) fn limit(limits: &[Rlimit]) -> Result<(), Errno> {
+    for limit in limits {
+        let value = [limit.value; 2];
+        // SAFETY: `value` is read by the kernel.
+        unsafe { sys!(SYS_prlimit64, 0, limit.resource, value.as_ptr(), 0) }?;
+    }
+    Ok(())
 }
 
 fn close_from_to(first: c_int, last: c_int) {

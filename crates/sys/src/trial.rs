@@ -11,7 +11,7 @@ use crate::{
     call::{self, Errno},
     child::{self, Child},
     raw::sys,
-    script::{Listener, Op, Slot},
+    script::{Listener, Op, Rlimit, Slot},
     seccomp::SockFilter,
     step::{self, State},
 };
@@ -40,6 +40,8 @@ pub enum Trial {
     CloseOnExecute,
     /// Starts a process that ends at once, and waits for it.
     Fork,
+    /// Sets resource limits on the process itself.
+    Limits(Vec<Rlimit>),
 }
 
 impl fmt::Display for Trial {
@@ -51,6 +53,7 @@ impl fmt::Display for Trial {
             Self::Filter { listener: Some(_), .. } => f.write_str("install a system call filter with a listener"),
             Self::CloseOnExecute => f.write_str("close_range"),
             Self::Fork => f.write_str("start a process"),
+            Self::Limits(limits) => write!(f, "set {} resource limits", limits.len()),
         }
     }
 }
@@ -77,6 +80,7 @@ pub(crate) fn attempt(child: &Child<'_>, trial: &Trial, state: &State) -> Result
         }
         Trial::CloseOnExecute => call::close_on_execute(),
         Trial::Fork => fork(),
+        Trial::Limits(limits) => child::limit(limits),
     }
 }
 

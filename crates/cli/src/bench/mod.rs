@@ -4,25 +4,24 @@
 //! (`palisade-measure`).
 
 mod compare;
+mod cost;
+
+pub(crate) use cost::{Labour, labour};
 
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 #[group(skip)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<cost::What>,
 
     #[command(flatten)]
     compare: compare::Args,
 }
 
-/// What else can be measured.
-#[derive(Debug, clap::Subcommand)]
-enum What {}
-
 pub(crate) fn command(args: &Args) -> i32 {
     match &args.what {
         None => compare::command(&args.compare),
-        Some(what) => match *what {},
+        Some(what) => cost::command(what),
     }
 }

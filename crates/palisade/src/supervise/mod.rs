@@ -467,7 +467,8 @@ impl Run<'_> {
 
     /// How long nothing has to be looked at if no descriptor calls.
     fn next_look(&self) -> Option<Duration> {
-        if self.stop.is_some() {
+        // When the program has ended, no limit is looked at: only its sandbox is waited for.
+        if self.stop.is_some() || self.exit.is_some() {
             return None;
         }
         let since = now().saturating_sub(self.times.started);

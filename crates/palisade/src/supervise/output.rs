@@ -20,13 +20,17 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, Mode, OFlags, fstat, open},
     io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, read, write},
-    pipe::{PipeFlags, pipe_with},
+    pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
 
 use super::{meter::NULL, words::Words};
 use crate::native::Pipes;
 
 const CHUNK: usize = 64 << 10;
+
+/// What a pipe holds from then on when it has been full once: who writes and who reads take turns less often. Not more, because
+/// what the pipes of an ordinary user hold together is limited (`fs.pipe-user-pages-soft`, 64 MiB).
+const WIDE: usize = 256 << 10;
 
 /// Chunks moved from one pipe before timers and the other descriptors get their turn.
 const TURN: usize = 16;
@@ -89,6 +93,8 @@ pub(crate) struct Drain {
     sink: Sink,
     cap: u64,
     pub(crate) stream: Stream,
+    /// Whether the pipe is as wide as it may become.
+    wide: bool,
     /// Somebody else's words among the program's.
     words: Option<Words>,
 }
@@ -404,7 +410,7 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
 impl Drain {
     /// Of a stream that the program has not.
     fn nothing() -> Self {
-        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default(), words: None }
+        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default(), wide: false, words: None }
     }
 
     fn serve(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
@@ -414,18 +420,25 @@ impl Drain {
             }
             let Some(pipe) = &self.pipe else { return Ok(()) };
             chunk.clear();
+            chunk.reserve(CHUNK); // the last one may have gone as it was
             match read(pipe, spare_capacity(chunk)) {
                 // A terminal that nobody has open any more says EIO.
                 Ok(0) | Err(Errno::IO) => {
                     self.pipe = None;
-                    if let Some(rest) = self.words.as_mut().map(Words::end) {
-                        self.take(&rest);
+                    if let Some(mut rest) = self.words.as_mut().map(Words::end) {
+                        self.take(&mut rest);
                     }
                 }
-                Ok(_) => match self.words.as_mut().map(|words| words.pass(chunk)) {
-                    Some(written) => self.take(&written),
-                    None => self.take(chunk),
-                },
+                Ok(n) => {
+                    if n >= CHUNK && !std::mem::replace(&mut self.wide, true) {
+                        // Slower without; a terminal has no width, and a user's pipes may be wide enough already.
+                        let _ = fcntl_setpipe_size(pipe, WIDE);
+                    }
+                    match self.words.as_mut().map(|words| words.pass(chunk)) {
+                        Some(mut written) => self.take(&mut written),
+                        None => self.take(chunk),
+                    }
+                }
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -433,16 +446,19 @@ impl Drain {
         Ok(())
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    /// Takes bytes in, and may take their room with them.
+    fn take(&mut self, bytes: &mut Vec<u8>) {
+        let read = bytes.len();
         let room = usize::try_from(self.cap.saturating_sub(self.stream.total)).unwrap_or(usize::MAX);
-        let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
+        bytes.truncate(room);
+        self.stream.total += read as u64;
+        self.stream.cut |= bytes.len() < read;
         match &mut self.sink {
-            Sink::Keep => self.stream.kept.extend_from_slice(kept),
-            Sink::Pass { waiting, .. } => waiting.extend_from_slice(kept),
+            Sink::Keep => self.stream.kept.extend_from_slice(bytes),
+            Sink::Pass { waiting, .. } if waiting.is_empty() => std::mem::swap(waiting, bytes),
+            Sink::Pass { waiting, .. } => waiting.extend_from_slice(bytes),
             Sink::Nobody => {}
         }
-        self.stream.total += bytes.len() as u64;
-        self.stream.cut |= kept.len() < bytes.len();
     }
 
     /// `false` while the receiver takes nothing.
