@@ -25,7 +25,10 @@ use palisade::{
     spec::{Outcome, Program, Report, Request},
 };
 
-use crate::stats::Stats;
+use crate::{
+    bench::{BWRAP_FULL, PEER as BWRAP},
+    stats::Stats,
+};
 
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +87,8 @@ pub struct Programs {
     pub bwrap: Option<PathBuf>,
 }
 
-/// What bubblewrap is called in figures: with all its namespaces and a small file tree of its own.
-pub const BWRAP: &str = "bwrap full";
-
 /// What those see who miss it.
 pub const BWRAP_MISSING: &str = "bwrap is not installed (Debian package bubblewrap), so nothing is compared with it";
-
-/// Its arguments.
-const BWRAP_FULL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink \
-                          usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --new-session \
-                          --die-with-parent";
 
 impl Programs {
     /// This process's own program, and what is found on `PATH`.

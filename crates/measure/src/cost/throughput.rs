@@ -207,7 +207,7 @@ impl Throughput {
         }
         let missing: String = self.missing.iter().map(|line| format!("\n{line}\n")).collect();
         format!(
-            "{}\n\n{} launches a round, {} rounds, medians; of bwrap: as many times as {BWRAP} with as many workers (our bar \
+            "{}\n\n{} launches a round, {} rounds, medians; of bwrap: as many times as {BWRAP} (all its namespaces) with as many workers (our bar \
              for the library with 8 workers on 2 processors: {BAR})\n{}\nlanes: for root, each worker's sandboxes use one \
              empty network namespace in turn\n{missing}",
             self.host,

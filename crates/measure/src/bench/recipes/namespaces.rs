@@ -20,10 +20,12 @@ pub(in crate::bench) fn bwrap_network(_: &Ground, found: &Found) -> Ways {
     Ok(vec![before(words(found.program(), "--unshare-pid --unshare-net --ro-bind / /"))])
 }
 
+/// Bubblewrap's arguments for all its namespaces, and a small file tree.
+pub(crate) const BWRAP_FULL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib --symlink \
+     usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --new-session --die-with-parent";
+
 pub(in crate::bench) fn bwrap_full(_: &Ground, found: &Found) -> Ways {
-    let all = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib \
-               --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --new-session --die-with-parent";
-    Ok(vec![before(words(found.program(), all))])
+    Ok(vec![before(words(found.program(), BWRAP_FULL))])
 }
 
 pub(in crate::bench) fn firejail(_: &Ground, found: &Found) -> Ways {
