@@ -3,13 +3,14 @@
 pub(super) mod containers;
 pub(super) mod machines;
 pub(super) mod namespaces;
+pub(super) mod own;
 
-use palisade_spec::Backend;
+use std::os::fd::BorrowedFd;
 
 use super::{
     ground::Ground,
     method::Found,
-    process::Line,
+    process::{Failed, Line, Looked},
     root::{PROGRAM, SHELL},
 };
 
@@ -35,8 +36,16 @@ impl Job<'_> {
 pub(super) enum Way {
     /// A process, by the command line of a job.
     Process(Process),
-    /// palisade's library, in this process.
-    Library,
+    /// Something of palisade's own, in this process.
+    Here(Box<dyn Here>),
+}
+
+/// A method that starts the program from this process.
+pub(super) trait Here {
+    /// Milliseconds until the program that does nothing has ended.
+    fn time(&self, cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed>;
+    /// What a shell answers to a script, and what memory that takes beside this process.
+    fn look(&self, script: &str, cancel: Option<BorrowedFd<'_>>) -> Result<Looked, Failed>;
 }
 
 /// A command line for each job, or why there is none.
@@ -71,29 +80,4 @@ type Ways = Result<Vec<Way>, String>;
 
 pub(super) fn plain(_: &Ground, _: &Found) -> Ways {
     Ok(vec![before(Vec::new())])
-}
-
-pub(super) fn cold(ground: &Ground, _: &Found) -> Ways {
-    Ok(vec![before(words(&ground.palisade.to_string_lossy(), "run --quiet --"))])
-}
-
-pub(super) fn wall(ground: &Ground, found: &Found) -> Ways {
-    let name = found.backend.map_or("", |backend| backend.name());
-    // Walls that hold no network are refused where none is wanted.
-    let (note, network) = match found.backend {
-        Some(Backend::Unshare | Backend::Chroot) => {
-            ("with --network=allow-all: it holds no network", "--network=allow-all")
-        }
-        _ => ("", ""),
-    };
-    let rest = format!("run --quiet --backend {name} {network} --");
-    let mut way = noted(note, words(&ground.palisade.to_string_lossy(), &rest));
-    if let (Way::Process(process), Some(Backend::Docker)) = (&mut way, found.backend) {
-        process.daemon = containers::engine_process();
-    }
-    Ok(vec![way])
-}
-
-pub(super) fn library(_: &Ground, _: &Found) -> Ways {
-    Ok(vec![Way::Library])
 }
