@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a run would do, and run nothing
     Plan(Run),
+    /// Evaluate inputs one after the other in one sandbox that keeps their state
+    #[command(after_help = crate::repl::HELP)]
+    Repl(Box<crate::repl::Words>),
     /// Look for what a policy blocks in source files, and run nothing
     Check(crate::check::Args),
     /// Named policies: list, show, check and compare them
@@ -290,7 +293,7 @@ pub(crate) struct Files {
 }
 
 // What comes out of one run.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Exchange {
     /// Start in a copy-on-write view of this host directory: the program sees its changes, the host does not

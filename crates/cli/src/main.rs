@@ -18,6 +18,7 @@ mod images;
 mod policy;
 mod print;
 mod reference;
+mod repl;
 mod request;
 mod result_file;
 mod spelling;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::command(&args),
         Command::Attack(args) => attack::command(&args),
         Command::Bench(args) => bench::command(&args),
+        Command::Repl(args) => repl::command(*args),
         Command::Policy(args) => policy::command(&args),
         Command::Images(args) => images::command(&args),
         Command::Env(args) => environment::command(args),

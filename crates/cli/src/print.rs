@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. A stream that is closed is not an error worth a panic.
 
 pub(crate) mod progress;
+pub(crate) mod session;
 
 use std::{
     fmt::Display,

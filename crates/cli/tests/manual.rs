@@ -135,6 +135,7 @@ pages! {
     the_readme_prints_what_it_says: "README.md",
     running_prints_what_it_says: "docs/running.md",
     testing_prints_what_it_says: "docs/testing.md",
+    sessions_prints_what_it_says: "docs/repl.md",
     configuration_prints_what_it_says: "docs/configuration.md",
     profiles_prints_what_it_says: "docs/profiles.md",
     limits_prints_what_it_says: "docs/limits.md",

@@ -447,7 +447,7 @@ fn until_ready(child: &Child, script: &Script) -> Result<([u64; MARKS], u64), St
                 let step = script.step(step).map_or_else(|| "start a process".to_owned(), ToString::to_string);
                 return Err(failed(step, io::Error::from_raw_os_error(errno)));
             }
-            Ok(Some(Record::Handles(_) | Record::Exited { .. })) => {}
+            Ok(Some(Record::Handles(_) | Record::Stands { .. } | Record::Exited { .. })) => {}
             Ok(None) => return Err(StartError::KilledDuringSetup { during: "a trial" }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(child.control(), "a trial")?,
             Err(error) => return Err(StartError::io("read the report of a trial")(error)),

@@ -62,6 +62,11 @@ impl Resolved {
         &self.network
     }
 
+    /// Its limits.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.job.limits
+    }
+
     /// Its overlays.
     pub(crate) fn layers(&self) -> &[Layers] {
         &self.job.layers

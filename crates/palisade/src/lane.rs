@@ -76,7 +76,7 @@ impl<'a> Lane<'a> {
         ended: &dyn Fn(),
     ) -> Result<Report, StartError> {
         let watch = Watch { cancel, ended: Some(ended), ..Watch::default() };
-        let turn = Turn { network: self.network, script: Some(&self.script) };
+        let turn = Turn { network: self.network, script: Some(&self.script), ..Turn::default() };
         self.prepared.run_on(turn, now(), stdin, output, watch)
     }
 }

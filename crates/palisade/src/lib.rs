@@ -30,12 +30,14 @@ mod native;
 mod outputs;
 mod overhead;
 mod policies;
+mod pool;
 mod prepare;
 pub mod probe;
 mod resolve;
 mod run;
 mod running;
 mod sandbox;
+mod session;
 mod supervise;
 mod target;
 mod task;
@@ -59,10 +61,12 @@ pub use policies::{
     Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
     useless,
 };
+pub use pool::Pool;
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;
 pub use sandbox::{Command, Sandbox};
+pub use session::{Interrupter, Printed, Session, Sink};
 pub use task::{SandboxBuilder, Task};
 
 /// The page of the manual, whose examples are run as tests.

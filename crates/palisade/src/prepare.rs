@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use palisade_spec::{Input, LeftKind, Output, OutputExcess, Refusal, Report, Request, Strictness};
+use palisade_spec::{Input, LeftKind, Output, OutputExcess, Refusal, Report, Request, Strictness, Upper};
 
 use crate::{
     backend::Choice,
@@ -24,10 +24,10 @@ use crate::{
     host::Host,
     job::{Access, Given},
     language::BUILD,
-    native::Launch,
+    native::{Entry, Launch, Wall},
     outputs,
     resolve::resolve,
-    supervise::{Connection, Finished, Left, Turn, Upkeep, now, supervise},
+    supervise::{Cell, Connection, Finished, Gauge, Left, Turn, Upkeep, now, supervise},
 };
 
 /// What came of preparing a request.
@@ -81,6 +81,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// Told that the program has ended.
     pub(crate) ended: Option<&'a dyn Fn()>,
+    /// Where somebody asks while the program runs.
+    pub(crate) gauge: Option<&'a Gauge>,
 }
 
 /// As [`prepare`].
@@ -128,6 +130,27 @@ impl Prepared {
         self.run_on(Turn::default(), now(), stdin, output, Watch { cancel, ..Watch::default() })
     }
 
+    /// Whether a sandbox for it can stand before it is known what runs there, or what of it cannot.
+    pub(crate) fn is_warmable(&self) -> Result<(), &'static str> {
+        let launch = &self.launch;
+        let kept = |entry: &Entry| matches!(entry, Entry::Layers { upper: Upper::Kept { .. }, .. });
+        if launch.has_agent() || launch.wall != Wall::Full {
+            return Err("its wall is not palisade's own");
+        }
+        if launch.job.terminal.is_some() {
+            return Err("it has a terminal");
+        }
+        if launch.tree.iter().any(kept) {
+            return Err("its changes to layers are kept, in one directory");
+        }
+        Ok(())
+    }
+
+    /// A sandbox that stands, and waits for a program.
+    pub(crate) fn stand(&self) -> Result<Cell, StartError> {
+        Cell::stand(&self.launch, self.strictness)
+    }
+
     /// As [`Prepared::run`], in its turn.
     pub(crate) fn run_on(
         &self,
@@ -165,11 +188,11 @@ impl Prepared {
         output: Output,
         watch: Watch<'_>,
     ) -> Result<Report, StartError> {
-        let Watch { cancel, started, ended } = watch;
+        let Watch { cancel, started, ended, gauge } = watch;
         let (excess, strictness) = (self.excess, self.strictness);
         let upkeep = if self.has_run.swap(true, Ordering::Relaxed) { Upkeep::Done } else { Upkeep::Due };
         let mut connection =
-            Connection { stdin, output, excess, strictness, cancel, started, ended, turn, begun, upkeep };
+            Connection { stdin, output, excess, strictness, cancel, started, ended, gauge, turn, begun, upkeep };
         let Found { listed, omitted } = &self.conflicts;
         let told = |launch: &Launch, passed_over: &[Refusal], Finished { report, left }| {
             let report = Report {
@@ -181,6 +204,10 @@ impl Prepared {
             files_of(launch, report, &left)
         };
         let instead = self.instead.get();
+        if let Some(warm) = turn.warm {
+            let finished = supervise(warm.launch, &mut connection)?;
+            return Ok(told(warm.launch, self.choice.passed_over(), finished));
+        }
         let (launch, passed_over) =
             instead.map_or((&self.launch, self.choice.passed_over()), |(launch, over)| (launch, over.as_slice()));
         match supervise(launch, &mut connection) {
@@ -255,6 +282,7 @@ fn build(
         cancel: watch.cancel,
         started: watch.started,
         ended: None,
+        gauge: None,
         turn: Turn::default(),
         begun,
         upkeep: Upkeep::Done, // the program's own run does it

@@ -64,6 +64,7 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
         Program::Source { file, language, siblings } => {
             source_jobs(request, file, language.as_deref(), *siblings, most)?
         }
+        Program::Session { language } => vec![session_job(request, language, most)?],
     };
     let trees = Trees::of(request)?;
     let layers = layers::resolve(&request.layers)?;
@@ -146,6 +147,35 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         hostile_calls: request.policy.hostile_calls,
         limits: request.policy.limits.clone().or_default(),
     })
+}
+
+/// The driver of an interactive session.
+fn session_job(request: &Request, language: &str, most: u64) -> Result<Job, StartError> {
+    let language = Language::named(language, own_languages().as_deref())?;
+    language.offers_sessions()?;
+    let toolchain = language.locate(&SearchPath::of_this_process())?;
+    if let Some(environment) = &request.activated {
+        environment::fits(environment, &language, &toolchain)?;
+    }
+    let ask = request.policy.limits.clone();
+    let source = language.source(None, "");
+    let memory = ask.memory.map(|memory| memory.0);
+    let template = language::Job { source: &source, palisade: HELPER, memory, most };
+    let step = language.session_step(&toolchain, &template)?;
+    let mut job = command_job(request, language.name())?;
+    job.shown = step
+        .read_only
+        .into_iter()
+        .map(|tree| Shown { from: tree.host, at: tree.at, access: Access::Read, held: None })
+        .collect();
+    if step.needs_palisade {
+        job.shown.push(Shown { from: helper()?, at: HELPER.into(), access: Access::Read, held: None });
+    }
+    for (name, value) in step.environment {
+        set(&mut job.environment, name, value);
+    }
+    (job.command, job.limits) = (step.argv, ask.over(limits_of(&step.limits)).or_default());
+    Ok(job)
 }
 
 fn source_jobs(

@@ -13,7 +13,12 @@ use std::{
 use palisade_spec::{Input, Limits, Output, Report, Request, Stage};
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::{error::StartError, prepare::Watch, run::run_for};
+use crate::{
+    error::StartError,
+    prepare::Watch,
+    run::run_for,
+    supervise::{Gauge, Serving},
+};
 
 /// A run under way.
 ///
@@ -53,7 +58,16 @@ pub(crate) enum Feeding {
 
 impl Running {
     /// Starts a request. Its output is replaced by pipes.
-    pub(crate) fn start(mut request: Request, feeding: Feeding) -> Result<Self, StartError> {
+    pub(crate) fn start(request: Request, feeding: Feeding) -> Result<Self, StartError> {
+        Self::start_with(request, feeding, None)
+    }
+
+    /// As [`Running::start`], with a place where its supervisor can be asked.
+    pub(crate) fn start_with(
+        mut request: Request,
+        feeding: Feeding,
+        gauge: Option<Arc<Gauge>>,
+    ) -> Result<Self, StartError> {
         let pipes = || Ok::<_, io::Error>((pipe()?, pipe()?, eventfd(0, EventfdFlags::CLOEXEC)?));
         let ((stdout, to_stdout), (stderr, to_stderr), cancel) = pipes().map_err(StartError::io("make pipes"))?;
         request.output = Output::To { stdout: file(to_stdout), stderr: file(to_stderr) };
@@ -69,8 +83,11 @@ impl Running {
         let cancel = Arc::new(cancel);
         let (tell, started) = mpsc::channel();
         let of_thread = Arc::clone(&cancel);
-        let supervise =
-            move || run_for(request, Watch { cancel: Some(of_thread.as_fd()), started: Some(&tell), ended: None });
+        let supervise = move || {
+            let serving = Serving(gauge.as_deref());
+            let gauge = serving.0;
+            run_for(request, Watch { cancel: Some(of_thread.as_fd()), started: Some(&tell), ended: None, gauge })
+        };
         let thread = thread::Builder::new().name("palisade-run".to_owned()).spawn(supervise);
         let thread = thread.map_err(StartError::io("start a thread"))?;
         let state = match started.recv() {

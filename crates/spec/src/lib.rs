@@ -17,6 +17,7 @@ mod policy;
 mod quota;
 mod report;
 mod request;
+mod session;
 mod sign;
 mod signal;
 mod units;
@@ -42,6 +43,7 @@ pub use report::{
     ViolationKind, Weakening,
 };
 pub use request::{Input, Output, Program, Request, Siblings, Terminal};
+pub use session::{Evaluation, InputLimits, InputOutcome, Raised};
 pub use sign::acts;
 pub use signal::Signal;
 pub use units::{Bytes, UnitError, parse_duration};

@@ -98,7 +98,7 @@ impl Serialize for Phases {
     }
 }
 
-fn rounded<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rounded<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(round(*ms))
 }
 
@@ -315,11 +315,11 @@ pub struct Stream {
     pub cut: bool,
 }
 
-fn stdout<S: Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn stdout<S: Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
     stream.serialize_as("stdout", serializer)
 }
 
-fn stderr<S: Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn stderr<S: Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
     stream.serialize_as("stderr", serializer)
 }
 

@@ -79,6 +79,11 @@ pub enum Program {
         /// Whether the directory around it is visible too.
         siblings: Siblings,
     },
+    /// An interactive session: reads inputs, evaluates them one after the other, keeps their state.
+    Session {
+        /// Language name.
+        language: String,
+    },
 }
 
 /// Whether the files beside a source file are visible to the program.

@@ -8,12 +8,17 @@ pub(crate) use crate::raw::Errno;
 use crate::{raw::sys, script::Identity};
 
 /// How often something that is about to happen is looked for before sleeping.
-const LOOKS: u32 = 8;
+pub(crate) const LOOKS: u32 = 8;
 
 /// Looks for something that is about to happen, giving way to whoever makes it happen in between: that may be waiting for
 /// this processor. Going to sleep at once, and being woken on another processor, costs more.
-pub(crate) fn soon<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    for _ in 0..LOOKS {
+pub(crate) fn soon<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    within(LOOKS, look)
+}
+
+/// As [`soon`], so often.
+pub(crate) fn within<T>(looks: u32, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..looks {
         let seen = look();
         if seen.is_some() {
             return seen;

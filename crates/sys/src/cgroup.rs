@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod counters;
 mod narrow;
 
 use crate::life::{Life, text};
@@ -69,6 +70,7 @@ pub struct Group {
     /// Why a controller that exists could not be used.
     failures: Vec<(&'static str, io::Error)>,
     keeper: Keeper,
+    opened: counters::Opened,
 }
 
 /// Who removes a group.
@@ -160,15 +162,10 @@ impl Place {
                 }
                 let path = directory.join(name);
                 fs::create_dir(&path)?;
-                let group = Group {
-                    v2: true,
-                    memory: Some(path.clone()),
-                    pids: Some(path.clone()),
-                    cpuacct: Some(path.clone()),
-                    cpu: cpu.then(|| path.clone()),
-                    failures: Vec::new(),
-                    keeper: Keeper::Own,
-                };
+                let mut group = Group::none(Keeper::Own);
+                group.v2 = true;
+                (group.memory, group.pids) = (Some(path.clone()), Some(path.clone()));
+                (group.cpuacct, group.cpu) = (Some(path.clone()), cpu.then(|| path.clone()));
                 put(&path, "memory.max", settings.memory)?;
                 optional(put(&path, "memory.swap.max", 0))?;
                 optional(put(&path, "memory.oom.group", 1))?;
@@ -284,7 +281,16 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
 impl Group {
     /// Of version 1, without a controller.
     fn none(keeper: Keeper) -> Self {
-        Self { v2: false, memory: None, pids: None, cpuacct: None, cpu: None, failures: Vec::new(), keeper }
+        Self {
+            v2: false,
+            memory: None,
+            pids: None,
+            cpuacct: None,
+            cpu: None,
+            failures: Vec::new(),
+            keeper,
+            opened: counters::Opened::default(),
+        }
     }
 
     /// The group that a process is in, which somebody else has made and will remove. It can be read.
@@ -417,80 +423,6 @@ impl Group {
     pub fn failures(&self) -> &[(&'static str, io::Error)] {
         &self.failures
     }
-
-    /// Processor time used, in nanoseconds.
-    #[must_use]
-    pub fn cpu_nanos(&self) -> Option<u64> {
-        let path = self.cpuacct.as_ref()?;
-        if self.v2 {
-            field(path, "cpu.stat", "usage_usec").map(|micros| micros * 1000)
-        } else {
-            number(path, "cpuacct.usage")
-        }
-    }
-
-    /// Peak memory, swap included, in bytes.
-    #[must_use]
-    pub fn memory_peak(&self) -> Option<u64> {
-        let path = self.memory.as_ref()?;
-        if self.v2 {
-            number(path, "memory.peak").or_else(|| number(path, "memory.current"))
-        } else {
-            number(path, "memory.memsw.max_usage_in_bytes").or_else(|| number(path, "memory.max_usage_in_bytes"))
-        }
-    }
-
-    /// How many processes the kernel's out-of-memory killer has ended in this group.
-    #[must_use]
-    pub fn oom_kills(&self) -> Option<u64> {
-        let path = self.memory.as_ref()?;
-        if self.v2 { field(path, "memory.events", "oom_kill") } else { field(path, "memory.oom_control", "oom_kill") }
-    }
-
-    /// Whether this group's own limit was reached. The counter of kills counts those for a group above, too.
-    #[must_use]
-    pub fn ran_out_of_memory(&self, limit: u64) -> bool {
-        let Some(path) = &self.memory else { return false };
-        match field(path, "memory.events", "oom") {
-            Some(count) => count > 0,
-            // Version 1 has no such count (failcnt stays 0 since Linux 6.12). Memory is charged in portions, so the peak
-            // may be a little below the limit.
-            None => self.memory_peak().is_some_and(|peak| peak >= limit - limit / 16),
-        }
-    }
-
-    /// The file [`Group::oom_kills`] reads, for reports.
-    #[must_use]
-    pub fn oom_evidence(&self) -> &'static str {
-        if self.v2 { "memory.events: oom_kill" } else { "memory.oom_control: oom_kill" }
-    }
-
-    /// How many times a task was refused.
-    #[must_use]
-    pub fn tasks_refused(&self) -> Option<u64> {
-        field(self.pids.as_ref()?, "pids.events", "max")
-    }
-
-    /// Tasks at this moment, palisade's own pid 1 of the sandbox included.
-    #[must_use]
-    pub fn tasks(&self) -> Option<u64> {
-        number(self.pids.as_ref()?, "pids.current")
-    }
-
-    /// Most tasks at one time, palisade's own pid 1 of the sandbox included.
-    #[must_use]
-    pub fn tasks_peak(&self) -> Option<u64> {
-        number(self.pids.as_ref()?, "pids.peak")
-    }
-}
-
-fn number(path: &Path, file: &str) -> Option<u64> {
-    text(&path.join(file)).ok()?.trim().parse().ok()
-}
-
-fn field(path: &Path, file: &str, name: &str) -> Option<u64> {
-    let text = text(&path.join(file)).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 impl Drop for Group {

@@ -10,16 +10,17 @@
 
 use std::{os::fd::AsRawFd, sync::atomic::Ordering};
 
-use libc::{c_int, c_ulong, c_void};
+use libc::{c_char, c_int, c_ulong, c_void};
 
 use crate::{
     call::{self, Errno},
     raw::sys,
-    record::{self, FAILED, READY, message, send},
+    record::{self, FAILED, READY, STANDS, message, send},
     script::{Listener, Namespaces, Rlimit, Script, Stdio},
     spawn::Strings,
     step::{NEVER, State, kept, step},
     terminal,
+    told::{self, Heard},
 };
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
@@ -210,11 +211,70 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         // Nothing else ends it with the first process. Cannot fail: SIGKILL is a signal.
         let _ = call::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, 0);
     }
-    let stdio = match &program.stdio {
-        Stdio::Given(fds) => fds.each_ref().map(AsRawFd::as_raw_fd),
-        Stdio::Terminal(slot) => [terminal::control(kept(state, slot.0)?)?; 3],
+    match &program.stdio {
+        Stdio::Given(fds) => connect(fds.each_ref().map(AsRawFd::as_raw_fd))?,
+        Stdio::Terminal(slot) => connect([terminal::control(kept(state, slot.0)?)?; 3])?,
+        Stdio::Told => {}
         Stdio::Later => return Err(libc::EBADF),
+    }
+    let nothing = 0u64;
+    // SAFETY: the kernel reads an empty signal set of 8 bytes.
+    unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8) }?;
+    let mut listener = -1;
+    if !program.filter.is_empty() {
+        listener = install_filter(program.filter.as_ptr().cast(), program.filter.len(), program.listener)?;
+    }
+    let mut heard = None;
+    if matches!(program.stdio, Stdio::Told) {
+        give_listener(child, STANDS, state, listener);
+        // The parent has its own, and nobody else may answer.
+        if listener >= 0 {
+            call::close(listener);
+        }
+        listener = -1;
+        heard = Some(await_program(child)?);
+    }
+    // Now that the last descriptor has its number, which the limit of descriptors might not allow.
+    limit(&program.rlimits)?;
+    give_listener(child, READY, state, listener);
+    if !program.announcement.is_empty() {
+        call::write_all(libc::STDERR_FILENO, &program.announcement)?;
+        await_reader();
+    }
+    // Everything else closes by executing; the control socket until then tells of a failure.
+    call::close_on_execute()?;
+    let Some(Heard { mut candidates, arguments, environment, .. }) = heard else {
+        let (arguments, environment) = (child.strings.arguments(), child.strings.environment());
+        let tried = program.candidates.iter().map(|path| execve(path.as_ptr(), arguments, environment));
+        return Err(tried.fold(libc::ENOENT, worse));
     };
+    let mut errno = libc::ENOENT;
+    loop {
+        // SAFETY: `told::hear` gives three null-terminated arrays of C strings, which stay mapped.
+        let path = unsafe { *candidates };
+        if path.is_null() {
+            return Err(errno);
+        }
+        errno = worse(errno, execve(path, arguments, environment));
+        // SAFETY: this was not the last one.
+        candidates = unsafe { candidates.add(1) };
+    }
+}
+
+/// Executes a file, or says why not. `path` is a C string, the others are null-terminated arrays of such.
+fn execve(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> Errno {
+    // SAFETY: they live in the script, or where `told::hear` has mapped them.
+    unsafe { sys!(SYS_execve, path, arguments, environment) }.err().unwrap_or(0)
+}
+
+/// Of two reasons the one to be told. Like a shell: a file that is there but cannot be executed says more than one that is not
+/// there.
+fn worse(one: Errno, other: Errno) -> Errno {
+    if other == libc::ENOENT || other == libc::ENOTDIR { one } else { other }
+}
+
+/// Makes these descriptors 0, 1 and 2.
+fn connect(stdio: [c_int; 3]) -> Result<(), Errno> {
     // First out of the way of 0, 1 and 2, in case they are among them.
     let mut high = [0; 3];
     for (to, from) in high.iter_mut().zip(stdio) {
@@ -225,36 +285,22 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
         // SAFETY: scalar arguments.
         unsafe { sys!(SYS_dup3, *from, to, 0) }?;
     }
-    let nothing = 0u64;
-    // SAFETY: the kernel reads an empty signal set of 8 bytes.
-    unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8) }?;
-    let mut listener = -1;
-    if !program.filter.is_empty() {
-        listener = install_filter(program.filter.as_ptr().cast(), program.filter.len(), program.listener)?;
-    }
-    // Now that the last descriptor has its number, which the limit of descriptors might not allow.
-    limit(&program.rlimits)?;
+    Ok(())
+}
+
+fn give_listener(child: &Child<'_>, kind: u64, state: &State, listener: c_int) {
     let fds = [listener];
     let given = if listener >= 0 { fds.as_slice() } else { &[] };
-    report(child, &message(READY, 0, 0), state, given);
-    if !program.announcement.is_empty() {
-        call::write_all(libc::STDERR_FILENO, &program.announcement)?;
-        await_reader();
-    }
-    // Everything else closes by executing; the control socket until then tells of a failure.
-    call::close_on_execute()?;
-    let mut errno = libc::ENOENT;
-    for candidate in &program.candidates {
-        // SAFETY: the path and the two null-terminated arrays of C strings live in the script.
-        let answer =
-            unsafe { sys!(SYS_execve, candidate.as_ptr(), child.strings.arguments(), child.strings.environment()) };
-        let Err(why) = answer else { continue };
-        // Like a shell: a file that is there but cannot be executed says more than one that is not there.
-        if why != libc::ENOENT && why != libc::ENOTDIR {
-            errno = why;
-        }
-    }
-    Err(errno)
+    report(child, &message(kind, 0, 0), state, given);
+}
+
+/// Waits for the program's paths, streams and directory, and takes the last two.
+fn await_program(child: &Child<'_>) -> Result<Heard, Errno> {
+    let heard = told::hear(child.control)?;
+    connect(heard.stdio)?;
+    // SAFETY: a C string, see `told::hear`.
+    unsafe { sys!(SYS_chdir, heard.directory) }?;
+    Ok(heard)
 }
 
 /// Waits until what was written to standard error has been read: the program could take it out of the pipe, if that is its own
@@ -338,8 +384,10 @@ fn reap(child: &Child<'_>, program: c_int, outlives: bool) -> ! {
         if pid == Ok(program.into()) && !reported {
             let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
             let used = micros(usage.ru_utime) + micros(usage.ru_stime);
+            let mut ended = message(record::EXITED, status as u64, used);
+            ended[4] = u64::from(is_alone());
             // If this cannot be sent, the parent is gone, and so is everything here after the exit.
-            let _ = send(child.control, &message(record::EXITED, status as u64, used), &[]);
+            let _ = send(child.control, &ended, &[]);
             reported = true;
             if !outlives || status != 0 {
                 call::exit(0);
@@ -348,6 +396,18 @@ fn reap(child: &Child<'_>, program: c_int, outlives: bool) -> ! {
         if pid.is_err_and(|errno| errno != libc::EINTR) {
             // No children: cannot be before the program was reaped.
             call::exit(c_int::from(!reported));
+        }
+    }
+}
+
+/// Whether no other process is left, now that the program has been waited for. One without a parent would be a child of this.
+fn is_alone() -> bool {
+    loop {
+        // SAFETY: null pointers: nothing is written.
+        match unsafe { sys!(SYS_wait4, -1i32, 0, libc::__WALL | libc::WNOHANG, 0) } {
+            Ok(0) => return false,
+            Ok(_) | Err(libc::EINTR) => {}
+            Err(_) => return true, // ECHILD
         }
     }
 }

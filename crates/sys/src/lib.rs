@@ -25,6 +25,7 @@ pub mod signals;
 mod spawn;
 mod step;
 mod terminal;
+mod told;
 mod trial;
 mod users;
 
@@ -40,4 +41,5 @@ pub use script::{
     Script, Slot, Stage, Stdio,
 };
 pub use spawn::{Child, Guest, IdMap, spawn, start};
+pub use told::Told;
 pub use trial::Trial;

@@ -29,6 +29,9 @@ pub(crate) const READY: u64 = 3;
 pub(crate) const EXITED: u64 = 4;
 pub(crate) const IDS_WRITTEN: u64 = 5;
 pub(crate) const GO: u64 = 6;
+pub(crate) const STANDS: u64 = 7;
+pub(crate) const EXECUTE: u64 = 8;
+pub(crate) const SOON: u64 = 9;
 
 /// What a child reports.
 #[derive(Debug)]
@@ -51,6 +54,13 @@ pub enum Record {
         /// The filter's listener, if it has one.
         listener: Option<OwnedFd>,
     },
+    /// Everything is done but executing the program, which has to be told: [`crate::Child::execute`].
+    Stands {
+        /// As in [`Record::Ready`].
+        marks: [u64; MARKS],
+        /// The filter's listener, if it has one.
+        listener: Option<OwnedFd>,
+    },
     /// The program ended. Whatever else ran beside it is being killed.
     Exited {
         /// As wait(2) gives it.
@@ -59,6 +69,8 @@ pub enum Record {
         cpu_micros: u64,
         /// Nanoseconds of `CLOCK_MONOTONIC` when its end was seen.
         at: u64,
+        /// Whether nothing else was left in its pid namespace: nobody can write to its streams any more.
+        alone: bool,
     },
 }
 
@@ -92,6 +104,11 @@ pub(crate) fn send(socket: i32, message: &Message, fds: &[i32]) -> Result<(), Er
 ///
 /// The first word of the answer is 0 if the parent is gone.
 pub(crate) fn receive(socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usize), Errno> {
+    receive_after(call::LOOKS, socket, fds)
+}
+
+/// As [`receive`], looking for it so often before it sleeps.
+pub(crate) fn receive_after(looks: u32, socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usize), Errno> {
     let mut message: Message = [0; WORDS];
     let mut part = libc::iovec { iov_base: message.as_mut_ptr().cast(), iov_len: size_of::<Message>() };
     let mut control = [0u64; 2 + FDS.div_ceil(2)];
@@ -105,7 +122,7 @@ pub(crate) fn receive(socket: i32, fds: &mut [i32; FDS]) -> Result<(Message, usi
         // SAFETY: `header` and everything it points to live across the call and are large enough.
         unsafe { sys!(SYS_recvmsg, socket, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) }
     };
-    let now = call::soon(|| match receive(libc::MSG_DONTWAIT) {
+    let now = call::within(looks, || match receive(libc::MSG_DONTWAIT) {
         Err(libc::EAGAIN) => None,
         answer => Some(answer),
     });
@@ -157,7 +174,11 @@ pub(crate) fn receive_record(socket: BorrowedFd<'_>) -> io::Result<Option<Record
         FAILED => Ok(Some(Record::Failed { step: message[1] as usize, errno: message[2] as i32 })),
         HANDLES => Ok(Some(Record::Handles(fds))),
         READY => Ok(Some(Record::Ready { marks, at: message[3], listener: fds.pop() })),
-        EXITED => Ok(Some(Record::Exited { status: message[1] as i32, cpu_micros: message[2], at: message[3] })),
+        STANDS => Ok(Some(Record::Stands { marks, listener: fds.pop() })),
+        EXITED => {
+            let (status, cpu_micros, at) = (message[1] as i32, message[2], message[3]);
+            Ok(Some(Record::Exited { status, cpu_micros, at, alone: message[4] != 0 }))
+        }
         other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("an unknown record {other}"))),
     }
 }

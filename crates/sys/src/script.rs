@@ -457,6 +457,9 @@ pub enum Stdio {
     Given([OwnedFd; 3]),
     /// All three to the terminal that [`Op::OpenTerminal`] has opened. It controls the program's session.
     Terminal(Slot),
+    /// The parent says it later, with the program's paths, arguments and environment, which are empty here: the process does
+    /// everything else and waits ([`crate::Record::Stands`], [`crate::Child::execute`]).
+    Told,
     /// Not said yet: the script is kept for another run. A program is not started like that, `EBADF`.
     Later,
 }

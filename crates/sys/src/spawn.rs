@@ -21,8 +21,9 @@ use crate::{
     call::CloneArgs,
     child,
     raw::sys,
-    record::{self, FDS, GO, IDS_WRITTEN, Record, message, receive_record},
+    record::{self, EXECUTE, FDS, GO, IDS_WRITTEN, Record, SOON, message, receive_record},
     script::{Namespaces, Op, Script, Stdio},
+    told::Told,
 };
 
 /// A stack of the child's other processes. They run a few frames of `child.rs`.
@@ -185,7 +186,7 @@ fn top(stack: &mut Vec<u128>) -> *mut c_void {
 fn kept(script: &Script, own: &[RawFd]) -> Vec<RawFd> {
     let stdio = script.program.iter().filter_map(|program| match &program.stdio {
         Stdio::Given(fds) => Some(fds.iter().map(AsRawFd::as_raw_fd)),
-        Stdio::Terminal(_) | Stdio::Later => None,
+        Stdio::Terminal(_) | Stdio::Told | Stdio::Later => None,
     });
     let copied = script.ops.iter().filter_map(|op| match op {
         Op::CopyFile { from, .. } | Op::KeepTree { tree: from, .. } => Some(from.as_raw_fd()),
@@ -229,7 +230,7 @@ impl Child {
         }
         write("gid_map", &format!("{} {} 1", map.gid.0, map.gid.1))?;
         write("uid_map", &format!("{} {} 1", map.uid.0, map.uid.1))?;
-        self.tell(IDS_WRITTEN, &[])
+        self.tell(IDS_WRITTEN, 0, &[])
     }
 
     /// Lets it go on from [`crate::Op::JoinCgroups`], with the files it joins by.
@@ -237,12 +238,30 @@ impl Child {
     /// # Errors
     /// If the child is gone, or more than eight files are given.
     pub fn go(&self, cgroups: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.tell(GO, cgroups)
+        self.tell(GO, 0, cgroups)
     }
 
-    fn tell(&self, kind: u64, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    /// Wakes a process that has said [`Record::Stands`]: a program comes soon. Once, or not at all.
+    ///
+    /// # Errors
+    /// If the child is gone.
+    pub fn expect(&self) -> io::Result<()> {
+        self.tell(SOON, 0, &[])
+    }
+
+    /// Tells a process that has said [`Record::Stands`] what to execute.
+    ///
+    /// # Errors
+    /// If the child is gone, or there is no memory for the strings.
+    pub fn execute(&self, program: &Told<'_>) -> io::Result<()> {
+        let (strings, length) = program.file()?;
+        let [input, output, error] = program.stdio;
+        self.tell(EXECUTE, length as u64, &[input, output, error, strings.as_fd()])
+    }
+
+    fn tell(&self, kind: u64, number: u64, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut bytes = Vec::new();
-        for word in message(kind, 0, 0) {
+        for word in message(kind, number, 0) {
             bytes.extend_from_slice(&word.to_ne_bytes());
         }
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];

@@ -7,13 +7,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CString;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use palisade_sys::landlock::{Rules, Tcp, abi, access};
 use palisade_sys::seccomp::{Arch, Denied, Families, Forks, Policy, compile};
 use palisade_sys::{
     Child, Closed, Groups, IdMap, Identity, LayerRole, Listener, Namespaces, Op, Presence, Program, Record, Rlimit,
-    Script, Slot, Stage, Stdio, Trial, spawn,
+    Script, Slot, Stage, Stdio, Told, Trial, spawn,
 };
 
 /// How a child that allocates ends.
@@ -95,6 +96,17 @@ fn poll(child: &Child, deadline: Instant) {
     assert!(ready > 0, "the child says nothing");
 }
 
+/// What a child is told that waits for its program.
+fn later(streams: &[OwnedFd; 3]) -> Told<'_> {
+    static WORDS: OnceLock<[Vec<CString>; 3]> = OnceLock::new();
+    let script = "test $PWD$A = /usrb && test ! -e /proc/self/fd/3 && exit 7";
+    let [candidates, arguments, environment] = WORDS.get_or_init(|| {
+        [vec![c("/nonexistent/sh"), c("/bin/sh")], vec![c("sh"), c("-c"), c(script)], vec![c("A=b"), c("EMPTY=")]]
+    });
+    let stdio = streams.each_ref().map(|stream| stream.as_fd());
+    Told { stdio, directory: c"/usr", candidates, arguments, environment }
+}
+
 /// Plays the parent's part.
 fn tell(script: &Script, cgroups: bool) -> Story {
     let child = spawn(script).unwrap();
@@ -108,11 +120,17 @@ fn tell(script: &Script, cgroups: bool) -> Story {
         let files = [null(true)];
         let _ = child.go(&[files[0].as_fd()]);
     }
+    let streams = [null(false), null(true), null(true)];
     let mut records = Vec::new();
     loop {
         poll(&child, deadline);
         match child.record() {
-            Ok(Some(record)) => records.push(record),
+            Ok(Some(record)) => {
+                if matches!(record, Record::Stands { .. }) {
+                    child.execute(&later(&streams)).unwrap();
+                }
+                records.push(record);
+            }
             Ok(None) => break,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) => panic!("{error}"),
@@ -283,6 +301,20 @@ fn a_whole_script_with_a_program_allocates_nothing() {
     assert!(story.records.iter().any(ready), "{story:?}");
     let exited = |record: &Record| matches!(record, Record::Exited { status, .. } if libc::WEXITSTATUS(*status) == 7);
     assert!(story.records.iter().any(exited), "{story:?}");
+    assert_eq!(story.code, 0);
+}
+
+#[test]
+fn a_program_that_is_told_when_all_else_is_done_allocates_nothing() {
+    let waiting = Program { stdio: Stdio::Told, ..program("/nonexistent", &[]) };
+    let ops = vec![Op::AwaitIds, Op::SetIds { uid: 1000, gid: 1000, groups: groups() }, Op::Mark(1)];
+    let script = Script { namespaces: LEAST, cgroup: None, ops, aside: Vec::new(), program: Some(waiting) };
+    let story = tell(&script, false);
+    let [stands, ready, exited] = &story.records[..] else { panic!("{story:?}") };
+    assert!(matches!(stands, Record::Stands { listener: Some(_), marks } if marks[1] > 0), "{story:?}");
+    assert!(matches!(ready, Record::Ready { listener: None, .. }), "{story:?}");
+    let ended = |status| libc::WEXITSTATUS(status) == 7;
+    assert!(matches!(exited, Record::Exited { status, alone: true, .. } if ended(*status)), "{story:?}");
     assert_eq!(story.code, 0);
 }
 

@@ -133,7 +133,7 @@ impl Watch<'_> {
             Ok(Some(Record::Exited { status, cpu_micros, .. })) => {
                 self.ended(status, cpu_micros);
             }
-            Ok(Some(Record::Handles(_))) => {}
+            Ok(Some(Record::Handles(_) | Record::Stands { .. })) => {}
             Ok(None) => self.lost()?,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ use super::entry::EntryWords;
 use super::error::{Flaw, LanguageError};
 use super::step::Limits;
 use super::units::{Size, Time};
-use super::words::{Part, Words};
+use super::words::{KNOWN, Part, Words};
 
 /// A definition that has been checked.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub(super) struct Definition {
     pub tools: Vec<ToolTable>,
     pub compile: Option<Compile>,
     pub run: Template,
+    pub repl: Option<Repl>,
     pub limits: Limits,
 }
 
@@ -37,6 +38,14 @@ pub(super) struct Compile {
     pub limits: Limits,
     /// File or directory that appears under /build.
     pub artefact: String,
+}
+
+/// How to start an interactive session.
+#[derive(Clone, Debug)]
+pub(super) struct Repl {
+    pub template: Template,
+    /// Name of the file that holds the driver.
+    pub driver: String,
 }
 
 /// A command and its environment, with placeholders.
@@ -75,6 +84,7 @@ struct File {
     tool: Vec<ToolTable>,
     compile: Option<CompileTable>,
     run: RunTable,
+    repl: Option<ReplTable>,
     limits: LimitsTable,
 }
 
@@ -84,6 +94,13 @@ struct RunTable {
     command: Vec<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ReplTable {
+    command: Vec<String>,
+    driver: String,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +164,7 @@ impl Definition {
         let scope = Scope { tools: &file.tool, artefact: file.compile.is_some(), entry: file.entry.is_some() };
         let source_name = scope.file_name(&file.source_name).map_err(at("source-name"))?;
         let run = scope.template(&file.run.command, &file.run.environment).map_err(at("run"))?;
+        let repl = file.repl.map(|table| scope.repl(&table, &run).map_err(at("repl"))).transpose()?;
         let limits = file.limits.limits();
         let compile = file.compile.map(|table| -> Result<_, (&'static str, Flaw)> {
             plain_name(&table.artefact).map_err(at("compile.artefact"))?;
@@ -164,6 +182,7 @@ impl Definition {
             entry: file.entry,
             tools: file.tool,
             run,
+            repl,
             limits,
         })
     }
@@ -184,8 +203,36 @@ impl Scope<'_> {
         Ok(Template { command, environment: environment.iter().map(variable).collect::<Result<_, _>>()? })
     }
 
+    /// A session has a driver and no source. It gets the variables of a program.
+    fn repl(&self, table: &ReplTable, run: &Template) -> Result<Repl, Flaw> {
+        not_empty(&table.command)?;
+        plain_name(&table.driver)?;
+        let word = |text: &String| {
+            let words = Words::parse(text)?;
+            let of_a_session = |part: &&Part| {
+                matches!(part, Part::Text(_) | Part::Driver | Part::Palisade | Part::Tool(_) | Part::MemoryMb(_))
+            };
+            if !words.parts().iter().all(|part| of_a_session(&part)) {
+                let known = "driver palisade tool.ID memory-mb memory-mb:N%".to_owned();
+                return Err(Flaw::UnknownPlaceholder(text.trim_matches(['{', '}']).to_owned(), known));
+            }
+            self.declared(words)
+        };
+        let command = table.command.iter().map(word).collect::<Result<_, _>>()?;
+        let template = Template { command, environment: run.environment.clone() };
+        Ok(Repl { template, driver: table.driver.clone() })
+    }
+
     fn words(&self, text: &str) -> Result<Words, Flaw> {
         let words = Words::parse(text)?;
+        if words.parts().contains(&Part::Driver) {
+            return Err(Flaw::UnknownPlaceholder("driver".to_owned(), KNOWN.to_owned()));
+        }
+        self.declared(words)
+    }
+
+    /// That what the placeholders refer to is there.
+    fn declared(&self, words: Words) -> Result<Words, Flaw> {
         for part in words.parts() {
             match part {
                 Part::Tool(id) if !self.tools.iter().any(|tool| tool.id == *id) => {
@@ -334,6 +381,19 @@ mod tests {
         assert!(refusal("{source}", "{artefact}").contains("without a [compile] step"));
         assert!(refusal("{source}", "{entry}").contains("without an [entry] section"));
         assert!(refusal("\"main.lua\"", "\"{source}\"").contains("source-name: unknown placeholder `{source}`"));
+    }
+
+    #[test]
+    fn a_session_has_a_driver_and_nothing_of_a_file() {
+        let repl = |command: &str, driver: &str| {
+            refusal("[limits]", &format!("[repl]\ncommand = ['{command}']\ndriver = '{driver}'\n[limits]"))
+        };
+        assert!(
+            repl("{source}", "d.lua").contains("repl: unknown placeholder `{source}` (known here: driver palisade")
+        );
+        assert!(repl("{tool.luac}", "d.lua").contains("`{tool.luac}` is not declared"));
+        assert!(repl("{driver}", "../d.lua").contains("one plain file name"));
+        assert!(refusal("{source}", "{driver}").contains("run: unknown placeholder `{driver}`"));
     }
 
     #[test]

@@ -86,6 +86,14 @@ pub enum LanguageError {
         /// What was found and could not be used.
         skipped: Vec<Skipped>,
     },
+    /// The language has no interactive session.
+    #[error("{language} has no interactive session{}", if *compiled { ": its programs are compiled" } else { "" })]
+    NoSession {
+        /// Name of the language for people.
+        language: String,
+        /// Whether its programs are compiled.
+        compiled: bool,
+    },
     /// A path that has to stand in a command is not UTF-8.
     #[error("{}: the path is not UTF-8 and cannot stand in a command", path.display())]
     NotUtf8 {
@@ -109,6 +117,13 @@ impl LanguageError {
             Self::Unreadable { .. } | Self::Malformed { .. } | Self::Senseless { .. } => {
                 Some("mend or remove this file: as long as it is wrong, no source file can be run".to_owned())
             }
+            Self::NoSession { compiled: true, .. } => Some(
+                "write a program to a file: palisade run FILE; sessions are there for python, javascript, typescript"
+                    .to_owned(),
+            ),
+            Self::NoSession { .. } => Some(
+                "its definition has no [repl] table: see docs/repl.md; or run a file: palisade run FILE".to_owned(),
+            ),
             Self::UnknownName { .. } => None,
         }
     }

@@ -5,6 +5,7 @@
 //! code. Not here: sandboxes, clamping of limits, compiling TypeScript, checking the source.
 
 mod definition;
+mod driver;
 mod entry;
 mod error;
 mod launcher;
@@ -34,6 +35,8 @@ pub const BUILD: &str = "/build";
 #[derive(Clone, Debug)]
 pub struct Language {
     definition: Definition,
+    /// The user's own directory that its definition is in.
+    home: Option<PathBuf>,
 }
 
 /// A shipped definition. Names and extensions stand here too, so that a launch parses one definition and not all.
@@ -149,7 +152,7 @@ impl Language {
 impl Shipped {
     fn language(&self) -> Result<Language, LanguageError> {
         let origin = self.names.first().copied().unwrap_or_default();
-        Definition::parse(origin, self.text).map(|definition| Language { definition })
+        Definition::parse(origin, self.text).map(|definition| Language { definition, home: None })
     }
 }
 
@@ -198,7 +201,7 @@ fn own(directory: Option<&Path>) -> Result<Vec<Language>, LanguageError> {
                 });
             }
         }
-        languages.push(Language { definition });
+        languages.push(Language { definition, home: Some(directory.to_owned()) });
     }
     Ok(languages)
 }

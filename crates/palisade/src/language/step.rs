@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::definition::{Definition, Template};
+use super::definition::{Definition, Repl, Template};
 use super::entry;
 use super::error::LanguageError;
 use super::locate::{ReadOnly, Toolchain};
@@ -115,7 +115,7 @@ impl Language {
     pub fn compile_step(&self, toolchain: &Toolchain, job: &Job<'_>) -> Result<Option<Step>, LanguageError> {
         let Some(compile) = &self.definition.compile else { return Ok(None) };
         let artefact = format!("{BUILD}/{}", compile.artefact);
-        let mut step = fill(&compile.template, &compile.limits, toolchain, job, &artefact)?;
+        let mut step = fill(&compile.template, &compile.limits, toolchain, job, &artefact, "")?;
         step.artefact = Some(artefact);
         Ok(Some(step))
     }
@@ -126,7 +126,34 @@ impl Language {
     /// [`LanguageError::NotUtf8`] if a tool's path cannot stand in a command.
     pub fn run_step(&self, toolchain: &Toolchain, job: &Job<'_>) -> Result<Step, LanguageError> {
         let name = self.definition.compile.as_ref().map_or("", |compile| compile.artefact.as_str());
-        fill(&self.definition.run, &self.definition.limits, toolchain, job, &format!("{BUILD}/{name}"))
+        fill(&self.definition.run, &self.definition.limits, toolchain, job, &format!("{BUILD}/{name}"), "")
+    }
+
+    /// That it has interactive sessions.
+    ///
+    /// # Errors
+    /// [`LanguageError::NoSession`] if it has none.
+    pub fn offers_sessions(&self) -> Result<(), LanguageError> {
+        self.repl().map(drop)
+    }
+
+    fn repl(&self) -> Result<&Repl, LanguageError> {
+        let none = || LanguageError::NoSession {
+            language: self.title().to_owned(),
+            compiled: self.definition.compile.is_some(),
+        };
+        self.definition.repl.as_ref().ok_or_else(none)
+    }
+
+    /// The step that starts an interactive session.
+    ///
+    /// # Errors
+    /// [`LanguageError::NoSession`] if the language has none, [`LanguageError::Unreadable`] if its driver cannot be read,
+    /// [`LanguageError::NotUtf8`] if a tool's path cannot stand in a command.
+    pub fn session_step(&self, toolchain: &Toolchain, job: &Job<'_>) -> Result<Step, LanguageError> {
+        let repl = self.repl()?;
+        let driver = self.driver(&repl.driver)?;
+        fill(&repl.template, &self.definition.limits, toolchain, job, "", &driver)
     }
 
     /// The language's own limits for the run step.
@@ -142,6 +169,7 @@ fn fill(
     toolchain: &Toolchain,
     job: &Job<'_>,
     artefact: &str,
+    driver: &str,
 ) -> Result<Step, LanguageError> {
     let memory_mib = job.memory.unwrap_or(limits.memory).min(job.most) >> 20;
     let value = |part: &Part| {
@@ -154,6 +182,7 @@ fn fill(
             Part::Extension => job.source.extension.clone(),
             Part::Declared => job.source.declared.clone(),
             Part::Entry => job.source.entry.clone(),
+            Part::Driver => driver.to_owned(),
             Part::MemoryMb(percent) => (memory_mib.saturating_mul(*percent) / 100).max(1).to_string(),
             Part::Tool(id) => toolchain.program_text(id)?,
         })

@@ -334,3 +334,14 @@ fn relative_entries_of_path_are_not_searched() {
     let host = SearchPath::new(variables, PathBuf::from("/"));
     assert_eq!(host.directories(), [PathBuf::from("/nowhere")]);
 }
+
+#[test]
+fn a_session_needs_its_driver_and_no_source() {
+    for language in ["python", "javascript", "typescript"] {
+        Language::named(language, None).unwrap().offers_sessions().unwrap();
+    }
+    for language in ["c", "cpp", "go", "java", "rust"] {
+        let error = Language::named(language, None).unwrap().offers_sessions().unwrap_err();
+        assert!(error.to_string().ends_with("has no interactive session: its programs are compiled"), "{error}");
+    }
+}

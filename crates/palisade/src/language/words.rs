@@ -27,13 +27,15 @@ pub(super) enum Part {
     Declared,
     /// What to start, as found in the source.
     Entry,
+    /// Text of the program that holds a session.
+    Driver,
     /// Absolute path of a tool.
     Tool(String),
     /// This many percent of the memory limit, in MiB.
     MemoryMb(u64),
 }
 
-const KNOWN: &str = "source artefact palisade name extension declared entry tool.ID memory-mb memory-mb:N%";
+pub(super) const KNOWN: &str = "source artefact palisade name extension declared entry tool.ID memory-mb memory-mb:N%";
 
 impl Words {
     /// Takes `text` apart. `{{` and `}}` stand for one brace.
@@ -100,6 +102,7 @@ impl Part {
             "extension" => Self::Extension,
             "declared" => Self::Declared,
             "entry" => Self::Entry,
+            "driver" => Self::Driver,
             "memory-mb" => Self::MemoryMb(100),
             _ => {
                 if let Some(id) = name.strip_prefix("tool.") {

@@ -20,11 +20,11 @@ pub(crate) use builder::{Builder, Target};
 pub(crate) use files::{EMPTY, HIDDEN, ROOMY, UPPER, filled};
 pub use files::{Entry, Kind};
 pub use launch::{Launch, Wall};
-pub(crate) use launch::{launch, plan};
+pub(crate) use launch::{candidates, launch, plan};
 pub(crate) use limits::{HARD, without_cgroup};
 pub(crate) use script::{
-    Handle, Network, Opened, Pipes, c_path, c_string, handles, marks, of_every_run, of_this_run, root_options, script,
-    set_id,
+    Handle, Network, Opened, Pipes, c_path, c_string, handles, marks, of_a_cell, of_every_run, of_this_run,
+    root_options, script, set_id, variables,
 };
 pub(crate) use syscalls::{Denied, filter};
 

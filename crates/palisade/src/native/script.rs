@@ -189,6 +189,17 @@ pub(crate) fn of_this_run(mut script: Script, pipes: Option<Pipes>, cgroup: Opti
     Script { cgroup, ..script }
 }
 
+/// The same for a sandbox that is set up before its program is known.
+pub(crate) fn of_a_cell(mut script: Script) -> Script {
+    if let Some(program) = &mut script.program {
+        program.stdio = Stdio::Told;
+        for words in [&mut program.candidates, &mut program.arguments, &mut program.environment] {
+            words.clear();
+        }
+    }
+    script
+}
+
 /// The namespaces that the clone makes. The cgroup namespace follows when the cgroup is joined.
 fn quick_namespaces(launch: &Launch) -> Namespaces {
     use Namespaces as N;
@@ -256,12 +267,13 @@ fn program(launch: &Launch, pipes: Option<Pipes>) -> io::Result<Program> {
         announcement: Vec::new(),
         candidates: launch.candidates.iter().map(|path| c_string(path.as_str())).collect::<io::Result<_>>()?,
         arguments: job.command.iter().map(|word| c_string(word.as_str())).collect::<io::Result<_>>()?,
-        environment: job
-            .environment
-            .iter()
-            .map(|(name, value)| c_string(format!("{name}={value}")))
-            .collect::<io::Result<_>>()?,
+        environment: variables(&job.environment)?,
     })
+}
+
+/// `NAME=value` for each variable.
+pub(crate) fn variables(environment: &[(String, String)]) -> io::Result<Vec<CString>> {
+    environment.iter().map(|(name, value)| c_string(format!("{name}={value}"))).collect()
 }
 
 fn landlock(launch: &Launch) -> io::Result<Rules> {

@@ -119,7 +119,7 @@ fn story(
                     return Outcome::Ready;
                 }
             }
-            Ok(Some(Record::Exited { .. })) => {}
+            Ok(Some(Record::Stands { .. } | Record::Exited { .. })) => {}
             Ok(None) => return Outcome::Killed,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if !readable(child.control(), deadline.saturating_duration_since(Instant::now())) {

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use palisade_spec::Input;
 
 use super::{
-    Connection, Left, Run, Times,
+    Connection, LOOKS, Left, Run, Times,
     launching::{make_group, refuse_weakened},
     meter::Meter,
     now,
@@ -83,6 +83,8 @@ pub(super) fn start<'a>(
         stop: None,
         times,
         exit: None,
+        alone: false,
+        looks: LOOKS,
         failed: None,
         made: false,
         left,

@@ -100,7 +100,7 @@ impl Run<'_> {
                         said: String::new(),
                     });
                 }
-                Record::Handles(_) | Record::Ready { .. } => {}
+                Record::Handles(_) | Record::Stands { .. } | Record::Ready { .. } => {}
             }
         }
         // A wall that had done its work, and nobody is there any more; or process 1 was killed.

@@ -13,7 +13,7 @@ use palisade_sys::{Child, IdMap, Namespaces, Op, Record, Script, cgroup::Group, 
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
-    Connection, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, process::Process,
+    Connection, LOOKS, Left, Run, Stop, Times, Upkeep, meter::Meter, now, output::Streams, poll_on, process::Process,
     terminal::CallersTerminal, verdict::Acts,
 };
 use crate::{
@@ -57,61 +57,12 @@ pub(super) fn start<'a>(
         }
     };
     let mut acts = Acts::new();
-
-    // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
-    // beside that.
-    let v2 = matches!(&launch.cgroup, Some(palisade_sys::cgroup::Place::V2 { .. }));
-    // The program of a foreign wall may want to know its directory.
-    let early = v2 || launch.foreign.is_some();
-    let mut group = if early { make_group(launch, &mut acts) } else { None };
-    let birthplace = match &group {
-        Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
-        None => None,
-    };
-    // The files of a foreign wall may name ids, and are planned.
-    let ids = if launch.foreign.is_some() { launch.ids } else { launch.ids.of_next_run() };
-    let mut script = match connection.turn.script.and_then(RefCell::take) {
-        Some(script) => native::of_this_run(script, pipes, birthplace),
-        None => {
-            let directory = group.as_ref().and_then(Group::directory);
-            new_script(launch, connection, ids, pipes, birthplace, directory)
-                .map_err(StartError::io("prepare the sandbox"))?
-        }
-    };
-    let cloned = now();
-    let mut spawned = spawn(&script);
-    if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
-        && matches!(error.raw_os_error(), Some(libc::EACCES | libc::EBUSY | libc::EOPNOTSUPP | libc::EINVAL))
-    {
-        // A group that can be made and not be born in: the run is weaker, and says so.
-        acts.without_cgroup(&format!("no process may be born in a group of ours: {error}"));
-        (script.cgroup, group) = (None, None);
-        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
-        spawned = spawn(&script);
-    }
-    let child = spawned.map_err(|source| clone_failed(launch, source))?;
-    if script.namespaces.contains(Namespaces::USER) {
-        map_ids(&child, &script, ids)?;
-    }
-    if v2 {
-        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
-    } else if launch.cgroup.is_some() {
-        if !early {
-            group = make_group(launch, &mut acts);
-        }
-        refuse_weakened(launch, connection.strictness, &acts.weakened)?;
-        let files = match &group {
-            Some(group) => group.join_files().map_err(StartError::io("open the cgroup"))?,
-            None => Vec::new(),
-        };
-        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-        // A failure here means that the child has failed before: its own record says more.
-        if child.go(&files).is_err()
-            && let Some(error) = first_failure(&child, &script)
-        {
-            return Err(error);
-        }
-    }
+    let kept = connection.turn.script.and_then(RefCell::take);
+    let born = bear(launch, connection.strictness, &mut acts, |ids, birthplace, directory| match kept {
+        Some(script) => Ok(native::of_this_run(script, pipes, birthplace)),
+        None => new_script(launch, connection, ids, pipes, birthplace, directory),
+    })?;
+    let Born { child, script, group, ids, cloned } = born;
     let mut run = Run {
         launch,
         connection,
@@ -125,6 +76,8 @@ pub(super) fn start<'a>(
         stop: None,
         times: Times { begun: connection.begun, cloned, ..Times::default() },
         exit: None,
+        alone: false,
+        looks: LOOKS,
         failed: None,
         left: Left { user: ids.uid, ..Left::default() },
         made: false,
@@ -146,6 +99,75 @@ pub(super) fn start<'a>(
         place.remove_stale();
     }
     Ok(run)
+}
+
+/// A child on its way through its script, with everything that it waits for.
+pub(super) struct Born {
+    pub(super) child: Child,
+    pub(super) script: Script,
+    pub(super) group: Option<Group>,
+    pub(super) ids: Ids,
+    /// When, in nanoseconds of the monotonic clock.
+    pub(super) cloned: u64,
+}
+
+/// Makes the cgroup, clones the child, and gives it its ids and its cgroup. `script` gets the ids, where it is born and the
+/// directory of its group.
+pub(super) fn bear(
+    launch: &Launch,
+    strictness: Strictness,
+    acts: &mut Acts,
+    script: impl FnOnce(Ids, Option<OwnedFd>, Option<&Path>) -> io::Result<Script>,
+) -> Result<Born, StartError> {
+    // On version 2 a child is born in its group; on version 1 it joins while it is set up, so the group can be made
+    // beside that.
+    let v2 = matches!(&launch.cgroup, Some(palisade_sys::cgroup::Place::V2 { .. }));
+    // The program of a foreign wall may want to know its directory.
+    let early = v2 || launch.foreign.is_some();
+    let mut group = if early { make_group(launch, acts) } else { None };
+    let birthplace = match &group {
+        Some(group) => group.birthplace().map_err(StartError::io("open the cgroup"))?,
+        None => None,
+    };
+    // The files of a foreign wall may name ids, and are planned.
+    let ids = if launch.foreign.is_some() { launch.ids } else { launch.ids.of_next_run() };
+    let directory = group.as_ref().and_then(Group::directory);
+    let mut script = script(ids, birthplace, directory).map_err(StartError::io("prepare the sandbox"))?;
+    let cloned = now();
+    let mut spawned = spawn(&script);
+    if let (Err(error), Some(_)) = (&spawned, &script.cgroup)
+        && matches!(error.raw_os_error(), Some(libc::EACCES | libc::EBUSY | libc::EOPNOTSUPP | libc::EINVAL))
+    {
+        // A group that can be made and not be born in: the run is weaker, and says so.
+        acts.without_cgroup(&format!("no process may be born in a group of ours: {error}"));
+        (script.cgroup, group) = (None, None);
+        refuse_weakened(launch, strictness, &acts.weakened)?;
+        spawned = spawn(&script);
+    }
+    let child = spawned.map_err(|source| clone_failed(launch, source))?;
+    if script.namespaces.contains(Namespaces::USER) {
+        map_ids(&child, &script, ids)?;
+    }
+    if v2 {
+        refuse_weakened(launch, strictness, &acts.weakened)?;
+    } else if launch.cgroup.is_some() {
+        if !early {
+            group = make_group(launch, acts);
+        }
+        refuse_weakened(launch, strictness, &acts.weakened)?;
+        let files = match &group {
+            Some(group) => group.join_files().map_err(StartError::io("open the cgroup"))?,
+            None => Vec::new(),
+        };
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        // A failure here means that the child has failed before: its own record says more.
+        if child.go(&files).is_err()
+            && let Some(error) = first_failure(&child, &script)
+        {
+            return Err(error);
+        }
+    }
+    Ok(Born { child, script, group, ids, cloned })
 }
 
 fn new_script(
@@ -176,7 +198,7 @@ fn map_ids(child: &Child, script: &Script, ids: Ids) -> Result<(), StartError> {
 
 impl Run<'_> {
     /// Reads the child's records until its program is about to be executed.
-    fn until_ready(&mut self, script: &Script) -> Result<(), StartError> {
+    pub(super) fn until_ready(&mut self, script: &Script) -> Result<(), StartError> {
         loop {
             let mut list = vec![
                 PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
@@ -221,7 +243,7 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Ok(Some(Record::Failed { step, errno })) => return Err(step_failed(script, step, errno)),
-                Ok(Some(Record::Exited { .. })) => {}
+                Ok(Some(Record::Stands { .. } | Record::Exited { .. })) => {}
                 Ok(None) => return Err(StartError::KilledDuringSetup { during: "set-up" }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ended => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -246,7 +268,7 @@ fn first_failure(child: &Child, script: &Script) -> Option<StartError> {
     }
 }
 
-fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
+pub(super) fn step_failed(script: &Script, step: usize, errno: i32) -> StartError {
     let source = io::Error::from_raw_os_error(errno);
     let op = script.step(step);
     let hint = match (op, errno) {

@@ -4,7 +4,9 @@
 //! pid 1 of the sandbox is killed, and the kernel kills everything in its pid namespace: what changed session, forked
 //! twice or was stopped as well. Not here: what is launched (`native`), the report's wording (`verdict.rs`).
 
+mod cell;
 mod contained;
+mod gauge;
 mod guest;
 mod launching;
 mod meter;
@@ -34,6 +36,10 @@ use rustix::{
     termios::isatty,
 };
 
+pub(crate) use self::{
+    cell::{Cell, Remains, Warm},
+    gauge::{Gauge, Halt, Most, Serving},
+};
 use self::{meter::Meter, output::Streams, process::Process, terminal::CallersTerminal, verdict::Acts};
 use crate::{
     error::StartError,
@@ -54,6 +60,8 @@ pub(crate) struct Connection<'a> {
     pub(crate) started: Option<&'a Sender<()>>,
     /// Told once that the program has ended, and nothing but its sandbox is left to be ended.
     pub(crate) ended: Option<&'a dyn Fn()>,
+    /// Where somebody asks meanwhile.
+    pub(crate) gauge: Option<&'a Gauge>,
     pub(crate) turn: Turn<'a>,
     /// When work on this stage began, in nanoseconds of the monotonic clock.
     pub(crate) begun: u64,
@@ -67,6 +75,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) network: Network,
     /// Where its script may be found, and is kept.
     pub(crate) script: Option<&'a RefCell<Option<Script>>>,
+    /// The sandbox that stands ready for it.
+    pub(crate) warm: Option<&'a Warm<'a>>,
 }
 
 /// Whether a run looks for what a palisade that was killed has left.
@@ -80,6 +90,9 @@ pub(crate) enum Upkeep {
 
 /// How often the processes are counted, and their memory where no cgroup does it.
 const SAMPLING: Duration = Duration::from_millis(10);
+
+/// How often the end of a program is looked for that has closed its streams.
+const LOOKS: u32 = 16;
 
 /// Notifications answered before timers and the other descriptors get their turn.
 const TURN: usize = 32;
@@ -128,6 +141,10 @@ struct Run<'a> {
     times: Times,
     /// As wait(2) tells of the program.
     exit: Option<i32>,
+    /// Whether nothing was left when it ended but the first process of its sandbox, on its way out.
+    alone: bool,
+    /// How often its end is still looked for without sleeping.
+    looks: u32,
     /// Errno of a program that could not be executed.
     failed: Option<i32>,
     left: Left,
@@ -168,6 +185,8 @@ impl Left {
 struct Times {
     begun: u64,
     cloned: u64,
+    /// When a sandbox that stood already was entered.
+    entered: u64,
     marks: [u64; MARKS],
     /// When the program of a wall was executed, if another program makes it.
     walled: u64,
@@ -183,9 +202,15 @@ struct Times {
 pub(crate) fn supervise(launch: &Launch, connection: &mut Connection<'_>) -> Result<Finished, StartError> {
     // Until the program starts, nothing of its input is taken: another wall can still have all of it.
     let stdin = connection.stdin.clone();
-    let mut run = match &launch.engine {
-        Some(engine) => contained::start(launch, engine, connection, stdin)?,
-        None => launching::start(launch, connection, stdin)?,
+    let cell = connection.turn.warm.and_then(|warm| Some((warm.cell.take()?, warm.started)));
+    let mut run = match (cell, &launch.engine) {
+        (Some((cell, started)), _) => {
+            let run = cell.enter(launch, connection, stdin)?;
+            started();
+            run
+        }
+        (None, Some(engine)) => contained::start(launch, engine, connection, stdin)?,
+        (None, None) => launching::start(launch, connection, stdin)?,
     };
     if let Some(started) = connection.started {
         // Whoever wanted to know may have gone.
@@ -215,7 +240,13 @@ impl Run<'_> {
                 self.times.reaped = now();
                 break;
             }
+            if self.leaves_remains() {
+                break;
+            }
             self.check_limits();
+        }
+        if let Some(gauge) = self.connection.gauge {
+            gauge.close();
         }
         // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
         self.streams.ended();
@@ -252,9 +283,25 @@ impl Run<'_> {
         }
     }
 
+    /// Looks again a few times, giving way to whoever may have the processor.
+    fn ends_soon(&mut self) -> bool {
+        let soon = self.looks > 0 && self.exit.is_none() && self.streams.is_drained();
+        if soon {
+            self.looks -= 1;
+            rustix::thread::sched_yield();
+        }
+        soon
+    }
+
+    /// Whether somebody else waits until the sandbox is gone, in which nothing runs any more.
+    fn leaves_remains(&self) -> bool {
+        self.alone && self.connection.turn.warm.is_some()
+    }
+
     /// Waits for whatever comes first. Tells whether there are records, and whether the child has ended.
     fn wait(&mut self) -> io::Result<(bool, bool)> {
-        let timeout = self.next_look();
+        // A program that has closed its streams is likely to be told of as ended at once: being woken takes longer.
+        let timeout = if self.ends_soon() { Some(Duration::ZERO) } else { self.next_look() };
         let mut list = vec![
             PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN),
@@ -264,6 +311,9 @@ impl Run<'_> {
         }
         if let Some(listener) = &self.listener {
             list.push(PollFd::new(listener, PollFlags::IN));
+        }
+        if let Some(gauge) = self.connection.gauge {
+            gauge.poll_on(&mut list);
         }
         self.streams.poll_on(&mut list);
         poll_on(&mut list, timeout)?;
@@ -288,16 +338,17 @@ impl Run<'_> {
         match record {
             // Who ended is the wall's program. Of the program itself, its agent tells.
             Record::Exited { .. } if self.launch.has_agent() => {}
-            Record::Exited { status, cpu_micros, at } => {
+            Record::Exited { status, cpu_micros, at, alone } => {
                 self.exit = Some(status);
                 self.times.exited = at;
+                self.alone = alone;
                 self.meter.ended(cpu_micros * 1000);
                 if let Some(ended) = self.connection.ended {
                     ended();
                 }
             }
             Record::Failed { errno, .. } => self.failed = Some(errno),
-            Record::Handles(_) | Record::Ready { .. } => {}
+            Record::Handles(_) | Record::Stands { .. } | Record::Ready { .. } => {}
         }
     }
 
@@ -362,6 +413,10 @@ impl Run<'_> {
                 from: "the supervisor's monotonic clock".to_owned(),
             };
             return self.stop(Stop::Limit(LimitKind::WallTime, evidence));
+        }
+        let due = since >= self.acts.next_sample;
+        if let Some(stop) = self.connection.gauge.and_then(|gauge| gauge.serve(&mut self.meter, due)) {
+            return self.stop(stop);
         }
         let excess = self.output_excess().or_else(|| self.sample(since)).or_else(|| self.cpu_excess(since));
         if let Some(stop) = excess {
@@ -489,7 +544,7 @@ pub(crate) fn now() -> u64 {
     seconds * 1_000_000_000 + nanos
 }
 
-fn poll_on(list: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+pub(crate) fn poll_on(list: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
     match poll(list, timeout.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -502,7 +557,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Processors that can work at the same time for a program, which may choose its own affinity. Looked up once.
-fn processors() -> u32 {
+pub(crate) fn processors() -> u32 {
     static PROCESSORS: OnceLock<u32> = OnceLock::new();
     *PROCESSORS.get_or_init(count_processors)
 }

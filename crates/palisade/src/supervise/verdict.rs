@@ -11,7 +11,7 @@ use palisade_spec::{
 };
 use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
 
-use super::{Evidence, Finished, Run, Stop};
+use super::{Evidence, Finished, Remains, Run, Stop};
 use crate::{
     error::{About, StartError},
     native::{self, marks},
@@ -142,6 +142,9 @@ impl Run<'_> {
             outputs_left: Vec::new(),
             compile: None,
         };
+        if let (true, Some(warm)) = (self.leaves_remains(), self.connection.turn.warm) {
+            (warm.leave)(Remains { _child: self.child, _meter: self.meter });
+        }
         Ok(Finished { report, left: self.left })
     }
 
@@ -239,6 +242,10 @@ impl Run<'_> {
             let at = [times.begun, times.cloned, times.walled, times.started, end, times.reaped];
             let names = ["prepare", "container", "wall", "program", "teardown", ""];
             points = names.into_iter().zip(at).collect();
+        }
+        if times.entered > 0 {
+            let at = [times.begun, times.entered, times.started, end, times.reaped];
+            points = ["prepare", "cell", "program", "teardown", ""].into_iter().zip(at).collect();
         }
         if self.launch.foreign.is_some() {
             points.insert(7, ("wall", times.walled));

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{Group, Settings, number, optional, put};
+use super::{Group, Settings, optional, put};
 
 impl Group {
     /// Lowers the limits of memory and tasks.
@@ -29,9 +29,9 @@ impl Group {
     pub fn memory(&self) -> Option<u64> {
         let path = self.memory.as_ref()?;
         if self.v2 {
-            number(path, "memory.current")
+            self.number(path, "memory.current")
         } else {
-            number(path, "memory.memsw.usage_in_bytes").or_else(|| number(path, "memory.usage_in_bytes"))
+            self.number(path, "memory.memsw.usage_in_bytes").or_else(|| self.number(path, "memory.usage_in_bytes"))
         }
     }
 

@@ -1,0 +1,188 @@
+//! A sandbox that stands, and waits for its program.
+//!
+//! Everything that a cold launch does has been done: namespaces, file tree, cgroup, Landlock, privileges, system call filter. What
+//! is left is to say what to execute, with which streams, and the limits that are the process's own. Not here: how many of
+//! them there are, and who makes and removes them (`crate::pool`).
+
+use std::{cell::RefCell, ffi::CString, io, os::fd::AsFd, time::Duration};
+
+use palisade_spec::{Input, Strictness};
+use palisade_sys::{Child, Record, Script, Told, notify::Listener};
+use rustix::event::{PollFd, PollFlags};
+
+use super::{
+    Connection, LOOKS, Left, Run, Times,
+    launching::{Born, SETUP, bear, refuse_weakened, step_failed},
+    meter::Meter,
+    now,
+    output::Streams,
+    poll_on,
+    process::Process,
+    verdict::Acts,
+};
+use crate::{
+    error::StartError,
+    native::{self, Launch, Network, Pipes},
+};
+
+/// A sandbox without a program. Dropping it ends it.
+///
+/// The kernel ends it as well when the thread ends that has made it.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    child: Child,
+    script: Script,
+    listener: Option<Listener>,
+    left: Left,
+    /// Dropped after the child: a group is removed when nobody is in it.
+    meter: Meter,
+    acts: Acts,
+}
+
+/// What is left of a run whose program has ended, and everything with it but the first process, on its way out. Dropping it waits
+/// for that.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(super) _child: Process,
+    pub(super) _meter: Meter,
+}
+
+/// How a run uses a cell.
+pub(crate) struct Warm<'a> {
+    /// The cell, until it is entered.
+    pub(crate) cell: RefCell<Option<Cell>>,
+    /// The program, in a sandbox that is the cell's.
+    pub(crate) launch: &'a Launch,
+    /// Told when the program has started.
+    pub(crate) started: &'a dyn Fn(),
+    /// Takes what is left.
+    pub(crate) leave: &'a dyn Fn(Remains),
+}
+
+impl Cell {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// As for a launch: whatever the host cannot do.
+    pub(crate) fn stand(launch: &Launch, strictness: Strictness) -> Result<Self, StartError> {
+        refuse_weakened(launch, strictness, &launch.weakened)?;
+        let mut acts = Acts::new();
+        let Born { child, script, group, ids, .. } = bear(launch, strictness, &mut acts, |ids, birthplace, _| {
+            native::script(launch, ids, Network::New, None, birthplace).map(native::of_a_cell)
+        })?;
+        let left = Left { user: ids.uid, ..Left::default() };
+        let mut cell = Self { child, script, listener: None, left, meter: Meter::new(group, launch.room()), acts };
+        cell.until_it_stands(launch)?;
+        // What has been used until now is not the program's.
+        cell.meter.begin();
+        if let Some(group) = cell.meter.group() {
+            group.open_counters();
+        }
+        Ok(cell)
+    }
+
+    fn until_it_stands(&mut self, launch: &Launch) -> Result<(), StartError> {
+        let deadline = now() + super::nanos(SETUP);
+        loop {
+            let left = Duration::from_nanos(deadline.saturating_sub(now()));
+            if left.is_zero() {
+                return Err(StartError::KilledDuringSetup { during: "a step that took longer than ten seconds" });
+            }
+            let mut list = [PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN)];
+            poll_on(&mut list, Some(left)).map_err(StartError::io("wait for the sandbox"))?;
+            match self.child.record() {
+                Ok(Some(Record::Handles(handles))) => {
+                    let mut handles = handles.into_iter();
+                    if let Some(proc) = handles.next() {
+                        self.meter.watch(proc);
+                    }
+                    self.left.take(&launch.job, &mut handles);
+                }
+                Ok(Some(Record::Stands { listener, .. })) => {
+                    self.listener = listener.map(Listener::new);
+                    return Ok(());
+                }
+                Ok(Some(Record::Failed { step, errno })) => return Err(step_failed(&self.script, step, errno)),
+                Ok(Some(Record::Ready { .. } | Record::Exited { .. })) => {}
+                Ok(None) => return Err(StartError::KilledDuringSetup { during: "set-up" }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(StartError::io("read the sandbox's report")(error)),
+            }
+        }
+    }
+
+    /// Starts the program of `launch` in it: one whose sandbox is the same.
+    ///
+    /// # Errors
+    /// [`StartError::KilledDuringSetup`] if somebody has ended the cell, and nothing has been started.
+    pub(super) fn enter<'a>(
+        self,
+        launch: &'a Launch,
+        connection: &'a Connection<'a>,
+        stdin: Input,
+    ) -> Result<Run<'a>, StartError> {
+        // It is awake when the pipes are made. Whether it is gone is seen by what follows.
+        let _ = self.child.expect();
+        let (limit, excess) = (launch.job.limits.output.0, connection.excess);
+        let (streams, Pipes(theirs)) =
+            Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
+        let entered = now();
+        let told = Strings::of(launch).map_err(StartError::io("prepare the program"))?;
+        let [input, output, error] = &theirs;
+        self.child
+            .execute(&Told {
+                stdio: [input.as_fd(), output.as_fd(), error.as_fd()],
+                directory: &told.directory,
+                candidates: &told.candidates,
+                arguments: &told.arguments,
+                environment: &told.environment,
+            })
+            .map_err(|_| StartError::KilledDuringSetup { during: "the wait for its program" })?;
+        drop(theirs);
+        let mut run = Run {
+            launch,
+            connection,
+            child: Process::Own(self.child),
+            streams,
+            typed: Input::Empty,
+            terminal: None,
+            meter: self.meter,
+            listener: None,
+            acts: self.acts,
+            stop: None,
+            times: Times { begun: connection.begun, cloned: entered, entered, ..Times::default() },
+            exit: None,
+            alone: false,
+            looks: LOOKS,
+            failed: None,
+            left: self.left,
+            made: false,
+        };
+        run.until_ready(&self.script)?;
+        run.listener = self.listener;
+        Ok(run)
+    }
+}
+
+/// The program's strings as the kernel takes them.
+struct Strings {
+    directory: CString,
+    candidates: Vec<CString>,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl Strings {
+    fn of(launch: &Launch) -> io::Result<Self> {
+        let job = &launch.job;
+        let words = |words: &[String]| -> io::Result<Vec<CString>> {
+            words.iter().map(|word| native::c_string(word.as_str())).collect()
+        };
+        Ok(Self {
+            directory: native::c_path(&job.directory)?,
+            candidates: words(&launch.candidates)?,
+            arguments: words(&job.command)?,
+            environment: native::variables(&job.environment)?,
+        })
+    }
+}
