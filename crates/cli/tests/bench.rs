@@ -52,8 +52,7 @@ fn isolation_is_found_by_trying_for_root_and_for_an_ordinary_user() {
         return;
     }
     everyone(|place| {
-        let words =
-            "--runs 1 --method bwrap,bwrap-minimal,bwrap-network,unshare,palisade,palisade-library,palisade-none";
+        let words = "--runs 1 --method bwrap,bwrap-minimal,bwrap-network,unshare,palisade,palisade-library,palisade-warm,palisade-none";
         let comparison = compared(place, words);
         let of = |name| seen(method(&comparison, name));
         assert_eq!(of("baseline"), SIGHTS, "{comparison:#}");
@@ -61,7 +60,7 @@ fn isolation_is_found_by_trying_for_root_and_for_an_ordinary_user() {
         assert_eq!(of("bwrap-network"), ["processes", "files"], "{comparison:#}");
         assert_eq!(of("unshare"), ["files"], "{comparison:#}");
         assert!(of("palisade-none").contains(&"network"), "{comparison:#}");
-        for name in ["bwrap", "palisade", "palisade-library"] {
+        for name in ["bwrap", "palisade", "palisade-library", "palisade-warm"] {
             assert_eq!(method(&comparison, name)["isolated"], true, "{name}: {comparison:#}");
         }
         assert_eq!(method(&comparison, "baseline")["isolated"], false);
@@ -99,7 +98,7 @@ fn a_comparison_as_json_has_every_figure_with_its_samples() {
 #[test]
 fn what_is_not_installed_is_named_with_its_package_and_only_quoted_apart() {
     everyone(|place| {
-        let words = "--runs 1 --method bwrap,docker,firecracker,kata,palisade-warm";
+        let words = "--runs 1 --method bwrap,docker,firecracker,kata";
         let output = place.output(bench(place, &format!("{words} --json")).env("PATH", place.home()));
         let comparison: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(comparison["methods"].as_array().unwrap().len(), 1, "only the baseline: {comparison:#}");
@@ -111,7 +110,6 @@ fn what_is_not_installed_is_named_with_its_package_and_only_quoted_apart() {
         assert!(word("docker", "hint").ends_with("apt-get install docker.io"));
         assert!(word("firecracker", "hint").contains("https://"));
         assert!(of("firecracker")["quoted"]["source"].as_str().unwrap().starts_with("https://"));
-        assert!(of("palisade-warm")["quoted"].is_null() && word("palisade-warm", "because").contains("no warm cells"));
 
         let output = place.output(bench(place, words).env("PATH", place.home()));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -172,8 +170,7 @@ fn a_change_is_told_only_if_it_is_beyond_noise() {
 #[test]
 fn a_picture_and_a_page_are_whole_and_need_nothing_else() {
     everyone(|place| {
-        let output =
-            output(place, "--runs 1 --method palisade,palisade-warm --svg $DIR/chart.svg --html $DIR/page.html");
+        let output = output(place, "--runs 1 --method palisade,kata --svg $DIR/chart.svg --html $DIR/page.html");
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
         let svg = fs::read_to_string(place.home().join("chart.svg")).unwrap();
         assert!(svg.starts_with("<?xml") && svg.contains(">palisade</text>") && svg.contains("limit 1000 ms"), "{svg}");
@@ -181,7 +178,7 @@ fn a_picture_and_a_page_are_whole_and_need_nothing_else() {
         while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
         let page = fs::read_to_string(place.home().join("page.html")).unwrap();
         assert!(page.contains("<svg ") && page.contains("<td class=\"\">palisade</td>"), "{page}");
-        assert!(page.contains("no warm cells") && page.contains("prefers-color-scheme: dark"));
+        assert!(page.contains("kata") && page.contains("prefers-color-scheme: dark"));
         assert!(!page.contains("<script") && !page.contains("<link") && !page.contains(" src="), "{page}");
     });
 }

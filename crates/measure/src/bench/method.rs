@@ -51,8 +51,6 @@ pub(super) enum Need {
     Kvm,
     /// A kernel for a guest.
     Kernel,
-    /// Something that this version does not have, for this reason.
-    Later(&'static str),
 }
 
 /// What was found, in the order of the needs.
@@ -117,12 +115,7 @@ pub const METHODS: [Method; 19] = [
     Method { name: BASELINE, about: "posix_spawn, no walls", side: Side::Baseline, needs: &[], ways: recipes::plain },
     own("palisade", "`palisade run`, a new process each time", &[], recipes::own::cold),
     own("palisade-library", "the library, from this process", &[], recipes::own::library),
-    own(
-        "palisade-warm",
-        "a cell that was prepared",
-        &[Need::Later("this version makes no warm cells yet")],
-        recipes::plain,
-    ),
+    own("palisade-warm", "a cell that stands ready, from this process", &[], recipes::own::warm),
     other(
         "unshare",
         "seven namespaces",
@@ -267,7 +260,6 @@ impl Method {
                         hint: format!("{}apt-get install linux-image-cloud-amd64, or name one: --kernel FILE", sudo()),
                     });
                 }
-                Need::Later(because) => return Err(Missing { because: (*because).into(), hint: String::new() }),
                 Need::Root | Need::Kernel => {}
             }
         }

@@ -11,7 +11,7 @@ use super::{
     method::{Method, Missing},
     outcome::{Comparison, Fitness, Measured, NotMeasured, SCHEMA},
     probe::{Seen, judge},
-    process::{Failed, Looked, adopt, is_cancelled, sweep},
+    process::{Failed, Kept, Looked, adopt, is_cancelled},
     quoted::quoted,
     recipes::{Job, Way},
     root::PROGRAM,
@@ -83,7 +83,7 @@ pub fn compare(
     let ground = Ground::new(order.palisade, order.kernel.clone(), cancel);
     let ground = ground.map_err(|error| BenchError::Ground(error.to_string()))?;
     let compared = compare_on(order, &ground, cancel, step);
-    sweep();
+    Kept::default().sweep();
     compared
 }
 
