@@ -113,9 +113,9 @@ const fn own(
 /// Every method, in the order in which they take turns.
 pub const METHODS: [Method; 19] = [
     Method { name: BASELINE, about: "posix_spawn, no walls", side: Side::Baseline, needs: &[], ways: recipes::plain },
-    own("palisade", "`palisade run`, a new process each time", &[], recipes::cold),
-    own("palisade-library", "the library, from this process", &[], recipes::library),
-    own("palisade-warm", "a cell that was prepared", &[], recipes::warm),
+    own("palisade", "`palisade run`, a new process each time", &[], recipes::own::cold),
+    own("palisade-library", "the library, from this process", &[], recipes::own::library),
+    own("palisade-warm", "a cell that stands ready, from this process", &[], recipes::own::warm),
     other(
         "unshare",
         "seven namespaces",
@@ -219,7 +219,7 @@ pub const WALLS: [(&str, Backend); 12] = [
 pub fn method(name: &str) -> Option<Method> {
     let wall = || {
         let (name, _) = WALLS.iter().find(|(known, _)| *known == name)?;
-        Some(own(name, "`palisade run --backend`", &[], recipes::wall))
+        Some(own(name, "`palisade run --backend`", &[], recipes::own::wall))
     };
     METHODS.iter().copied().find(|method| method.name == name).or_else(wall)
 }

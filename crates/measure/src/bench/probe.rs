@@ -3,7 +3,10 @@
 //! The shell uses nothing but what is built into it (and into bash, if it is there), so that every method can run it as it runs
 //! any other program; what it sees is judged here. Not here: breaking out, which `palisade attack` tries.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,16 +108,18 @@ pub(super) fn script(ground: &Ground) -> String {
     )
 }
 
-/// The user's home directory, and some names in it that a shell takes for themselves.
+/// The user's home directory, and some names in it that a shell takes for themselves and that a new home has not.
 fn home() -> (PathBuf, Vec<String>) {
-    let home = std::env::home_dir().filter(|home| home.is_absolute()).unwrap_or_default();
+    // What is in / is everywhere.
+    let home = std::env::home_dir().filter(|home| home.components().count() > 1 && home.is_absolute());
+    let home = home.unwrap_or_default();
     let plain = |text: &str| text.chars().all(|sign| sign.is_ascii_alphanumeric() || "._-/".contains(sign));
     if !plain(&home.to_string_lossy()) {
         return (home, Vec::new());
     }
     let entries = fs::read_dir(&home).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| plain(name));
+    names.retain(|name| plain(name) && !Path::new("/etc/skel").join(name).exists());
     names.sort();
     names.truncate(NAMES);
     (home, names)

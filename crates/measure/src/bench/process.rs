@@ -17,7 +17,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_child_subreaper, wait},
+    process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_child_subreaper, waitpid},
 };
 
 use crate::race::ms;
@@ -60,25 +60,52 @@ pub(super) fn adopt() -> Result<(), String> {
     set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| format!("cannot adopt orphans: {error}"))
 }
 
-/// Ends whatever runs have left.
-pub(super) fn sweep() {
-    for _ in 0..100 {
-        reap();
-        let left = descendants(&[std::process::id()]);
-        if left.is_empty() {
-            return;
+/// Processes of this one that were there before a run, and are to be there after it: cells that stand ready.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Vec<u32>);
+
+impl Kept {
+    /// All that there are.
+    fn now() -> Self {
+        Self(children())
+    }
+
+    /// Ends whatever a run has left beside them.
+    pub(super) fn sweep(&self) {
+        for _ in 0..100 {
+            self.reap();
+            let kept: Vec<u32> = self.0.iter().copied().chain(descendants(&self.0)).collect();
+            let mut left = descendants(&[std::process::id()]);
+            left.retain(|pid| !kept.contains(pid));
+            if left.is_empty() {
+                return;
+            }
+            for pid in left.into_iter().filter_map(pid_of) {
+                // One that has just ended is what was wanted.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            thread::sleep(Duration::from_millis(2));
         }
-        for pid in left.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-            // One that has just ended is what was wanted.
-            let _ = kill_process(pid, Signal::KILL);
+    }
+
+    /// Takes notice of orphans that have ended.
+    fn reap(&self) {
+        for pid in children().into_iter().filter(|pid| !self.0.contains(pid)).filter_map(pid_of) {
+            // One that goes on is waited for another time.
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
-        thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Takes notice of orphans that have ended.
-pub(super) fn reap() {
-    while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
+fn pid_of(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// The processes whose parent is this one, those that have ended included.
+fn children() -> Vec<u32> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of = |text: String| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>();
+    tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).flat_map(of).collect()
 }
 
 impl Line {
@@ -94,10 +121,11 @@ impl Line {
     pub(super) fn time(&self, cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
         let mut command = self.command();
         command.stdout(if self.says.is_some() { Stdio::piped() } else { Stdio::null() }).stderr(Stdio::null());
+        let kept = Kept::now();
         let begun = Instant::now();
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         let output = child.stdout.take();
-        let waited = ended(&mut child, PATIENCE, cancel);
+        let waited = ended(&mut child, &kept, PATIENCE, cancel);
         let took = ms(begun.elapsed());
         let mut printed = String::new();
         if let Some(mut output) = output.filter(|_| waited.is_ok()) {
@@ -106,7 +134,7 @@ impl Line {
             let _ = output.read_to_end(&mut bytes);
             printed = String::from_utf8_lossy(&bytes).into_owned();
         }
-        reap();
+        kept.reap();
         self.judge(waited?, &printed, "")?;
         Ok(took)
     }
@@ -123,6 +151,7 @@ impl Line {
         cancel: Option<BorrowedFd<'_>>,
         daemon: Option<u32>,
     ) -> Result<Looked, Failed> {
+        let kept = Kept::now();
         let mut command = self.command();
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| self.not_started(&error))?;
@@ -142,11 +171,11 @@ impl Line {
             let errors = reader(errors.map(|stream| Box::new(stream) as _));
             let (sender, receiver) = std::sync::mpsc::channel::<()>();
             let watch = scope.spawn(move || most_memory(daemon, &receiver));
-            let waited = ended(&mut child, patience, cancel);
+            let waited = ended(&mut child, &kept, patience, cancel);
             drop(sender);
             let memory = watch.join().unwrap_or(None);
             // An orphan would keep the pipes open.
-            sweep();
+            kept.sweep();
             let printed = output.join().unwrap_or_default();
             let errors = errors.join().unwrap_or_default();
             self.judge(waited?, &printed, &errors)?;
@@ -184,14 +213,19 @@ pub(super) fn in_its_words(text: &str) -> String {
 }
 
 /// Waits until it has ended, or ends it.
-fn ended(child: &mut Child, patience: Duration, cancel: Option<BorrowedFd<'_>>) -> Result<ExitStatus, Failed> {
+fn ended(
+    child: &mut Child,
+    kept: &Kept,
+    patience: Duration,
+    cancel: Option<BorrowedFd<'_>>,
+) -> Result<ExitStatus, Failed> {
     let because = match held(child, patience, cancel) {
         Ok(()) => return child.wait().map_err(|error| Failed::So(format!("cannot wait for it: {error}"))),
         Err(because) => because,
     };
     let _ = child.kill();
     let _ = child.wait();
-    sweep();
+    kept.sweep();
     Err(because)
 }
 

@@ -4,25 +4,21 @@ use std::{
     ops::ControlFlow,
     os::fd::BorrowedFd,
     path::{Path, PathBuf},
-    time::Instant,
 };
-
-use palisade::{StartError, run_until};
-use palisade_spec::{Input, Outcome, Output, Program, Report, Request};
 
 use super::{
     ground::Ground,
     method::{Method, Missing},
     outcome::{Comparison, Fitness, Measured, NotMeasured, SCHEMA},
     probe::{Seen, judge},
-    process::{Failed, Looked, adopt, is_cancelled, most_memory, sweep},
+    process::{Failed, Kept, Looked, adopt, is_cancelled},
     quoted::quoted,
     recipes::{Job, Way},
-    root::{PROGRAM, SHELL},
+    root::PROGRAM,
 };
 use crate::{
     host::Host,
-    race::{Contestant, Rounds, ms, race},
+    race::{Contestant, Rounds, race},
     stats::Stats,
 };
 
@@ -87,7 +83,7 @@ pub fn compare(
     let ground = Ground::new(order.palisade, order.kernel.clone(), cancel);
     let ground = ground.map_err(|error| BenchError::Ground(error.to_string()))?;
     let compared = compare_on(order, &ground, cancel, step);
-    sweep();
+    Kept::default().sweep();
     compared
 }
 
@@ -123,7 +119,7 @@ fn compare_on(
                 side: method.side,
                 note: match &ready.way {
                     Way::Process(process) => process.note.to_owned(),
-                    Way::Library | Way::Cell(_) => String::new(),
+                    Way::Here(_) => String::new(),
                 },
                 command: ready.command,
                 stats,
@@ -178,9 +174,7 @@ fn try_out(
     let mut reasons: Vec<String> = Vec::new();
     for way in ways {
         let tried = match &way {
-            Way::Library | Way::Cell(_) => {
-                look_from_library(&way, &question, cancel).map(|looked| (Vec::new(), looked))
-            }
+            Way::Here(here) => here.look(&question, cancel).map(|looked| (Vec::new(), looked)),
             Way::Process(process) => (process.line)(Job::Nothing).map_err(Failed::So).and_then(|line| {
                 // One that starts nothing has nothing to be asked, and its own reason is clearer.
                 line.look(cancel, None)?;
@@ -221,50 +215,6 @@ fn contestant<'a>(ready: &'a Ready, cancel: Option<BorrowedFd<'a>>) -> Contestan
             let line = (process.line)(Job::Nothing);
             Box::new(move || line.as_ref().map_err(Clone::clone)?.time(cancel).map_err(told))
         }
-        way => Box::new(move || time_from_library(way, cancel).map_err(told)),
-    }
-}
-
-/// Milliseconds of one run through the library.
-fn time_from_library(way: &Way, cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
-    let begun = Instant::now();
-    let report = run_by(way, &[PROGRAM], cancel);
-    let took = ms(begun.elapsed());
-    if let Way::Cell(pool) = way {
-        pool.fill().map_err(|error| Failed::So(error.to_string()))?;
-    }
-    match report.map_err(|error| Failed::So(error.to_string()))?.outcome {
-        Outcome::Exited { code: 0 } => Ok(took),
-        Outcome::Cancelled => Err(Failed::Cancelled),
-        other => Err(Failed::So(format!("it ended with {other:?}"))),
-    }
-}
-
-/// Runs a command in this process.
-fn run_by(way: &Way, words: &[&str], cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-    let mut words = words.iter().map(|word| (*word).to_owned());
-    if let Way::Cell(pool) = way {
-        return pool.run_command(&words.collect::<Vec<_>>(), &[], Input::Empty, Output::Keep, cancel);
-    }
-    let mut request = Request::new(Program::Command(words.next().unwrap_or_default()));
-    request.arguments = words.collect();
-    run_until(request, cancel)
-}
-
-fn look_from_library(way: &Way, question: &str, cancel: Option<BorrowedFd<'_>>) -> Result<Looked, Failed> {
-    let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    let (report, memory) = std::thread::scope(|scope| {
-        let watch = scope.spawn(move || most_memory(None, &receiver));
-        let report = run_by(way, &[SHELL, "-c", question], cancel);
-        drop(sender);
-        (report, watch.join().unwrap_or(None))
-    });
-    let report = report.map_err(|error| Failed::So(error.to_string()))?;
-    match report.outcome {
-        Outcome::Exited { code: 0 } => {
-            Ok(Looked { printed: String::from_utf8_lossy(&report.stdout.kept).into_owned(), memory })
-        }
-        Outcome::Cancelled => Err(Failed::Cancelled),
-        other => Err(Failed::So(format!("it ended with {other:?}"))),
+        Way::Here(here) => Box::new(move || here.time(cancel).map_err(told)),
     }
 }

@@ -3,14 +3,14 @@
 pub(super) mod containers;
 pub(super) mod machines;
 pub(super) mod namespaces;
+pub(super) mod own;
 
-use palisade::{Pool, Preparation, StartError, prepare};
-use palisade_spec::{Backend, Program, Request};
+use std::os::fd::BorrowedFd;
 
 use super::{
     ground::Ground,
     method::Found,
-    process::Line,
+    process::{Failed, Line, Looked},
     root::{PROGRAM, SHELL},
 };
 
@@ -36,10 +36,16 @@ impl Job<'_> {
 pub(super) enum Way {
     /// A process, by the command line of a job.
     Process(Process),
-    /// palisade's library, in this process.
-    Library,
-    /// Through a pool of cells that the library keeps in this process.
-    Cell(Pool),
+    /// Something of palisade's own, in this process.
+    Here(Box<dyn Here>),
+}
+
+/// A method that starts the program from this process.
+pub(super) trait Here {
+    /// Milliseconds until the program that does nothing has ended.
+    fn time(&self, cancel: Option<BorrowedFd<'_>>) -> Result<f64, Failed>;
+    /// What a shell answers to a script, and what memory that takes beside this process.
+    fn look(&self, script: &str, cancel: Option<BorrowedFd<'_>>) -> Result<Looked, Failed>;
 }
 
 /// A command line for each job, or why there is none.
@@ -74,30 +80,4 @@ type Ways = Result<Vec<Way>, String>;
 
 pub(super) fn plain(_: &Ground, _: &Found) -> Ways {
     Ok(vec![before(Vec::new())])
-}
-
-pub(super) fn cold(ground: &Ground, _: &Found) -> Ways {
-    Ok(vec![before(words(&ground.palisade.to_string_lossy(), "run --quiet --"))])
-}
-
-pub(super) fn wall(ground: &Ground, found: &Found) -> Ways {
-    let name = found.backend.map_or("", |backend| backend.name());
-    let mut way = before(words(&ground.palisade.to_string_lossy(), &format!("run --quiet --backend {name} --")));
-    if let (Way::Process(process), Some(Backend::Docker)) = (&mut way, found.backend) {
-        process.daemon = containers::engine_process();
-    }
-    Ok(vec![way])
-}
-
-pub(super) fn library(_: &Ground, _: &Found) -> Ways {
-    Ok(vec![Way::Library])
-}
-
-/// Two cells, of which one is used at a time; its successor is waited for after each launch, so that nobody else's launch is disturbed while the next one is made.
-pub(super) fn warm(_: &Ground, _: &Found) -> Ways {
-    let failed = |error: StartError| error.to_string();
-    match prepare(&Request::new(Program::Command(PROGRAM.to_owned())), None).map_err(failed)? {
-        Preparation::Ready(prepared) => Ok(vec![Way::Cell(Pool::new(prepared, 2).map_err(failed)?)]),
-        Preparation::Failed(report) => Err(format!("{:?}", report.outcome)),
-    }
 }
