@@ -71,7 +71,8 @@ fn a_large_input_passes_in_constant_memory() {
         });
         let output = finish(child);
         assert!(String::from_utf8_lossy(&output.stdout).contains(&(1_u64 << 30).to_string()), "{}", text(&output));
-        assert!((1..16 << 10).contains(&highest), "palisade's peak was {highest} KiB");
+        // A debug build has 16 MiB without any input; what passes is 32 times this bound.
+        assert!((1..32 << 10).contains(&highest), "palisade's peak was {highest} KiB");
     });
 }
 

@@ -73,3 +73,25 @@ fn count(place: &Place) -> (u64, String) {
     let total = table.lines().last().and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
     (total.unwrap(), table)
 }
+
+#[test]
+fn the_end_of_a_sandbox_is_waited_for_and_not_looked_for() {
+    if !need("strace") {
+        return;
+    }
+    everyone(|place| {
+        for _ in 0..LAUNCHES {
+            let trace = place.home().join("trace");
+            let mut command = place.seat.command("strace");
+            command.args(["-qq", "-e", "trace=ppoll", "-e", "signal=none", "-o"]).arg(&trace).arg(&place.palisade);
+            // Long enough that counters were read, and are due again.
+            command.args(["run", "--no-config", "--quiet", "--backend", "native", "--", "sleep", "0.03"]);
+            let output = place.output(command.env("PALISADE_TEST", place.token()));
+            assert!(output.status.success(), "{}", text(&output));
+            let trace = std::fs::read_to_string(&trace).unwrap();
+            // Where the sandbox's first process tells of the program: closed, it is readable for ever.
+            let closed = trace.lines().filter(|line| line.contains("revents=POLLIN|POLLHUP")).count();
+            assert!(closed <= 1, "as {:?}, it looks again and again:\n{trace}", place.person);
+        }
+    });
+}

@@ -155,6 +155,7 @@ impl Cell {
             alone: false,
             looks: LOOKS,
             failed: None,
+            told_all: false,
             left: self.left,
             made: false,
         };

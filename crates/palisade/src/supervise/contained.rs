@@ -86,6 +86,7 @@ pub(super) fn start<'a>(
         alone: false,
         looks: LOOKS,
         failed: None,
+        told_all: false,
         made: false,
         left,
     };

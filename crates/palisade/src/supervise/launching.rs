@@ -79,6 +79,7 @@ pub(super) fn start<'a>(
         alone: false,
         looks: LOOKS,
         failed: None,
+        told_all: false,
         left: Left { user: ids.uid, ..Left::default() },
         made: false,
     };

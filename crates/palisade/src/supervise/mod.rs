@@ -149,6 +149,8 @@ struct Run<'a> {
     looks: u32,
     /// Errno of a program that could not be executed.
     failed: Option<i32>,
+    /// Whether no more records will come.
+    told_all: bool,
     left: Left,
     /// Whether the wall's program has done its work, and is gone.
     made: bool,
@@ -304,8 +306,10 @@ impl Run<'_> {
     fn wait(&mut self) -> io::Result<(bool, bool)> {
         // A program that has closed its streams is likely to be told of as ended at once: being woken takes longer.
         let timeout = if self.ends_soon() { Some(Duration::ZERO) } else { self.next_look() };
+        // One that nobody will write to is readable for ever, and the kernel takes its time to end the sandbox after that.
+        let control = if self.told_all { self.child.pidfd() } else { self.child.control() };
         let mut list = vec![
-            PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
+            PollFd::from_borrowed_fd(control, PollFlags::IN),
             PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN),
         ];
         if let (Some(cancel), None) = (self.connection.cancel, &self.stop) {
@@ -329,9 +333,13 @@ impl Run<'_> {
         Ok((control, ended))
     }
 
-    fn next_record(&self) -> io::Result<Option<Record>> {
+    fn next_record(&mut self) -> io::Result<Option<Record>> {
         match self.child.record() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Ok(None) => {
+                self.told_all = true;
+                Ok(None)
+            }
             answer => answer,
         }
     }
