@@ -15,6 +15,9 @@ pub(crate) struct Importer {
     pub(crate) argument: usize,
 }
 
+/// The object is given later.
+pub(crate) const LATER: usize = usize::MAX;
+
 /// A function that gives a member of an object for a name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Getter {
@@ -29,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) tables: &'static [Table],
     pub(crate) importers: &'static [Importer],
     pub(crate) getters: &'static [Getter],
-    /// Functions that run their first argument if it is a text.
+    /// Functions that run their first argument if it is a text; with `*` all whose path ends so.
     pub(crate) runners: &'static [&'static str],
     /// Other spellings: a path that begins with the first is one that begins with the second.
     pub(crate) same: &'static [(&'static str, &'static str)],

@@ -2,7 +2,7 @@
 //!
 //! In: names, values and imports of a program, and a policy. Out: findings. A thing is found where it is named, whether it is
 //! called there or not: who holds it can call it anywhere. Its other names are not found again. Not here: how names are followed
-//! (`scope.rs`, `value.rs`).
+//! (`scope.rs`, `value.rs`), when a word of a policy fits a path (`bans.rs`).
 
 use std::{collections::HashSet, rc::Rc};
 
@@ -10,6 +10,7 @@ use palisade_spec::{Finding, FindingCode, PolicyLine, Severity};
 
 use crate::{
     Policy,
+    bans::{any_path, hits, is_excepted, named_in, within},
     facts::Facts,
     policy::Ban,
     role::Role,
@@ -161,7 +162,7 @@ impl Judge<'_> {
                 Role::Name => self.name(id),
                 Role::Member(object, _) => self.member(id, tree.field(id, object)),
                 Role::Pair => self.member(id, tree.named(id).next()),
-                Role::Dotted => self.member(id, None),
+                Role::Dotted => self.dotted(id),
                 Role::Index(object, key) => {
                     self.member(id, tree.field(id, object));
                     self.index(id, object, key);
@@ -208,13 +209,32 @@ impl Judge<'_> {
             for value in self.eval.of(id).iter() {
                 if let Value::Path(path) = value {
                     self.path(path, id, &[]);
+                    self.handed_on(path, id);
                 }
             }
-            // One that every file imports. What a star brings was found at the star.
+            // One that every file imports.
             if let Value::Path(path) = self.eval.canonical(&name)
                 && *path != *name
             {
                 self.qualified(&path, id, &[]);
+            }
+            self.starred(&name, id);
+        }
+    }
+
+    /// One of a module whose names all hold, if it is blocked by itself: what is blocked as a whole was found at the star.
+    fn starred(&mut self, name: &str, at: Id) {
+        if !self.facts.is_qualified {
+            return;
+        }
+        let (policy, scopes) = (self.policy, self.scopes);
+        for star in &scopes.wildcards {
+            let Value::Path(path) = self.eval.canonical(&format!("{star}.{name}")) else { continue };
+            let hit = policy.imports.iter().find(|ban| {
+                within(ban, &path) && !is_excepted(ban, &path) && !hits(&ban.pattern, star, self.facts.brings_parents)
+            });
+            if let Some(ban) = hit {
+                self.banned(FindingCode::BlockedImport, ban, &path, at);
             }
         }
     }
@@ -252,11 +272,26 @@ impl Judge<'_> {
         }
     }
 
+    /// A path in one node. What it begins with was found where it was imported.
+    fn dotted(&mut self, id: Id) {
+        let root = self.tree.source(id).split(['.', '<', ' ']).next().unwrap_or_default();
+        let known = match self.scopes.find(root, id) {
+            (_, Reach::Inside) => self.eval.named(root, id),
+            (_, Reach::Outside) => Rc::new([]) as Values,
+        };
+        for value in self.eval.of(id).iter() {
+            if let Value::Path(path) = value {
+                self.path(path, id, &known);
+                self.qualified(path, id, &known);
+            }
+        }
+    }
+
     /// A crate of Rust is used by its full name, which is as good as an import.
     fn full_name(&mut self, id: Id, root: Id) {
         let tree = self.tree;
         let is_path = self.facts.full_names_are_imports && tree.kind(id).starts_with("scoped_");
-        if self.policy.allowed.is_none() || !is_path || tree.role(root) != Role::Name {
+        if !is_path || tree.role(root) != Role::Name {
             return;
         }
         let name = (self.facts.normal)(tree.source(root));
@@ -264,11 +299,13 @@ impl Judge<'_> {
             && !self.facts.own_types.contains(&&*name);
         let (given, reach) = self.scopes.find(&name, root);
         if is_crate && given.is_empty() && reach == Reach::Outside {
+            self.qualified(&name, root, &[]);
             self.unlisted(&name, root);
         }
     }
 
     fn method(&mut self, id: Id, object: Option<Id>, name: &str) {
+        let object = object.filter(|object| !self.eval.is_own_field(*object, name));
         let known = object.map_or_else(|| Rc::new([]) as Values, |object| self.eval.of(object));
         let values = match object {
             Some(_) => known.iter().map(|object| self.eval.member(object, name)).collect(),
@@ -333,16 +370,29 @@ impl Judge<'_> {
         let Some(getter) = self.facts.getters.iter().find(|getter| getter.path == path) else { return };
         let Some(list) = self.tree.field(id, arguments) else { return };
         let given: Vec<Id> = self.tree.named(list).collect();
-        let (Some(object), Some(name)) = (given.get(getter.object), given.get(getter.name)) else { return };
+        let Some(name) = given.get(getter.name) else { return };
         if !matches!(self.eval.one(*name), Value::Text(_)) {
-            let severity = if self.holds_names(*object) { self.policy.dynamic.0 } else { Severity::Note };
+            let holds_names = given.get(getter.object).is_some_and(|object| self.holds_names(*object));
+            let severity = if holds_names { self.policy.dynamic.0 } else { Severity::Note };
             self.undecided("which member this takes", id, severity);
+        }
+    }
+
+    /// A function that gives things for names is given to another one, which calls it with whatever it likes.
+    fn handed_on(&mut self, path: &str, id: Id) {
+        let gives = self.facts.importers.iter().any(|importer| importer.path == path)
+            || self.facts.getters.iter().any(|getter| getter.path == path);
+        let is_argument =
+            self.tree.parent(id).is_some_and(|parent| matches!(self.tree.kind(parent), "argument_list" | "arguments"));
+        if gives && is_argument {
+            self.undecided("what this is called with", id, self.policy.dynamic.0);
         }
     }
 
     /// A call that runs text as code: one that is given a text.
     fn runs(&mut self, path: &str, id: Id, arguments: &str) {
-        if !self.facts.runners.contains(&path) {
+        let is_runner = |runner: &&str| runner.strip_prefix('*').map_or(*runner == path, |end| path.ends_with(end));
+        if !self.facts.runners.iter().any(is_runner) {
             return;
         }
         let text = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).next());
@@ -440,44 +490,4 @@ impl Judge<'_> {
             policy: Some(PolicyLine { file: ban.line.file.clone(), line: ban.line.line }),
         });
     }
-}
-
-/// Whether a module is one that the pattern names: itself, with `.*` or `/*` also all below it, with `*` all that begin so.
-fn hits(pattern: &str, module: &str, with_parents: bool) -> bool {
-    if let Some(start) = pattern.strip_suffix('*') {
-        return module.starts_with(start)
-            || start.strip_suffix(['.', '/']).is_some_and(|whole| whole == module && !whole.is_empty());
-    }
-    module.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || with_parents && rest.starts_with('.'))
-}
-
-/// Whether a path leads into a module that is blocked. Where parts of it are not, the module by itself is no use of it.
-fn within(ban: &Ban, path: &str) -> bool {
-    let module = ban.pattern.trim_end_matches(".*");
-    let has_harmless_parts = || {
-        let below = |part: &String| part.strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
-        !ban.pattern.ends_with('*') && ban.except.iter().any(below)
-    };
-    path.strip_prefix(module)
-        .is_some_and(|rest| rest.starts_with(['.', '(']) || (rest.is_empty() && !has_harmless_parts()))
-}
-
-fn any_path(values: &[Value], is: impl Fn(&str) -> bool) -> bool {
-    values.iter().any(|value| if let Value::Path(path) = value { is(path) } else { false })
-}
-
-/// Whether the pattern names something on the way along a path.
-fn named_in(pattern: &str, path: &str) -> bool {
-    let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '(']);
-    if let Some(name) = pattern.strip_prefix("*.") {
-        return path.match_indices('.').any(|(at, _)| path[at + 1..].strip_prefix(name).is_some_and(ends));
-    }
-    match pattern.strip_suffix('*') {
-        Some(start) => path.starts_with(start),
-        None => path.strip_prefix(pattern).is_some_and(ends),
-    }
-}
-
-fn is_excepted(ban: &Ban, path: &str) -> bool {
-    ban.except.iter().any(|pattern| hits(pattern, path, true) || named_in(pattern, path))
 }

@@ -6,12 +6,14 @@
 //! findings (`palisade-cli`), the process that parses strangers' text (`palisade-cli`).
 #![forbid(unsafe_code)]
 
+mod bans;
 mod complexity;
 mod facts;
 mod fold;
 mod judge;
 mod language;
 mod languages;
+mod parse;
 mod pattern;
 mod policy;
 mod role;
@@ -105,7 +107,7 @@ fn examine(bytes: &[u8], language: Language, policy: &Policy, empty: Checked) ->
         });
     }
     let (mut complexity, mut functions) = (0, Vec::new());
-    match Tree::parse(&text.seen, language.grammar()) {
+    match parse::parse(&text.seen, language, policy.nodes()) {
         Err(GaveUp::TooSlow) => findings.push(gave_up(&text, &(0..0), "reading this file takes too long")),
         Err(GaveUp::TooDeep(at)) => {
             let range = at as usize..at as usize + 1;

@@ -40,6 +40,8 @@ pub(crate) enum Role {
     Inner,
     /// The value of this field: casts, named arguments.
     Of(&'static str),
+    /// `(Type) value`: what is there, or a thing of the type.
+    Cast(&'static str, &'static str),
     /// The value of the last child: `(0, eval)`.
     Last,
     /// The value of one of these fields.

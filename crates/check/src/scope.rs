@@ -210,29 +210,7 @@ impl<'t> Scopes<'t> {
                     }
                 }
             }
-            (_, "object_pattern") => {
-                for part in tree.named(target).collect::<Vec<_>>() {
-                    match tree.kind(part) {
-                        "shorthand_property_identifier_pattern" => {
-                            let key = tree.source(part).to_owned();
-                            self.parts.push((value, key.clone(), part));
-                            self.bind(part, What::MemberOf(value, key));
-                        }
-                        "pair_pattern" => {
-                            let key = tree.word(part, "key").trim_matches(['"', '\'']).to_owned();
-                            self.parts.push((value, key.clone(), part));
-                            match tree.field(part, "value") {
-                                Some(name) if tree.role(name) == Role::Name => {
-                                    self.bind(name, What::MemberOf(value, key))
-                                }
-                                Some(other) => self.declare(other),
-                                None => {}
-                            }
-                        }
-                        _ => self.declare(part),
-                    }
-                }
-            }
+            (_, "object_pattern") => self.bind_members(target, value, ""),
             (Role::Inner, _) => {
                 if let Some(inner) = tree.named(target).next() {
                     self.bind_pattern(inner, value);
@@ -240,6 +218,45 @@ impl<'t> Scopes<'t> {
             }
             _ => self.declare(target),
         }
+    }
+
+    /// `{ a, b: c, d: { e }, f = 1 } = value`, where the value's member `above` is meant.
+    fn bind_members(&mut self, pattern: Id, value: Id, above: &str) {
+        let tree = self.tree;
+        let below = |key: &str| if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
+        for part in tree.named(pattern).collect::<Vec<_>>() {
+            match tree.kind(part) {
+                "shorthand_property_identifier_pattern" => self.bind_member(part, value, below(tree.source(part))),
+                "object_assignment_pattern" => {
+                    if let Some(name) = tree.field(part, "left") {
+                        self.bind_member(name, value, below(tree.source(name)));
+                        if let Some(default) = tree.field(part, "right") {
+                            self.bind(name, What::Value(default));
+                        }
+                    }
+                }
+                "pair_pattern" => {
+                    let key = below(tree.word(part, "key").trim_matches(['"', '\'']));
+                    let Some(target) = tree.field(part, "value") else { continue };
+                    match (tree.role(target), tree.kind(target)) {
+                        (Role::Name, _) => self.bind_member(target, value, key),
+                        (_, "object_pattern") => self.bind_members(target, value, &key),
+                        // With a default, which `enter` binds.
+                        (Role::Bind(name, _), _) => match tree.field(target, name) {
+                            Some(name) if tree.role(name) == Role::Name => self.bind_member(name, value, key),
+                            _ => self.declare(target),
+                        },
+                        _ => self.declare(target),
+                    }
+                }
+                _ => self.declare(part),
+            }
+        }
+    }
+
+    fn bind_member(&mut self, name: Id, value: Id, member: String) {
+        self.parts.push((value, member.clone(), name));
+        self.bind(name, What::MemberOf(value, member));
     }
 
     /// The name at this node is given something, in the scope that is open.

@@ -1,21 +1,14 @@
 //! A syntax tree in one flat list, nodes before their children.
 //!
-//! In: text and a grammar. Out: [`Tree`], or why it was given up. The parser's own tree is left behind at once: walking a list
-//! is several times faster, needs no recursion, and knows each node's parent. Not here: what a node means (`role.rs`).
+//! In: nodes, from a parser. Out: [`Tree`]. The parser's own tree is left behind at once: walking a list is several times faster,
+//! needs no recursion, and knows each node's parent. Not here: parsing (`parse/`), what a node means (`role.rs`).
 
-use std::{
-    ops::{ControlFlow, Range},
-    time::{Duration, Instant},
-};
-
-use tree_sitter::{ParseOptions, Parser};
+use std::ops::Range;
 
 use crate::role::{Grammar, Role};
 
 /// Nesting that is followed. Handwritten programs stay below 100; a sum of a thousand terms is as deep as it is long.
 pub(crate) const DEEPEST: usize = 3000;
-/// Time for one parse. Ordinary code takes 10 ms for 100 KB.
-const LONGEST: Duration = Duration::from_secs(2);
 
 /// A node's number.
 pub(crate) type Id = u32;
@@ -32,8 +25,9 @@ struct Node {
     form: Form,
 }
 
+/// What stands at a node's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Named,
     Anonymous,
     Error,
@@ -43,7 +37,7 @@ enum Form {
 /// Why there is no tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GaveUp {
-    /// Parsing took more than [`LONGEST`].
+    /// Parsing took too long.
     TooSlow,
     /// Nested deeper than [`DEEPEST`], first at this byte.
     TooDeep(u32),
@@ -59,75 +53,62 @@ pub(crate) struct Tree<'a> {
     parsed: Option<tree_sitter::Tree>,
 }
 
-impl<'a> Tree<'a> {
-    /// Parses `text`, which is shorter than 4 GiB.
-    pub(crate) fn parse(text: &'a str, grammar: &'a Grammar) -> Result<Self, GaveUp> {
-        let mut parser = Parser::new();
-        if parser.set_language(&grammar.language).is_err() {
-            return Err(GaveUp::TooSlow); // the grammars are linked in; `every_grammar_fits_the_parser` tries each
-        }
-        let begun = Instant::now();
-        let mut patience = |_: &tree_sitter::ParseState| {
-            if begun.elapsed() > LONGEST { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let bytes = text.as_bytes();
-        let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
-        let parsed = parser
-            .parse_with_options(&mut read, None, Some(ParseOptions::new().progress_callback(&mut patience)))
-            .ok_or(GaveUp::TooSlow)?;
-        let mut nodes = Vec::with_capacity(text.len() / 4);
-        let mut open: Vec<Id> = Vec::new();
-        let mut cursor = parsed.walk();
-        loop {
-            let node = cursor.node();
-            let id = nodes.len() as Id;
-            let form = if node.is_missing() {
-                Form::Missing
-            } else if node.is_error() {
-                Form::Error
-            } else if node.is_named() {
-                Form::Named
-            } else {
-                Form::Anonymous
-            };
-            nodes.push(Node {
-                kind: node.kind_id(),
-                field: cursor.field_id().map_or(0, std::num::NonZero::get),
-                start: node.start_byte() as u32,
-                end: node.end_byte() as u32,
-                parent: open.last().copied().unwrap_or(0),
-                after: 0,
-                form,
-            });
-            if open.len() > DEEPEST {
-                return Err(GaveUp::TooDeep(node.start_byte() as u32));
-            }
-            if cursor.goto_first_child() {
-                open.push(id);
-                continue;
-            }
-            nodes[id as usize].after = id + 1;
-            let mut done = false;
-            while !cursor.goto_next_sibling() {
-                let Some(parent) = open.pop() else {
-                    done = true;
-                    break;
-                };
-                nodes[parent as usize].after = nodes.len() as Id;
-                if !cursor.goto_parent() {
-                    done = true;
-                    break;
-                }
-            }
-            if done {
-                break;
-            }
-        }
-        drop(cursor);
-        let has_errors = parsed.root_node().has_error();
-        Ok(Self { text, grammar, nodes, has_errors, parsed: Some(parsed) })
+/// A tree in the making: nodes are opened and closed in the order of the text.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    text: &'a str,
+    grammar: &'a Grammar,
+    nodes: Vec<Node>,
+    open: Vec<Id>,
+    too_deep: Option<u32>,
+    /// The field of its parent in which the next node stands.
+    pub(crate) field: u16,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(text: &'a str, grammar: &'a Grammar) -> Self {
+        let nodes = Vec::with_capacity(text.len() / 4);
+        Self { text, grammar, nodes, open: Vec::new(), too_deep: None, field: 0 }
     }
 
+    /// Begins a node; what is opened before it is closed is below it.
+    pub(crate) fn open(&mut self, kind: u16, form: Form, range: Range<u32>) {
+        if self.open.len() > DEEPEST && self.too_deep.is_none() {
+            self.too_deep = Some(range.start);
+        }
+        let id = self.nodes.len() as Id;
+        let (parent, field) = (self.open.last().copied().unwrap_or(0), std::mem::take(&mut self.field));
+        self.nodes.push(Node { kind, field, start: range.start, end: range.end, parent, after: id + 1, form });
+        self.open.push(id);
+    }
+
+    pub(crate) fn close(&mut self) {
+        if let Some(id) = self.open.pop() {
+            self.nodes[id as usize].after = self.nodes.len() as Id;
+        }
+    }
+
+    /// A node that has nothing below it.
+    pub(crate) fn leaf(&mut self, kind: u16, form: Form, range: Range<u32>) {
+        self.open(kind, form, range);
+        self.open.pop();
+    }
+
+    /// Whether the nodes that are open are more than anybody follows.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        self.too_deep.is_some()
+    }
+
+    /// All that was opened; with the parser's own tree, if there is one for queries.
+    pub(crate) fn finish(self, has_errors: bool, parsed: Option<tree_sitter::Tree>) -> Result<Tree<'a>, GaveUp> {
+        match self.too_deep {
+            Some(at) => Err(GaveUp::TooDeep(at)),
+            None => Ok(Tree { text: self.text, grammar: self.grammar, nodes: self.nodes, has_errors, parsed }),
+        }
+    }
+}
+
+impl<'a> Tree<'a> {
     /// The parser's own tree, for queries.
     pub(crate) fn parsed(&self) -> Option<&tree_sitter::Tree> {
         self.parsed.as_ref()

@@ -6,7 +6,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use crate::{
-    facts::Facts,
+    facts::{Facts, LATER},
     fold,
     role::Role,
     scope::{Reach, Scopes, What},
@@ -119,7 +119,7 @@ impl<'t> Eval<'t> {
             Role::Method(object, name, arguments) => {
                 let name = tree.word(id, name);
                 let arguments = self.arguments(id, arguments);
-                match tree.field(id, object) {
+                match tree.field(id, object).filter(|object| !self.is_own_field(*object, name)) {
                     Some(object) => self
                         .of(object)
                         .iter()
@@ -150,8 +150,7 @@ impl<'t> Eval<'t> {
             Role::Join(left, right) => {
                 let parts =
                     [left, right].map(|side| tree.field(id, side).map_or(Value::Unknown, |side| self.one(side)));
-                let sign =
-                    tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.source(child));
+                let sign = tree.children(id).find(|child| !tree.is_named(*child)).map_or("", |child| tree.kind(child));
                 vec![fold::operator(sign, &parts)]
             }
             Role::Inner => match tree.named(id).next() {
@@ -166,6 +165,14 @@ impl<'t> Eval<'t> {
                 Some(inner) => return self.of(inner),
                 None => Vec::new(),
             },
+            Role::Cast(kind, value) => {
+                let mut all = tree.field(id, value).map_or_else(Vec::new, |value| self.of(value).to_vec());
+                let name = tree.word(id, kind);
+                if self.facts.same.iter().any(|(from, _)| *from == name) {
+                    all.push(self.canonical(&format!("{name}()")));
+                }
+                all
+            }
             Role::Bind(_, value) => match tree.field(id, value) {
                 Some(value) => return self.of(value),
                 None => Vec::new(),
@@ -189,7 +196,7 @@ impl<'t> Eval<'t> {
     }
 
     /// `this.name`, where the class declares the name.
-    fn is_own_field(&self, object: Id, name: &str) -> bool {
+    pub(crate) fn is_own_field(&self, object: Id, name: &str) -> bool {
         self.facts.fields_are_names
             && self.tree.source(object) == "this"
             && self.scopes.find(name, object).1 == Reach::Inside
@@ -211,17 +218,27 @@ impl<'t> Eval<'t> {
         if self.scopes.macros.is_empty() || self.tree.role(callee) != Role::Name {
             return None;
         }
-        let (parameters, body) = self.scopes.macros.get(self.tree.source(callee))?;
-        if !body.contains("##") || parameters.is_empty() {
+        let list = self.tree.field(call, arguments)?;
+        let given = self.tree.named(list).map(|argument| self.tree.source(argument).to_owned()).collect();
+        self.expanded(self.tree.source(callee), given, 0)
+    }
+
+    /// What a macro of the form `a##b`, or one that hands on to such a one, makes of arguments.
+    fn expanded(&self, name: &str, given: Vec<String>, steps: usize) -> Option<String> {
+        let (parameters, body) = self.scopes.macros.get(name)?;
+        if parameters.is_empty() || steps > 4 {
             return None;
         }
-        let given: Vec<&str> =
-            self.tree.named(self.tree.field(call, arguments)?).map(|argument| self.tree.source(argument)).collect();
-        let part = |word: &str| match parameters.iter().position(|parameter| *parameter == word) {
-            Some(at) => given.get(at).map(|word| (*word).to_owned()),
-            None => Some(word.to_owned()),
+        let part = |word: &str| match parameters.iter().position(|parameter| *parameter == word.trim()) {
+            Some(at) => given.get(at).cloned(),
+            None => Some(word.trim().to_owned()),
         };
-        body.split("##").map(|word| part(word.trim())).collect()
+        if body.contains("##") {
+            return body.split("##").map(part).collect();
+        }
+        let (name, arguments) = body.strip_suffix(')')?.split_once('(')?;
+        let handed: Option<Vec<String>> = arguments.split(',').map(part).collect();
+        self.expanded(name.trim(), handed?, steps + 1)
     }
 
     fn bounded(&self, all: Vec<Value>) -> Values {
@@ -299,6 +316,10 @@ impl<'t> Eval<'t> {
 
     pub(crate) fn member(&self, object: &Value, name: &str) -> Value {
         match object {
+            // A method of a constant is a function.
+            Value::Path(path) if name == "constructor" && is_method_of_constant(path) => {
+                self.canonical("function.constructor")
+            }
             Value::Path(path) => self.canonical(&format!("{path}.{name}")),
             Value::Text(_) => Value::path(&format!("text.{name}")),
             Value::Number(_) => Value::path(&format!("number.{name}")),
@@ -353,6 +374,7 @@ impl<'t> Eval<'t> {
         if let Some(getter) = self.facts.getters.iter().find(|getter| getter.path == &**path) {
             return match (arguments.get(getter.object), arguments.get(getter.name)) {
                 (Some(object), Some(Value::Text(name))) => self.member(object, name),
+                (None, Some(Value::Text(name))) if getter.object == LATER => self.member(&Value::Unknown, name),
                 _ => Value::Unknown,
             };
         }
@@ -381,4 +403,11 @@ impl<'t> Eval<'t> {
             .collect();
         fold::joined(&parts)
     }
+}
+
+/// `text.sub`, `list.map`: but not what makes such constants.
+fn is_method_of_constant(path: &str) -> bool {
+    path.split_once('.').is_some_and(|(of, method)| {
+        matches!(of, "text" | "list" | "number") && !method.contains('.') && method != "constructor"
+    })
 }

@@ -65,11 +65,13 @@ fn phases_cover_a_launch_and_every_piece_of_it_is_measured() {
         assert_eq!(json["schema"], "palisade.bench-phases/1");
         assert_stats(&json["plain_ms"], 2);
         assert_stats(&json["cleanup_ms"], 2);
-        assert_eq!(names(&json["ways"], "name"), ["palisade run", "library", "prepared"]);
+        assert_eq!(names(&json["ways"], "name"), ["palisade run", "library", "prepared", "warm"]);
         for way in json["ways"].as_array().unwrap() {
             assert_stats(&way["whole_ms"], 2);
-            let phases =
+            let cold =
                 ["prepare", "clone", "ids", "files", "cgroup", "privileges", "filter", "program", "teardown", "rest"];
+            let warm = ["prepare", "cell", "program", "teardown", "rest"];
+            let phases = if way["name"] == "warm" { warm.as_slice() } else { &cold };
             assert_eq!(names(&way["phases"], "name"), phases);
             let sum = |field: &str| -> f64 {
                 way["phases"].as_array().unwrap().iter().map(|phase| phase["ms"][field].as_f64().unwrap()).sum()
@@ -167,7 +169,7 @@ fn throughput_is_measured_for_each_number_of_workers() {
         assert_eq!(json["schema"], "palisade.bench-throughput/1");
         let rates = json["rates"].as_array().unwrap();
         for workers in [1, 3] {
-            for way in ["without a sandbox", "palisade run", "library", "library, lanes"] {
+            for way in ["without a sandbox", "palisade run", "library", "library, lanes", "library, pool"] {
                 let rate = rates.iter().find(|rate| rate["way"] == way && rate["workers"] == workers).unwrap();
                 assert_stats(&rate["per_second"], 1);
                 assert!(rate["per_second"]["min"].as_f64().unwrap() > 0.0, "{rate}");

@@ -74,6 +74,8 @@ struct State {
     /// Cells that are being made.
     begun: usize,
     remains: Vec<Remains>,
+    /// Threads that remove some.
+    removing: usize,
     /// When a cell was last taken for a program that may still run.
     taken: Option<Instant>,
     /// Why the last one could not be made.
@@ -153,6 +155,23 @@ impl Pool {
             return Err(StartError::NotFound { program: String::new(), hint });
         }
         self.run_in(&launch, stdin, output, cancel)
+    }
+
+    /// Waits until as many cells stand as it has, and nothing of runs that have ended is left.
+    ///
+    /// # Errors
+    /// If a cell cannot be made.
+    pub fn fill(&self) -> Result<(), StartError> {
+        let mut state = self.shared.state();
+        // Whatever it was, it may be over.
+        state.failure = None;
+        self.shared.changed.notify_all();
+        let unfilled = |state: &mut State| {
+            state.failure.is_none()
+                && (state.ready.len() < self.shared.size || state.removing > 0 || !state.remains.is_empty())
+        };
+        state = self.shared.changed.wait_while(state, unfilled).unwrap_or_else(PoisonError::into_inner);
+        state.failure.take().map_or(Ok(()), Err)
     }
 
     /// How many cells stand ready.
@@ -240,9 +259,12 @@ impl Shared {
         loop {
             let remains = mem::take(&mut state.remains);
             if !remains.is_empty() {
+                state.removing += 1;
                 drop(state);
                 drop(remains);
                 state = self.state();
+                state.removing -= 1;
+                self.changed.notify_all();
             } else if state.closing {
                 return;
             } else if state.failure.is_none() && state.ready.len() + state.begun < self.size {

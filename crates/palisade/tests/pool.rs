@@ -25,15 +25,6 @@ fn shell(pool: &Pool, script: &str) -> Report {
     pool.run_command(&words, &[], Input::Empty, Output::Keep, None).unwrap()
 }
 
-/// Waits until it has as many cells as it should have.
-fn fill(pool: &Pool, size: usize) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while pool.ready() < size {
-        assert!(Instant::now() < deadline, "{} of {size} cells stand", pool.ready());
-        std::thread::yield_now();
-    }
-}
-
 fn text(report: &Report) -> String {
     String::from_utf8(report.stdout.kept.clone()).unwrap()
 }
@@ -46,16 +37,16 @@ fn was_warm(report: &Report) -> bool {
 #[test]
 fn a_program_in_a_cell_has_its_input_output_and_end() {
     let pool = pool_of(|_| (), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let input = vec![b'x'; 1 << 20];
     let report = pool.run(Input::Bytes(input.clone()), Output::Keep, None).unwrap();
     assert!(was_warm(&report) && report.success, "{report:?}");
     assert_eq!(report.stdout.kept, input);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let report = shell(&pool, "echo out; echo err >&2; exit 3");
     assert!(was_warm(&report));
     assert_eq!((text(&report).as_str(), report.stderr.kept.as_slice(), report.exit_code), ("out\n", &b"err\n"[..], 3));
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let report = shell(&pool, "kill -SEGV $$");
     assert!(matches!(report.outcome, Outcome::Signalled { signal } if signal.0 == 11), "{report:?}");
 }
@@ -63,7 +54,7 @@ fn a_program_in_a_cell_has_its_input_output_and_end() {
 #[test]
 fn arguments_variables_and_the_working_directory_are_those_of_the_run() {
     let pool = pool_of(|request| request.environment.push(("OF_POOL".to_owned(), "1".to_owned())), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let long = "y".repeat(100_000);
     let words = ["sh", "-c", "pwd; echo \"$1\"; echo \"${#2}\"; env | sort", "sh", "a b\nc", &long].map(str::to_owned);
     let own = [("OF_RUN".to_owned(), "x y".to_owned())];
@@ -93,7 +84,7 @@ fn nothing_of_one_run_or_of_the_caller_is_there_in_the_next() {
     let inheritable = |file: &fs::File| rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty()).unwrap();
     inheritable(&before);
     let pool = pool_of(|_| (), 2);
-    fill(&pool, 2);
+    pool.fill().unwrap();
     let after = fs::File::open("/etc/passwd").unwrap();
     inheritable(&after);
     let script = "echo /tmp/* /dev/shm/*; for fd in /proc/self/fd/*; do echo ${fd##*/}; done; umask; ulimit -c; \
@@ -116,7 +107,7 @@ fn nothing_of_one_run_or_of_the_caller_is_there_in_the_next() {
 #[test]
 fn two_cells_draw_different_random_numbers_and_lie_at_different_addresses() {
     let pool = pool_of(|_| (), 2);
-    fill(&pool, 2);
+    pool.fill().unwrap();
     let script = "head -c 16 /dev/urandom | od -An -tx1; grep stack /proc/self/maps";
     let [one, other] = [shell(&pool, script), shell(&pool, script)].map(|report| text(&report));
     assert_ne!(one.lines().next(), other.lines().next());
@@ -133,7 +124,7 @@ fn limits_count_from_the_start_of_the_program() {
         },
         1,
     );
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let filled = Instant::now();
     // Older than its program may become.
     while filled.elapsed() < limit + Duration::from_millis(100) {
@@ -149,7 +140,7 @@ fn limits_count_from_the_start_of_the_program() {
         ("head -c 200000000 /dev/zero | tail -c 150000000 | wc -c", LimitKind::Memory),
         ("n=0; while [ $n -lt 2000 ]; do sleep 60 & n=$((n+1)); done; wait", LimitKind::Processes),
     ] {
-        fill(&pool, 1);
+        pool.fill().unwrap();
         let report = shell(&pool, script);
         assert!(was_warm(&report));
         let threads = hit == LimitKind::Processes && report.outcome == Outcome::LimitHit { limit: LimitKind::Threads };
@@ -160,7 +151,7 @@ fn limits_count_from_the_start_of_the_program() {
 #[test]
 fn a_hostile_call_in_a_cell_is_named() {
     let pool = pool_of(|_| (), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let report = shell(&pool, "unshare --user true");
     assert!(was_warm(&report));
     assert!(report.violations.iter().any(|violation| violation.what == "unshare"), "{report:?}");
@@ -169,7 +160,7 @@ fn a_hostile_call_in_a_cell_is_named() {
 #[test]
 fn who_stays_behind_a_program_in_a_cell_is_killed() {
     let pool = pool_of(|_| (), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let report = shell(&pool, "setsid sleep 1000 & echo started");
     assert!(was_warm(&report) && report.success, "{report:?}");
     assert_eq!(text(&report), "started\n");
@@ -178,7 +169,7 @@ fn who_stays_behind_a_program_in_a_cell_is_killed() {
 #[test]
 fn a_cell_that_somebody_kills_while_it_waits_is_replaced() {
     let pool = pool_of(|_| (), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let children = |pid: u32| {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
         tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect::<String>()
@@ -188,14 +179,14 @@ fn a_cell_that_somebody_kills_while_it_waits_is_replaced() {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     assert_eq!(text(&shell(&pool, "echo here")), "here\n");
-    fill(&pool, 1);
+    pool.fill().unwrap();
     assert!(was_warm(&shell(&pool, "true")));
 }
 
 #[test]
 fn a_program_that_is_not_there_is_an_error_and_the_pool_goes_on() {
     let pool = pool_of(|_| (), 1);
-    fill(&pool, 1);
+    pool.fill().unwrap();
     let words = ["no-such-program".to_owned()];
     let answer = pool.run_command(&words, &[], Input::Empty, Output::Keep, None);
     assert!(matches!(&answer, Err(StartError::NotFound { program, .. }) if program == "no-such-program"), "{answer:?}");

@@ -60,6 +60,8 @@ pub(super) const TABLE: Table = Table {
         ("for_statement", Role::Block(&[])),
         ("compound_statement", Role::Block(&[])),
         ("preproc_include", Role::Import),
+        ("preproc_call", Role::Own),
+        ("attribute_specifier", Role::Own),
         ("preproc_def", Role::Own),
         ("preproc_function_def", Role::Own),
     ],
@@ -110,6 +112,14 @@ pub(super) fn declare(scopes: &mut Scopes<'_>, id: Id) {
             }
         }
         "preproc_include" => include(scopes, id),
+        "preproc_call" => directive(scopes, id),
+        // Each of its names: `__attribute__((alias("system")))`.
+        "attribute_specifier" => {
+            for name in tree.below(id).filter(|below| tree.role(*below) == Role::Name).collect::<Vec<_>>() {
+                let plain = tree.source(name).trim_matches('_');
+                scopes.mentions.push((format!("__attribute__.{plain}"), name));
+            }
+        }
         "preproc_def" | "preproc_function_def" => define(scopes, id),
         _ => {}
     }
@@ -157,6 +167,24 @@ fn include(scopes: &mut Scopes<'_>, id: Id) {
     scopes.imports.push(Import { module, names: Vec::new(), at: path });
 }
 
+/// Directives that the grammar does not know: `#include_next`, `#import`, `#pragma`.
+fn directive(scopes: &mut Scopes<'_>, id: Id) {
+    let tree = scopes.tree();
+    let argument = tree.word(id, "argument").trim();
+    let word = tree.word(id, "directive").trim_start_matches(['#', ' ', '\t']);
+    match word {
+        "include_next" | "import" => {
+            let module = argument.trim_matches(['<', '>', '"']).to_owned();
+            scopes.imports.push(Import { module, names: Vec::new(), at: id });
+        }
+        "pragma" => {
+            let first = argument.split_whitespace().next().unwrap_or_default();
+            scopes.mentions.push((format!("#pragma.{first}"), id));
+        }
+        _ => {}
+    }
+}
+
 /// Every name in a macro's body is used wherever the macro is.
 fn define(scopes: &mut Scopes<'_>, id: Id) {
     let tree = scopes.tree();
@@ -173,11 +201,11 @@ fn define(scopes: &mut Scopes<'_>, id: Id) {
     scopes.macros.insert(tree.source(name), (parameters, body));
 }
 
-/// The identifiers of a macro's body that are not members, strings or comments; `a##b` is one.
+/// The identifiers of a macro's body that are not members, strings or comments; `a##b` is one, and `a::b` is `a.b`.
 fn words(body: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut rest = body;
-    let (mut is_member, mut is_pasted) = (false, false);
+    let (mut is_member, mut is_pasted, mut is_below) = (false, false, false);
     while let Some(sign) = rest.chars().next() {
         let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
         let length = if is_word(sign) {
@@ -185,11 +213,12 @@ fn words(body: &str) -> Vec<String> {
             if !sign.is_ascii_digit() || is_pasted {
                 match all.last_mut() {
                     Some(last) if is_pasted => last.push_str(word),
+                    Some(last) if is_below => last.extend([".", word]),
                     _ if is_member => {}
                     _ => all.push(word.to_owned()),
                 }
             }
-            (is_member, is_pasted) = (false, false);
+            (is_member, is_pasted, is_below) = (false, false, false);
             word.len()
         } else if sign == '"' || sign == '\'' {
             let mut escaped = false;
@@ -206,13 +235,16 @@ fn words(body: &str) -> Vec<String> {
         } else if rest.starts_with("##") {
             is_pasted = true;
             2
+        } else if rest.starts_with("::") {
+            is_below = true;
+            2
         } else if rest.starts_with("->") {
             is_member = true;
             2
         } else {
             if !sign.is_whitespace() {
                 is_member = sign == '.';
-                is_pasted = false;
+                (is_pasted, is_below) = (false, false);
             }
             sign.len_utf8()
         };
@@ -231,5 +263,6 @@ mod tests {
         assert_eq!(of("(x.system + p->fork(2), sys ## tem(\"popen\" /* exec */))"), "x p system");
         assert_eq!(of("a '\\'' b \"\\\"c\" 1e5 // d"), "a b");
         assert_eq!(of("\"open"), "");
+        assert_eq!(of("::a :: b(c)"), "a.b c");
     }
 }

@@ -67,13 +67,16 @@ const TABLE: Table = Table {
         ("hex_integer_literal", Role::Number),
         ("binary_expression", Role::Join("left", "right")),
         ("parenthesized_expression", Role::Inner),
-        ("cast_expression", Role::Of("value")),
+        ("cast_expression", Role::Cast("type", "value")),
         ("ternary_expression", Role::Either(&["consequence", "alternative"])),
         ("array_initializer", Role::List),
         ("variable_declarator", Role::Bind("name", "value")),
         ("assignment_expression", Role::Bind("left", "right")),
         ("resource", Role::Bind("name", "value")),
         ("formal_parameter", Role::Own),
+        ("instanceof_expression", Role::Own),
+        ("local_variable_declaration", Role::Own),
+        ("field_declaration", Role::Own),
         ("catch_formal_parameter", Role::Declares(&["name"])),
         ("enhanced_for_statement", Role::Block(&["name"])),
         ("for_statement", Role::Block(&[])),
@@ -129,13 +132,20 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         // What a parameter is, its type tells.
         "formal_parameter" => {
             let Some(name) = tree.field(id, "name") else { return };
-            let kind = tree
-                .field(id, "type")
-                .filter(|kind| tree.kind(*kind) == "type_identifier")
-                .map(|kind| tree.source(kind));
-            match kind.filter(|kind| FACTS.same.iter().any(|(from, _)| from == kind)) {
-                Some(kind) => scopes.bind(name, What::Path(format!("{kind}()").as_str().into())),
-                None => scopes.bind(name, What::Opaque),
+            let what = tree.field(id, "type").and_then(|kind| instance(scopes, kind));
+            scopes.bind(name, what.unwrap_or(What::Opaque));
+        }
+        "instanceof_expression" => {
+            let (Some(name), Some(kind)) = (tree.field(id, "name"), tree.field(id, "right")) else { return };
+            let what = instance(scopes, kind);
+            scopes.bind(name, what.unwrap_or(What::Opaque));
+        }
+        "local_variable_declaration" | "field_declaration" => {
+            let Some(what) = tree.field(id, "type").and_then(|kind| instance(scopes, kind)) else { return };
+            for declarator in tree.fields(id, "declarator").collect::<Vec<_>>() {
+                if let Some(name) = tree.field(declarator, "name") {
+                    scopes.bind(name, what.clone());
+                }
             }
         }
         "modifiers" => {
@@ -145,4 +155,12 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         }
         _ => {}
     }
+}
+
+/// What a type of java.lang that rules speak of says of a name.
+fn instance(scopes: &Scopes<'_>, kind: Id) -> Option<What> {
+    let tree = scopes.tree();
+    let name = Some(kind).filter(|kind| tree.kind(*kind) == "type_identifier").map(|kind| tree.source(kind))?;
+    let is_known = FACTS.same.iter().any(|(from, _)| *from == name);
+    is_known.then(|| What::Path(format!("{name}()").as_str().into()))
 }

@@ -25,7 +25,8 @@ pub(crate) static FACTS: Facts = Facts {
         Getter { path: "Reflect.get", object: 0, name: 1 },
         Getter { path: "Object.getOwnPropertyDescriptor", object: 0, name: 1 },
     ],
-    runners: &["setTimeout", "setInterval", "setImmediate", "execScript"],
+    // The constructor of something unknown may be that of all functions.
+    runners: &["setTimeout", "setInterval", "setImmediate", "execScript", "*.constructor"],
     same: &[
         ("globalThis.", ""),
         ("window.", ""),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::{
-    facts::{Facts, Getter, Importer},
+    facts::{Facts, Getter, Importer, LATER},
     role::{Role, Table},
     scope::{Import, Scopes, What},
     tree::Id,
@@ -28,6 +28,9 @@ pub(crate) static FACTS: Facts = Facts {
         Getter { path: "getattr", object: 0, name: 1 },
         Getter { path: "object.__getattribute__", object: 0, name: 1 },
         Getter { path: "inspect.getattr_static", object: 0, name: 1 },
+        // They give a function that takes the member of what it is given.
+        Getter { path: "operator.attrgetter", object: LATER, name: 0 },
+        Getter { path: "operator.methodcaller", object: LATER, name: 0 },
     ],
     runners: &[],
     same: &[
@@ -68,7 +71,6 @@ pub(crate) static FACTS: Facts = Facts {
 const TABLE: Table = Table {
     roles: &[
         ("comment", Role::Comment),
-        ("type", Role::Skip),
         ("identifier", Role::Name),
         ("attribute", Role::Member("object", "attribute")),
         ("subscript", Role::Index("value", "subscript")),
@@ -130,13 +132,18 @@ fn normal(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// A module as it is written, blanks and continued lines left out.
+fn path(written: &str) -> String {
+    normal(written).chars().filter(|sign| !sign.is_whitespace() && *sign != '\\').collect()
+}
+
 fn declare(scopes: &mut Scopes<'_>, id: Id) {
     let tree = scopes.tree();
     match tree.kind(id) {
         "import_statement" => {
             for part in tree.fields(id, "name").collect::<Vec<_>>() {
                 let (name, alias) = named(scopes, part);
-                let module = normal(tree.source(name)).into_owned();
+                let module = path(tree.source(name));
                 match alias {
                     Some(alias) => scopes.bind(alias, What::Path(module.as_str().into())),
                     None => {
@@ -151,7 +158,7 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         }
         "import_from_statement" => {
             let Some(from) = tree.field(id, "module_name") else { return };
-            let module = normal(tree.source(from)).into_owned();
+            let module = path(tree.source(from));
             let mut names = Vec::new();
             for part in tree.fields(id, "name").collect::<Vec<_>>() {
                 let (name, alias) = named(scopes, part);

@@ -20,6 +20,12 @@ pub(crate) static FACTS: Facts = Facts {
         ("std.arch.global_asm!", "global_asm!"),
         ("std.include!", "include!"),
         ("core.include!", "include!"),
+        ("core.arch.naked_asm!", "naked_asm!"),
+        ("std.arch.naked_asm!", "naked_asm!"),
+        ("core.arch.llvm_asm!", "llvm_asm!"),
+        ("std.arch.llvm_asm!", "llvm_asm!"),
+        ("std.option_env!", "option_env!"),
+        ("core.option_env!", "option_env!"),
         ("std.include_str!", "include_str!"),
         ("core.include_str!", "include_str!"),
         ("std.include_bytes!", "include_bytes!"),
@@ -125,6 +131,9 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
         "attribute" => {
             if let Some(name) = tree.named(id).next() {
                 scopes.mentions.push((format!("#[{}]", tree.source(name).replace("::", ".")), id));
+                if tree.source(name) == "cfg_attr" {
+                    conditional(scopes, id);
+                }
             }
         }
         "function_modifiers" => {
@@ -133,6 +142,23 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
             }
         }
         _ => {}
+    }
+}
+
+/// The attributes of `cfg_attr(condition, one, another(…))`.
+fn conditional(scopes: &mut Scopes<'_>, id: Id) {
+    let tree = scopes.tree();
+    let Some(tokens) = tree.field(id, "arguments") else { return };
+    let mut is_next = false;
+    for token in tree.children(tokens) {
+        if is_next && tree.is_named(token) {
+            scopes.mentions.push((format!("#[{}]", tree.source(token)), token));
+        }
+        // Keywords are no names: `unsafe(no_mangle)`.
+        if is_next && tree.source(token) == "unsafe" {
+            scopes.mentions.push(("#[unsafe]".to_owned(), token));
+        }
+        is_next = tree.source(token) == ",";
     }
 }
 
@@ -242,6 +268,12 @@ fn tokens(scopes: &mut Scopes<'_>, id: Id) {
                 joined = false;
             }
             "::" => joined = true,
+            // `std::$part`: what the macro is given decides.
+            "metavariable" if joined && !path.is_empty() => {
+                scopes.undecided.push(("which path this names".to_owned(), token));
+                path.clear();
+                joined = false;
+            }
             "!" if !path.is_empty() => {
                 let next =
                     Some(tree.after(token)).filter(|next| *next < tree.after(id) && tree.kind(*next) == "token_tree");

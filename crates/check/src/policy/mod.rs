@@ -14,7 +14,7 @@ pub(crate) use file::PatternKind;
 pub use file::PolicyError;
 use file::{Access, File, Table};
 
-use crate::{Language, pattern::Matcher};
+use crate::{Language, parse::Nodes, pattern::Matcher};
 
 /// The policies that come with palisade.
 pub const SHIPPED: [(&str, &str); 3] = [
@@ -108,6 +108,11 @@ impl Policy {
     /// Never for the shipped ones; a test reads each.
     pub fn shipped(name: &str, language: Language) -> Option<Result<Self, PolicyError>> {
         SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(name, text)| Self::read(name, text, language))
+    }
+
+    /// Which nodes it speaks of.
+    pub(crate) fn nodes(&self) -> Nodes {
+        if self.syntax.is_empty() && self.searches.is_empty() { Nodes::Known } else { Nodes::All }
     }
 
     /// A policy's text, for a language. `name` is what findings call it.
@@ -226,6 +231,12 @@ impl Policy {
             };
             self.imports.extend(block.imports.iter().map(ban));
             self.calls.extend(block.calls.iter().map(ban));
+            for kind in &block.syntax {
+                if language.grammar().language.id_for_node_kind(kind.get_ref(), true) == 0 {
+                    let message = format!("the grammar of {} has no node `{}`", language.name(), kind.get_ref());
+                    return Err(PolicyError::new(kind.span(), message));
+                }
+            }
             self.syntax.extend(block.syntax.iter().map(ban));
         }
         for pattern in table.blocked_patterns {

@@ -22,6 +22,9 @@ pub struct Program {
 /// At most `count` programs, spread evenly over all that there are.
 pub fn programs(language: Language, count: usize) -> Vec<Program> {
     let mut kept = kept(language);
+    if language == Language::Java {
+        kept.extend(jdk(count));
+    }
     let mut files = Vec::new();
     for place in places(language) {
         walk(&place, language, 0, &mut files);
@@ -49,6 +52,28 @@ pub fn kept(language: Language) -> Vec<Program> {
             Program { name: name.to_owned(), code: code.as_bytes().to_vec() }
         })
         .collect()
+}
+
+/// Classes of Java's own library, spread evenly over all that programs import; none where no source of a JDK is installed.
+fn jdk(count: usize) -> Vec<Program> {
+    let sources = below("/usr/lib/jvm", "").into_iter().map(|home| home.join("lib/src.zip"));
+    let Some(file) = sources.filter_map(|path| fs::File::open(path).ok()).next() else { return Vec::new() };
+    let Ok(mut archive) = zip::ZipArchive::new(std::io::BufReader::new(file)) else { return Vec::new() };
+    let is_meant =
+        |name: &String| name.starts_with("java.base/java/") && name.ends_with(".java") && !name.ends_with("-info.java");
+    let names = archive.file_names().filter_map(|name| name.ok().map(|name| name.into_owned()));
+    let mut names: Vec<String> = names.filter(is_meant).collect();
+    names.sort();
+    let step = (names.len() / count.max(1)).max(1);
+    let mut programs = Vec::new();
+    for name in names.into_iter().step_by(step).take(count) {
+        let Ok(mut entry) = archive.by_name(&name) else { continue };
+        let mut code = Vec::new();
+        if (200..=LARGEST).contains(&entry.size()) && std::io::copy(&mut entry, &mut code).is_ok() {
+            programs.push(Program { name, code });
+        }
+    }
+    programs
 }
 
 fn places(language: Language) -> Vec<PathBuf> {

@@ -21,7 +21,7 @@ use std::{
 };
 
 use palisade::{
-    StartError,
+    Preparation, Prepared, StartError, prepare,
     spec::{Outcome, Program, Report, Request},
 };
 
@@ -142,6 +142,14 @@ fn request(words: &[OsString]) -> Request {
     let mut words = words.iter().map(word);
     let program = Program::Command(words.next().unwrap_or_default());
     Request { arguments: words.collect(), ..Request::new(program) }
+}
+
+/// What needs no compiler is ready at once.
+fn prepared(request: &Request) -> Result<Prepared, CostError> {
+    match prepare(request, None)? {
+        Preparation::Ready(prepared) => Ok(prepared),
+        Preparation::Failed(_) => Err(CostError::failed("palisade")("there is nothing to run".to_owned())),
+    }
 }
 
 /// Whether a run went as it should.

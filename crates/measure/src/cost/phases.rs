@@ -10,11 +10,11 @@ use std::{
     process::Stdio,
     sync::mpsc::{Receiver, Sender, channel},
     thread::Scope,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use palisade::{
-    Lane, Part, Preparation, Prepared, anatomy, prepare, run,
+    Lane, Part, Pool, Prepared, anatomy, run,
     spec::{Backend, Input, Output, Report, Request},
 };
 use serde::Serialize;
@@ -98,11 +98,18 @@ type Timeline = Vec<(String, f64)>;
 /// A launch: all of it, and its phases.
 type Told = Result<(f64, Timeline), String>;
 
+/// A cell takes some milliseconds to be made.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Cells of the pool. All of them stand before each launch, so that none is made beside it.
+const CELLS: usize = 2;
+
 /// Ways to launch a program.
-const WAYS: [(&str, &str); 3] = [
+const WAYS: [(&str, &str); 4] = [
     ("palisade run", "nothing: a process of the command for each launch"),
     ("library", "nothing but the start of the process that uses it"),
     ("prepared", "the request is checked and planned, the script made: one lane of the library"),
+    ("warm", "a sandbox stands, and waits for its program: a cell of a pool of the library"),
 ];
 
 /// Measures `rounds` launches of each way, and takes as many apart.
@@ -113,10 +120,9 @@ pub fn phases(programs: &Programs, rounds: usize, step: Step<'_>) -> Result<Phas
     let program = system_program("true")?;
     let words = [OsString::from(&program)];
     let native = Request { backend: Backend::Native, ..request(&words) };
-    let Preparation::Ready(prepared) = prepare(&native, None)? else {
-        return Err(CostError::failed("palisade")("there is nothing to prepare".to_owned()));
-    };
-    let told: [RefCell<Vec<Timeline>>; 3] = Default::default();
+    let prepared = super::prepared(&native)?;
+    let pool = Pool::new(super::prepared(&native)?, CELLS)?;
+    let told: [RefCell<Vec<Timeline>>; 4] = Default::default();
     let noted = |index: usize, launch: Told| {
         let (whole, phases) = launch?;
         told[index].borrow_mut().push(phases);
@@ -139,6 +145,7 @@ pub fn phases(programs: &Programs, rounds: usize, step: Step<'_>) -> Result<Phas
             Box::new(|| noted(0, by_command(programs, &words))),
             Box::new(|| noted(1, by_library(&native))),
             Box::new(|| noted(2, by_lane())),
+            Box::new(|| noted(3, by_pool(&pool))),
         ];
         race(&mut contestants, counted, &mut || step())
     });
@@ -210,6 +217,20 @@ fn by_library(request: &Request) -> Told {
     report.map_err(|error| error.to_string()).and_then(|report| of_report(whole, &report))
 }
 
+fn by_pool(pool: &Pool) -> Told {
+    let begun = Instant::now();
+    while pool.ready() < CELLS {
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("its {CELLS} cells did not stand within {} s", PATIENCE.as_secs()));
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    let begun = Instant::now();
+    let report = pool.run(Input::Empty, Output::Keep, None);
+    let whole = race::ms(begun.elapsed());
+    report.map_err(|error| error.to_string()).and_then(|report| of_report(whole, &report))
+}
+
 fn of_report(whole: f64, report: &Report) -> Told {
     success(report)?;
     Ok((whole, report.phases_ms.0.iter().map(|(name, took)| ((*name).to_owned(), *took)).collect()))
@@ -268,12 +289,12 @@ fn with_rest(whole: &[f64], told: Vec<Timeline>) -> Vec<Timeline> {
 }
 
 fn summed(launches: &[Timeline]) -> Vec<Phase> {
-    let names = launches.first().into_iter().flatten().map(|(name, _)| name.clone());
-    let phase = |(index, name): (usize, String)| {
-        let samples: Vec<f64> = launches.iter().filter_map(|launch| launch.get(index)).map(|(_, took)| *took).collect();
-        Phase { name, ms: stats(&samples) }
+    let names = launches.first().into_iter().flatten().map(|(name, _)| name);
+    let phase = |name: &String| {
+        let of_name = |launch: &Timeline| launch.iter().find(|(phase, _)| phase == name).map(|(_, took)| *took);
+        Phase { name: name.clone(), ms: stats(&launches.iter().filter_map(of_name).collect::<Vec<_>>()) }
     };
-    names.enumerate().map(phase).collect()
+    names.map(phase).collect()
 }
 
 impl Phases {
@@ -282,7 +303,7 @@ impl Phases {
     pub fn chart(&self) -> Chart {
         let parts: [(&str, &[&str]); 8] = [
             ("prepare: checks, plan, script, filter", &["prepare"]),
-            ("clone, with its namespaces and ids", &["clone", "ids"]),
+            ("clone, with its namespaces and ids; of a warm cell, entering it", &["clone", "ids", "cell"]),
             ("files: the mounts, network beside them", &["files"]),
             ("cgroup", &["cgroup"]),
             ("Landlock, capabilities, limits, filter", &["privileges", "filter"]),
@@ -308,16 +329,33 @@ impl Phases {
         }
     }
 
+    /// Of all phases that some way has, in order.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for way in &self.ways {
+            let mut at = 0;
+            for phase in &way.phases {
+                at = names.iter().position(|name| *name == phase.name).unwrap_or_else(|| {
+                    names.insert(at, &phase.name);
+                    at
+                }) + 1;
+            }
+        }
+        names
+    }
+
     /// Tables and the chart, `columns` wide.
     #[must_use]
     pub fn text(&self, columns: usize) -> String {
         let mut head = vec![("phase", Align::Left)];
         head.extend(self.ways.iter().map(|way| (way.name, Align::Right)));
         let mut table = Table::new(&head);
-        for index in 0..self.ways.first().map_or(0, |way| way.phases.len()) {
-            let of = |way: &Way| way.phases.get(index).map(|phase| ms(phase.ms.median)).unwrap_or_default();
-            let name = self.ways.first().and_then(|way| way.phases.get(index)).map(|phase| phase.name.clone());
-            table.row([name.unwrap_or_default()].into_iter().chain(self.ways.iter().map(of)));
+        for name in self.names() {
+            let of = |way: &Way| {
+                let phase = way.phases.iter().find(|phase| phase.name == name);
+                phase.map(|phase| ms(phase.ms.median)).unwrap_or_default()
+            };
+            table.row([name.to_owned()].into_iter().chain(self.ways.iter().map(of)));
         }
         let whole = |of: fn(&Stats) -> f64| self.ways.iter().map(move |way| ms(of(&way.whole_ms)));
         table.row(["all of it".to_owned()].into_iter().chain(whole(|stats| stats.median)));

@@ -13,7 +13,7 @@ use std::{
 };
 
 use palisade::{
-    Lane, Preparation, Prepared, prepare,
+    Lane, Pool, Prepared,
     spec::{Backend, Input, Output, Request},
 };
 use serde::Serialize;
@@ -71,6 +71,12 @@ const PLAIN: &str = "without a sandbox";
 const COMMAND: &str = "palisade run";
 const LIBRARY: &str = "library";
 const LANES: &str = "library, lanes";
+const POOL: &str = "library, pool";
+
+/// Cells of the pool that so many workers share: they are made while others are used, and none is made while nobody launches.
+fn cells(workers: usize) -> usize {
+    (2 * workers).min(64)
+}
 
 /// Measures `rounds` times `launches` launches of each way, with each number of workers.
 ///
@@ -86,13 +92,13 @@ pub fn throughput(
     let program = system_program("true")?;
     let words = [OsString::from(&program)];
     let native = Request { backend: Backend::Native, ..request(&words) };
-    let Preparation::Ready(prepared) = prepare(&native, None)? else {
-        return Err(CostError::failed("palisade")("there is nothing to prepare".to_owned()));
-    };
+    let prepared = super::prepared(&native)?;
+    let pools = workers.iter().map(|workers| Ok(Pool::new(super::prepared(&native)?, cells(*workers))?));
+    let pools = pools.collect::<Result<Vec<_>, CostError>>()?;
     let (words, program, prepared) = (&words, &program, &prepared);
     let mut named: Vec<(&'static str, usize)> = Vec::new();
     let mut contestants: Vec<Contestant<'_>> = Vec::new();
-    for &count in workers {
+    for (&count, pool) in workers.iter().zip(&pools) {
         named.push((PLAIN, count));
         contestants.push(Box::new(move || rate(count, launches, &|| run_to_end(&mut quiet(program)))));
         if programs.bwrap.is_some() {
@@ -107,6 +113,8 @@ pub fn throughput(
         contestants.push(Box::new(move || rate(count, launches, &|| by_library(prepared))));
         named.push((LANES, count));
         contestants.push(Box::new(move || rate_of_lanes(count, launches, prepared)));
+        named.push((POOL, count));
+        contestants.push(Box::new(move || rate(count, launches, &|| by_pool(pool))));
     }
     let counted = Rounds { warmups: 1, counted: rounds, idle_ms: 0 };
     let samples = race(&mut contestants, counted, &mut || step()).map_err(|()| CostError::Cancelled)?;
@@ -130,12 +138,16 @@ pub fn throughput(
 /// How often `step` is called.
 #[must_use]
 pub fn measurements(programs: &Programs, workers: &[usize], rounds: usize) -> usize {
-    (1 + rounds) * workers.len() * (4 + usize::from(programs.bwrap.is_some()))
+    (1 + rounds) * workers.len() * (5 + usize::from(programs.bwrap.is_some()))
 }
 
 fn by_library(prepared: &Prepared) -> Result<(), String> {
     let report = prepared.run(Input::Empty, Output::Keep, None).map_err(|error| error.to_string())?;
     success(&report)
+}
+
+fn by_pool(pool: &Pool) -> Result<(), String> {
+    success(&pool.run(Input::Empty, Output::Keep, None).map_err(|error| error.to_string())?)
 }
 
 /// Launches in a second: `workers` threads make `launches` together.
@@ -209,7 +221,7 @@ impl Throughput {
         format!(
             "{}\n\n{} launches a round, {} rounds, medians; of bwrap: as many times as {BWRAP} (all its namespaces) with as many workers (our bar \
              for the library with 8 workers on 2 processors: {BAR})\n{}\nlanes: for root, each worker's sandboxes use one \
-             empty network namespace in turn\n{missing}",
+             empty network namespace in turn\npool: two warm cells for each worker stand at the beginning; others are made meanwhile\n{missing}",
             self.host,
             self.launches,
             self.rounds,

@@ -1,12 +1,6 @@
 //! palisade's own ways: its command, with each of its walls, and its library in this process.
 
-use std::{
-    cell::OnceCell,
-    os::fd::BorrowedFd,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{cell::OnceCell, os::fd::BorrowedFd, sync::mpsc, thread, time::Instant};
 
 use palisade::{Pool, Preparation, StartError, prepare, run_until};
 use palisade_spec::{Backend, Input, Outcome, Output, Program, Report, Request};
@@ -74,26 +68,15 @@ struct Warm(OnceCell<Pool>);
 
 /// Cells of the pool.
 const CELLS: usize = 2;
-/// The longest that making one is waited for.
-const FILLING: Duration = Duration::from_secs(10);
-
 impl Warm {
     fn pool(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Pool, Failed> {
         match prepare(request, cancel).map_err(told)? {
             Preparation::Ready(prepared) => {
                 let pool = Pool::new(prepared, CELLS).map_err(told)?;
-                Self::fill(&pool);
+                pool.fill().map_err(told)?;
                 Ok(pool)
             }
             Preparation::Failed(report) => well(*report).and(Err(Failed::So("there is nothing to run".to_owned()))),
-        }
-    }
-
-    /// Waits until nobody works on cells any more, which would disturb the next method.
-    fn fill(pool: &Pool) {
-        let begun = Instant::now();
-        while pool.ready() < CELLS && begun.elapsed() < FILLING {
-            thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -111,7 +94,8 @@ impl Here for Warm {
         let report = pool.run(Input::Empty, Output::Keep, cancel);
         let took = ms(begun.elapsed());
         well(report.map_err(told)?)?;
-        Self::fill(pool);
+        // While one is made, the next method would be disturbed.
+        pool.fill().map_err(told)?;
         Ok(took)
     }
 

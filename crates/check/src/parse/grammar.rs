@@ -1,0 +1,68 @@
+//! Parsing by a language's grammar (tree-sitter), which goes on behind mistakes.
+//!
+//! In: text and a grammar. Out: every node, with those that mark mistakes, and the parser's own tree for queries. Not here: the
+//! faster parsers that some languages have (`python.rs`, `javascript.rs`).
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use tree_sitter::{ParseOptions, Parser};
+
+use crate::{
+    role::Grammar,
+    tree::{Builder, Form, GaveUp, Tree},
+};
+
+/// Time for one parse. Ordinary code takes 10 ms for 100 KB.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Parses `text`, which is shorter than 4 GiB.
+pub(super) fn parse<'a>(text: &'a str, grammar: &'a Grammar) -> Result<Tree<'a>, GaveUp> {
+    let mut parser = Parser::new();
+    if parser.set_language(&grammar.language).is_err() {
+        return Err(GaveUp::TooSlow); // the grammars are linked in; `every_grammar_fits_the_parser` tries each
+    }
+    let begun = Instant::now();
+    let mut patience = |_: &tree_sitter::ParseState| {
+        if begun.elapsed() > LONGEST { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let bytes = text.as_bytes();
+    let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
+    let parsed = parser
+        .parse_with_options(&mut read, None, Some(ParseOptions::new().progress_callback(&mut patience)))
+        .ok_or(GaveUp::TooSlow)?;
+    let mut tree = Builder::new(text, grammar);
+    let mut cursor = parsed.walk();
+    'all: loop {
+        let node = cursor.node();
+        let form = if node.is_missing() {
+            Form::Missing
+        } else if node.is_error() {
+            Form::Error
+        } else if node.is_named() {
+            Form::Named
+        } else {
+            Form::Anonymous
+        };
+        tree.field = cursor.field_id().map_or(0, std::num::NonZero::get);
+        tree.open(node.kind_id(), form, node.start_byte() as u32..node.end_byte() as u32);
+        if tree.is_too_deep() {
+            break;
+        }
+        if cursor.goto_first_child() {
+            continue;
+        }
+        tree.close();
+        while !cursor.goto_next_sibling() {
+            tree.close();
+            if !cursor.goto_parent() {
+                break 'all;
+            }
+        }
+    }
+    drop(cursor);
+    let has_errors = parsed.root_node().has_error();
+    tree.finish(has_errors, Some(parsed))
+}
