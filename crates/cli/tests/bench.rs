@@ -170,8 +170,7 @@ fn a_change_is_told_only_if_it_is_beyond_noise() {
 #[test]
 fn a_picture_and_a_page_are_whole_and_need_nothing_else() {
     everyone(|place| {
-        let output =
-            output(place, "--runs 1 --method palisade,palisade-warm --svg $DIR/chart.svg --html $DIR/page.html");
+        let output = output(place, "--runs 1 --method palisade,kata --svg $DIR/chart.svg --html $DIR/page.html");
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
         let svg = fs::read_to_string(place.home().join("chart.svg")).unwrap();
         assert!(svg.starts_with("<?xml") && svg.contains(">palisade</text>") && svg.contains("limit 1000 ms"), "{svg}");
@@ -179,7 +178,7 @@ fn a_picture_and_a_page_are_whole_and_need_nothing_else() {
         while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
         let page = fs::read_to_string(place.home().join("page.html")).unwrap();
         assert!(page.contains("<svg ") && page.contains("<td class=\"\">palisade</td>"), "{page}");
-        assert!(page.contains("<td class=\"\">palisade-warm</td>") && page.contains("prefers-color-scheme: dark"));
+        assert!(page.contains("kata") && page.contains("prefers-color-scheme: dark"));
         assert!(!page.contains("<script") && !page.contains("<link") && !page.contains(" src="), "{page}");
     });
 }

@@ -97,7 +97,7 @@ pub(super) struct Work {
 #[derive(clap::Args, Debug)]
 pub(super) struct Throughput {
     /// Numbers of workers, separated by commas
-    #[arg(long, value_name = "N,N", default_value = "1,2,8", value_delimiter = ',', value_parser = workers)]
+    #[arg(long, value_name = "N", default_value = "1,2,8", value_delimiter = ',', value_parser = workers)]
     workers: Vec<usize>,
 
     /// Launches of a round, which the workers share
@@ -129,7 +129,7 @@ pub(super) struct Output {
 #[derive(clap::Args, Debug)]
 pub(super) struct Staging {
     /// Numbers of layers, separated by commas
-    #[arg(long, value_name = "N,N", default_value = "1,10,50", value_delimiter = ',', value_parser = layers)]
+    #[arg(long, value_name = "N", default_value = "1,10,50", value_delimiter = ',', value_parser = layers)]
     layers: Vec<usize>,
 
     /// Files of each layer

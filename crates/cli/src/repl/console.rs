@@ -12,6 +12,10 @@ use palisade::{
     Printed, Session, Sink,
     spec::{InputOutcome, Report},
 };
+use rustix::{
+    stdio,
+    termios::{QueueSelector, tcflush},
+};
 use rustyline::{
     Config, Editor, Helper,
     completion::Completer,
@@ -58,20 +62,28 @@ impl Helper for Lines {}
 type Prompt = Editor<Lines, FileHistory>;
 
 pub(super) fn talk(setting: Setting) -> i32 {
+    let code = sessions(&setting);
+    // What a program made the terminal answer is not for the shell that reads next.
+    let _ = tcflush(stdio::stdin(), QueueSelector::IFlush);
+    code
+}
+
+/// One session after the other, as long as one is wanted.
+fn sessions(setting: &Setting) -> i32 {
     let history = if setting.args.no_history { None } else { history(&setting.title()) };
     let mut prompt = match editor(&setting.stop, history.as_deref()) {
         Ok(prompt) => prompt,
         Err(error) => return print::failure(&error, None),
     };
     loop {
-        let report = match converse(&setting, &mut prompt, history.as_deref()) {
+        let report = match converse(setting, &mut prompt, history.as_deref()) {
             Ok(code) => return code,
             Err(Ended::Told(report)) => report,
             Err(ended) => return setting.ended(ended),
         };
         let has_exited = matches!(report.outcome, palisade::spec::Outcome::Exited { .. });
         let code = setting.ended(Ended::Told(report));
-        if has_exited || setting.stop.is_wanted() || !wants_another(&setting, &mut prompt) {
+        if has_exited || setting.stop.is_wanted() || !wants_another(setting, &mut prompt) {
             return code;
         }
     }

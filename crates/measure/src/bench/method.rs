@@ -115,7 +115,7 @@ pub const METHODS: [Method; 19] = [
     Method { name: BASELINE, about: "posix_spawn, no walls", side: Side::Baseline, needs: &[], ways: recipes::plain },
     own("palisade", "`palisade run`, a new process each time", &[], recipes::own::cold),
     own("palisade-library", "the library, from this process", &[], recipes::own::library),
-    own("palisade-warm", "a cell that was prepared", &[], recipes::own::warm),
+    own("palisade-warm", "a cell that stands ready, from this process", &[], recipes::own::warm),
     other(
         "unshare",
         "seven namespaces",
