@@ -16,9 +16,12 @@ pub(crate) fn clear(place: &Path, prefix: &str) {
             continue;
         };
         let is_old = data.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG));
-        let held = fs::File::open(entry.path());
-        let is_left = held.is_ok_and(|held| flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok());
-        if is_old && is_left {
+        // One that is young is not even locked for a moment: its owner is about to.
+        let is_left = || {
+            let held = fs::File::open(entry.path());
+            held.is_ok_and(|held| flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok())
+        };
+        if is_old && is_left() {
             // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(entry.path());
         }

@@ -343,6 +343,19 @@ mod tests {
     }
 
     #[test]
+    fn a_run_ends_what_it_has_left_and_nothing_that_was_there_before() {
+        adopt().unwrap();
+        let mut before = Command::new("sleep").arg("71.5").spawn().unwrap();
+        let looked = line(&["/bin/sh", "-c", "sleep 71.75 >&- 2>&- & echo done"]).look(None, None).unwrap();
+        assert_eq!(looked.printed, "done\n");
+        assert_eq!(descendants(&[std::process::id()]), [before.id()]);
+        assert!(before.try_wait().unwrap().is_none(), "it was ended");
+        before.kill().unwrap();
+        line(&["/bin/true"]).time(None).unwrap();
+        assert!(!before.wait().unwrap().success(), "its end belongs to whoever started it");
+    }
+
+    #[test]
     fn the_last_words_are_kept_on_one_line() {
         assert_eq!(in_its_words("a\nb\n\n c\x1b[31m\nd\n"), ": b; c [31m; d");
         assert_eq!(in_its_words("\n"), "");

@@ -68,7 +68,6 @@ struct Warm(OnceCell<Pool>);
 
 /// Cells of the pool.
 const CELLS: usize = 2;
-
 impl Warm {
     fn pool(request: &Request, cancel: Option<BorrowedFd<'_>>) -> Result<Pool, Failed> {
         match prepare(request, cancel).map_err(told)? {
@@ -95,7 +94,7 @@ impl Here for Warm {
         let report = pool.run(Input::Empty, Output::Keep, cancel);
         let took = ms(begun.elapsed());
         well(report.map_err(told)?)?;
-        // Nobody works on cells any more, which would disturb the next method.
+        // While one is made, the next method would be disturbed.
         pool.fill().map_err(told)?;
         Ok(took)
     }
