@@ -160,6 +160,18 @@ pub(crate) fn detach_old_root() -> Result<(), Errno> {
     unsafe { sys!(SYS_umount2, c"/".as_ptr(), libc::MNT_DETACH) }.map(drop)
 }
 
+/// Whether nothing is stacked on the root: `/..` leads onto what is.
+pub(crate) fn is_top_of_all() -> bool {
+    let identity = |path: *const c_char| {
+        // SAFETY: stat is plain data for which zero is valid.
+        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+        // SAFETY: both callers pass a static C string, and the kernel writes one `struct stat`.
+        unsafe { sys!(SYS_newfstatat, libc::AT_FDCWD, path, &raw mut stat, 0) }.map(|_| (stat.st_dev, stat.st_ino))
+    };
+    let root = identity(c"/".as_ptr());
+    root.is_ok() && root == identity(c"/..".as_ptr())
+}
+
 /// Waits as long as `word` is `old`, a tenth of a second at most; may return earlier.
 pub(crate) fn futex_wait(word: &std::sync::atomic::AtomicU32, old: u32) {
     let timeout = [0u64, 100_000_000];

@@ -16,12 +16,15 @@ use crate::{
     call::{self, Errno},
     raw::sys,
     record::{self, FAILED, READY, STANDS, message, send},
-    script::{Listener, Namespaces, Rlimit, Script, Stdio},
+    script::{Listener, Namespaces, Op, Rlimit, Script, Stage, Stdio},
     spawn::Strings,
     step::{NEVER, State, kept, step},
     terminal,
     told::{self, Heard},
 };
+
+/// How often is looked whether the old root is gone: for some tens of microseconds.
+const DETACHING: u32 = 128;
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
 pub(crate) struct Child<'a> {
@@ -57,8 +60,11 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
             fail(child, index, errno);
         }
     }
-    if let Some(helper) = helper {
-        await_end_of(child, helper);
+    match (helper, &child.script.program, child.script.aside.last()) {
+        // The program cannot reach what is detached, and the helper does nothing else any more.
+        (Some(_), Some(_), Some(Op::Reached(Stage::Detached))) => await_detached(child, &state),
+        (Some(helper), ..) => await_end_of(child, helper),
+        (None, ..) => {}
     }
     die_with_parent(child);
     if child.script.program.is_none() {
@@ -102,6 +108,16 @@ extern "C" fn helper(start: *mut c_void) -> c_int {
         }
     }
     0
+}
+
+/// Waits until the old root is gone. The call that detaches it returns later: the kernel waits for all processors to notice, and then
+/// the helper ends, which is reaped as any other process.
+fn await_detached(child: &Child<'_>, state: &State) {
+    if call::within(DETACHING, || call::is_top_of_all().then_some(())).is_none()
+        && let Err(errno) = step(child, &Op::Await(Stage::Detached), state)
+    {
+        fail(child, child.script.ops.len(), errno);
+    }
 }
 
 /// Waits for the helper. It has said itself what failed, if anything did.
