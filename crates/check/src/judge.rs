@@ -29,6 +29,8 @@ pub(crate) struct Judge<'t> {
     facts: &'t Facts,
     policy: &'t Policy,
     modules: HashSet<String>,
+    /// Paths of which nothing is blocked, by the two kinds of rules: most names come again and again.
+    harmless: [HashSet<Box<str>>; 2],
     findings: Vec<Finding>,
 }
 
@@ -49,7 +51,8 @@ pub(crate) fn judge<'t>(
             _ => None,
         })
         .collect();
-    let mut judge = Judge { tree, text, scopes, eval, facts, policy, modules, findings: Vec::new() };
+    let mut judge =
+        Judge { tree, text, scopes, eval, facts, policy, modules, harmless: Default::default(), findings: Vec::new() };
     judge.imports();
     for (path, at) in &scopes.mentions {
         judge.mention(path, *at);
@@ -436,13 +439,14 @@ impl Judge<'_> {
 
     /// A path is used. What is found in one of `known` is not found again.
     fn path(&mut self, path: &str, at: Id, known: &[Value]) {
-        let policy = self.policy;
-        let hit = policy.calls.iter().find(|ban| {
-            named_in(&ban.pattern, path)
-                && !is_excepted(ban, path)
-                && !any_path(known, |path| named_in(&ban.pattern, path))
-        });
-        if let Some(ban) = hit {
+        if self.harmless[0].contains(path) {
+            return;
+        }
+        let fits = |ban: &&Ban| named_in(&ban.pattern, path) && !is_excepted(ban, path);
+        let mut hits = self.policy.calls.iter().filter(fits).peekable();
+        if hits.peek().is_none() {
+            self.harmless[0].insert(path.into());
+        } else if let Some(ban) = hits.find(|ban| !any_path(known, |path| named_in(&ban.pattern, path))) {
             self.banned(FindingCode::UnsafeCodePattern, ban, path, at);
         }
     }
@@ -452,12 +456,13 @@ impl Judge<'_> {
         if !self.facts.is_qualified {
             return;
         }
-        let policy = self.policy;
-        let hit = policy.imports.iter().find(|ban| {
-            let within = |path: &str| within(ban, path);
-            within(path) && !is_excepted(ban, path) && !any_path(known, within)
-        });
-        if let Some(ban) = hit {
+        if self.harmless[1].contains(path) {
+            return;
+        }
+        let mut hits = self.policy.imports.iter().filter(|ban| within(ban, path) && !is_excepted(ban, path)).peekable();
+        if hits.peek().is_none() {
+            self.harmless[1].insert(path.into());
+        } else if let Some(ban) = hits.find(|ban| !any_path(known, |path| within(ban, path))) {
             self.banned(FindingCode::BlockedImport, ban, path, at);
         }
     }

@@ -48,7 +48,7 @@ pub fn prepare() {
 
 /// Checks one source file.
 ///
-/// Usually takes 6 to 45 ms for 100 KB, by the language (`cargo bench -p palisade-check`), and memory in proportion to the text.
+/// Usually takes 3 to 30 ms for 100 KB, by the language (`cargo bench -p palisade-check`), and memory in proportion to the text.
 /// Parsing is given up after 2 seconds; what follows it is bounded by the size and depth of the text alone.
 #[must_use]
 pub fn check(name: &str, bytes: &[u8], language: Language, policy: &Policy) -> Checked {

@@ -3,7 +3,7 @@
 //! In: a tree in which the parser left marks where it could not go on. Out: the first few places, with words. Not here: what a
 //! compiler would find beyond the grammar: types, names that do not exist.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use palisade_spec::Severity;
 
@@ -18,6 +18,9 @@ const MOST: usize = 5;
 
 /// Tokens before a mistake among which a macro may be that the parser did not stumble over at once.
 const BEFORE: usize = 12;
+
+/// Bytes before and behind a mistake among which a macro may be.
+const NEAR: usize = 1000;
 
 /// A mistake.
 #[derive(Clone, Debug)]
@@ -92,7 +95,10 @@ fn may_be_macro(tree: &Tree<'_>, id: Id) -> bool {
     let first = line_start(range.start);
     let before = line_start(first.saturating_sub(1));
     let end = tree.text[range.end..].find('\n').map_or(tree.text.len(), |at| range.end + at);
-    let near = &tree.text[before..end];
+    // Of lines that nobody writes, so much.
+    let before = tree.text.ceil_char_boundary(before.max(range.start.saturating_sub(NEAR)));
+    let end = tree.text.floor_char_boundary(end.min(range.end + NEAR));
+    let near = &tree.text[before..tree.text.floor_char_boundary(end.min(before + 4 * NEAR))];
     let is_conditional = |near: &str| {
         near.lines().any(|line| {
             let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
@@ -100,9 +106,15 @@ fn may_be_macro(tree: &Tree<'_>, id: Id) -> bool {
         })
     };
     let words = |text| str::split(text, |sign: char| !sign.is_alphanumeric() && sign != '_');
+    let defined: HashSet<&str> = tree
+        .children(0)
+        .filter(|child| tree.kind(*child).starts_with("preproc_"))
+        .map(|child| tree.word(child, "name"))
+        .filter(|name| !name.is_empty())
+        .collect();
     let before = (0..id).rev().filter(|token| tree.after(*token) == token + 1 && tree.role(*token) != Role::Comment);
     let mut words = words(near).chain(before.take(BEFORE).flat_map(|token| words(tree.source(token))));
-    is_conditional(near) || words.any(|word| is_macro_name(word) || is_defined_here(tree, word))
+    is_conditional(near) || words.any(|word| is_macro_name(word) || defined.contains(word))
 }
 
 /// `LIKE_THIS`, or reserved for the implementation: `__attribute`, `_Noreturn`.
@@ -112,9 +124,4 @@ fn is_macro_name(word: &str) -> bool {
     let is_reserved =
         word.starts_with("__") || word.starts_with('_') && word[1..].starts_with(|sign: char| sign.is_uppercase());
     is_loud || is_reserved
-}
-
-fn is_defined_here(tree: &Tree<'_>, word: &str) -> bool {
-    !word.is_empty()
-        && tree.children(0).any(|child| tree.kind(child).starts_with("preproc_") && tree.word(child, "name") == word)
 }

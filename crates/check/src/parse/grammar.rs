@@ -18,8 +18,14 @@ use crate::{
 /// Time for one parse. Ordinary code takes 10 ms for 100 KB.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// `<` without a `>` in one statement.
+const MOST_UNCLOSED: usize = 1000;
+
 /// Parses `text`, which is shorter than 4 GiB.
 pub(super) fn parse<'a>(text: &'a str, grammar: &'a Grammar) -> Result<Tree<'a>, GaveUp> {
+    if let Some(at) = unclosed(text.as_bytes()) {
+        return Err(GaveUp::TooDeep(at));
+    }
     let mut parser = Parser::new();
     if parser.set_language(&grammar.language).is_err() {
         return Err(GaveUp::TooSlow); // the grammars are linked in; `every_grammar_fits_the_parser` tries each
@@ -65,4 +71,23 @@ pub(super) fn parse<'a>(text: &'a str, grammar: &'a Grammar) -> Result<Tree<'a>,
     drop(cursor);
     let has_errors = parsed.root_node().has_error();
     tree.finish(has_errors, Some(parsed))
+}
+
+/// Where there are more `<` without a `>` in one statement than anybody writes. Each may be a comparison or begin the arguments
+/// of a type; of many the parser tries so many ways at the end of the text that no patience helps, since it does not ask.
+fn unclosed(text: &[u8]) -> Option<u32> {
+    let mut open = 0_usize;
+    for (at, byte) in text.iter().enumerate() {
+        let next = text.get(at + 1);
+        match byte {
+            b'<' if !matches!(next, Some(b'<' | b'=' | b'-')) && (at == 0 || text[at - 1] != b'<') => open += 1,
+            b'>' => open = open.saturating_sub(1),
+            b';' | b'{' | b'}' => open = 0,
+            _ => {}
+        }
+        if open > MOST_UNCLOSED {
+            return Some(at as u32);
+        }
+    }
+    None
 }
