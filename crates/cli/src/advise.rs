@@ -60,7 +60,7 @@ fn look(args: &Advise) -> Result<Answer, StartError> {
     Ok(Answer { schema: SCHEMA, advice, method, overhead, rates, cost })
 }
 
-/// The strongest wall of this host that holds the default policy. The need does not depend on the program, so neither does
+/// The first wall of this host that holds the default policy. The need does not depend on the program, so neither does
 /// this, nor on whether its language's tools are here.
 fn method() -> Result<Method, StartError> {
     let plan = plan(&Request::new(Program::Command("true".to_owned())))?;
@@ -70,9 +70,7 @@ fn method() -> Result<Method, StartError> {
     Ok(Method {
         need: NEED,
         backend: plan.backend,
-        because: format!(
-            "{name} is the strongest wall of this version, and this host can build it {how}; none is no wall"
-        ),
+        because: format!("{name} is the first wall of this version, and this host can build it {how}; none is no wall"),
         weakened,
     })
 }

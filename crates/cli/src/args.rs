@@ -7,7 +7,7 @@ use palisade::spec::{Backend, Bytes, Copied, Endpoint, Host, Ports, Strength, Un
 
 use crate::cases::Compare;
 
-/// Untrusted program in, typed report out, through the strongest wall this host can hold.
+/// Untrusted program in, typed report out, through the first wall of this host that holds the whole policy.
 #[derive(Debug, Parser)]
 #[command(name = "palisade", version, max_term_width = 100)]
 pub(crate) struct Cli {

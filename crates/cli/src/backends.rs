@@ -55,7 +55,8 @@ fn text(offers: &[Offer]) -> String {
     }
     text.push_str(
         "\nitself: the wall holds it; around: palisade does, around the wall or inside it; weakly: as far as this host can;\n\
-         -: nobody, and a policy that wants it is refused. By what means: --json. Whether it works: palisade doctor\n",
+         -: nobody, and a policy that wants it is refused. By what means: --json. here: nothing is known to be missing;\n\
+         whether it works, palisade doctor tries\n",
     );
     for refusal in offers.iter().flat_map(|offer| &offer.refusals) {
         let _ = write!(text, "\n{refusal}\n  fix: {}\n", refusal.hint);

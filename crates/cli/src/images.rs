@@ -88,6 +88,9 @@ const ALL: &str = "all";
 #[derive(Default, Serialize)]
 struct Answer {
     schema: &'static str,
+    /// Whose images they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<Image>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +153,7 @@ impl Build {
             }
         }
         answer.images = Some(made);
+        answer.engine = Some(engine.engine());
         Ok(answer)
     }
 }
@@ -163,11 +167,12 @@ fn test(chosen: &Chosen) -> Result<Answer, ImageError> {
             tests.extend(engine.test(&kind)?);
         }
     }
-    Ok(Answer { tests: Some(tests), ..Answer::default() })
+    Ok(Answer { tests: Some(tests), engine: Some(engine.engine()), ..Answer::default() })
 }
 
 fn list(printed: &Printed) -> Result<Answer, ImageError> {
-    Ok(Answer { images: Some(of(printed.engine)?.list()?), ..Answer::default() })
+    let engine = of(printed.engine)?;
+    Ok(Answer { images: Some(engine.list()?), engine: Some(engine.engine()), ..Answer::default() })
 }
 
 fn remove(chosen: &Chosen) -> Result<Answer, ImageError> {
@@ -180,7 +185,7 @@ fn remove(chosen: &Chosen) -> Result<Answer, ImageError> {
             removed.extend(engine.remove(Some(&kind))?);
         }
     }
-    Ok(Answer { removed: Some(removed), ..Answer::default() })
+    Ok(Answer { removed: Some(removed), engine: Some(engine.engine()), ..Answer::default() })
 }
 
 /// The kinds with these names, and whether each is one of all.
@@ -209,7 +214,13 @@ fn of(engine: Option<Engine>) -> Result<Images, ImageError> {
         Some(Engine::Docker) => Images::of(Backend::Docker),
         Some(Engine::Podman) => Images::of(Backend::Podman),
         // Of two that cannot be used, the first is told of.
-        None => Images::of(Backend::Docker).or_else(|error| Images::of(Backend::Podman).map_err(|_| error)),
+        None => Images::of(Backend::Docker).or_else(|error| match Images::of(Backend::Podman) {
+            Ok(podman) => {
+                print::notices(&[format!("these are podman's images ({error}); --engine says whose")]);
+                Ok(podman)
+            }
+            Err(_) => Err(error),
+        }),
     }
 }
 
@@ -230,6 +241,14 @@ fn text(answer: &Answer) -> String {
     }
     for name in answer.removed.iter().flatten() {
         let _ = writeln!(text, "removed {name}");
+    }
+    if let Some(engine) = answer.engine
+        && text.is_empty()
+    {
+        let _ = match answer.removed {
+            Some(_) => writeln!(text, "nothing to remove: {engine} has no such image of palisade's"),
+            None => writeln!(text, "{engine} has no image of palisade's"),
+        };
     }
     for name in &answer.left_out {
         let _ = writeln!(text, "{name}: its tools are not on this host");

@@ -152,6 +152,11 @@ pub(crate) fn not_attacked(refused: &Refused, as_json: bool) -> i32 {
     not_started(&refused.what, hint, 125, as_json)
 }
 
+/// That every wall refused every attack, with the reasons.
+pub(crate) fn nothing_attacked(reasons: &[&str]) -> i32 {
+    not_started("nothing was tried: no wall that was to be attacked can be had", Some(&reasons.join("\n")), 125, false)
+}
+
 /// Why nothing was checked.
 pub(crate) fn unchecked(failed: &Failed, as_json: bool) -> i32 {
     not_started(&failed.what, failed.hint.as_deref(), 125, as_json)
@@ -259,13 +264,16 @@ fn passed_over(report: &Report) {
 
 /// What this host could only give in a weaker form, on one line. Nothing if there is nothing.
 pub(crate) fn weakened(weakened: &[Weakening]) {
-    let Some(first) = weakened.first() else { return };
-    let names: Vec<&str> = weakened.iter().map(|weak| weak.what.as_str()).collect();
-    err(&format!(
-        "palisade: weakened: {} ({}); `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
-        names.join(", "),
-        first.because
-    ));
+    let (left, weakened): (Vec<_>, Vec<_>) = weakened.iter().partition(|weak| weak.what == Weakening::REMOVAL);
+    for Weakening { because, instead, hint, .. } in left {
+        err(&format!("palisade: {because}: {instead}; {hint}\n"));
+    }
+    if !weakened.is_empty() {
+        err(&format!(
+            "palisade: weakened: {}; `palisade doctor` says how to fix it, --strict refuses, --quiet hides this\n",
+            Weakening::by_reason(weakened)
+        ));
+    }
 }
 
 /// What was asked for and lowered, by whom it was, on one line. Nothing if there is nothing.

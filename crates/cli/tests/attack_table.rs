@@ -155,7 +155,7 @@ fn a_backend_that_this_version_does_not_have_refuses_every_attack() {
         let cells = cells(&table);
         assert_eq!(cells[0].1, "refused", "{cells:?}");
         assert!(cells[0].2.contains("this version does not have it"), "{cells:?}");
-        assert_eq!(output.status.code(), Some(0), "what is refused promises nothing: {}", text(&output));
+        assert_eq!(output.status.code(), Some(125), "nothing was tried: {}", text(&output));
     });
 }
 
@@ -216,4 +216,37 @@ fn ground_of(pid: u32) -> Option<PathBuf> {
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     let ground = program.parent().filter(|parent| parent.starts_with("/var/tmp"))?;
     ground.file_name()?.to_str()?.starts_with("palisade-attack-").then(|| Path::to_owned(ground))
+}
+
+#[test]
+fn attacks_of_which_none_was_tried_are_no_success() {
+    everyone(|place| {
+        let mut command = attack(place, "--backend docker,qemu --row escape");
+        let output = place.output(command.env("DOCKER_HOST", "unix:///none"));
+        assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+        for words in ["nothing was tried", "which $DOCKER_HOST names", "fix: unset DOCKER_HOST", "does not have it"] {
+            assert!(text(&output).contains(words), "`{words}` is not in {}", text(&output));
+        }
+    });
+}
+
+#[test]
+fn the_next_attacks_remove_what_killed_ones_have_left() {
+    everyone(|place| {
+        let grounds = || -> BTreeSet<PathBuf> {
+            let all = std::fs::read_dir("/var/tmp").unwrap().flatten().map(|entry| entry.path());
+            all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("palisade-attack-")).collect()
+        };
+        let before = grounds();
+        let mut child = place.start(&mut attack(place, "--backend native"));
+        assert!(wait_for(Duration::from_secs(60), || grounds().difference(&before).next().is_some()));
+        let of_child = format!("palisade-attack-{}-", child.id());
+        let own = || grounds().into_iter().find(|path| path.to_string_lossy().contains(&of_child));
+        assert!(wait_for(Duration::from_secs(60), || own().is_some()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(own().is_some());
+        assert_eq!(output(place, "--backend native --row read-passwd").status.code(), Some(0));
+        assert_eq!(own(), None);
+    });
 }

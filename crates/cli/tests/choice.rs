@@ -89,3 +89,55 @@ fn every_wall_says_what_it_holds_and_by_what_means() {
         assert!(all.iter().all(|wall| table.contains(wall["backend"].as_str().unwrap())), "{table}");
     });
 }
+
+#[test]
+fn every_reason_is_told_also_if_the_last_wall_fails_late() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    if !need("strace") {
+        return;
+    }
+    // A podman that does not start, behind walls that cannot mount.
+    let bin = place.home().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let podman = bin.join("podman");
+    std::fs::write(&podman, "#!/bin/sh\necho it is broken >&2; exit 3\n").unwrap();
+    std::fs::set_permissions(&podman, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // What is remembered of these walls is nobody else's, and so are the engines.
+    let mut command = place.seat.command("unshare");
+    command.args(["--mount", "sh", "-c", "mount -t tmpfs none /run && exec \"$@\"", "sh"]);
+    command.args(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=mount:error=EPERM"]).arg(&place.palisade);
+    command.args(["run", "--json", "--no-config", "--", "true"]).env("PALISADE_TEST", place.token());
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).env("DOCKER_HOST", "unix:///none").env_remove("CONTAINER_HOST");
+    let output = place.output(&mut command);
+    assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let hint = json["hint"].as_str().unwrap();
+    for words in
+        ["native", "make the mounts private", "which $DOCKER_HOST names", "podman did not start", "it is broken"]
+    {
+        assert!(hint.contains(words), "`{words}` is not in {hint}");
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn nobody_who_named_no_wall_is_told_to_name_none_and_walls_are_counted_once() {
+    everyone(|place| {
+        let output = place.output(&mut place.palisade("run --no-config --require hardware -- true"));
+        let said = text(&output);
+        assert!(!said.contains("--backend"), "{said}");
+        let named: std::collections::BTreeSet<&str> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("hint: ")?.split_once(": needs "))
+            .flat_map(|(names, _)| names.split(", "))
+            .collect();
+        assert!(said.contains(&format!("({} considered)", named.len())), "{named:?}: {said}");
+        let output = place.output(&mut place.palisade("run --no-config --backend runc --require hardware -- true"));
+        assert!(
+            text(&output).contains("(1 considered)") && text(&output).contains("leave --backend out"),
+            "{}",
+            text(&output)
+        );
+    });
+}

@@ -4,6 +4,7 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixListener, process::CommandExt as _},
@@ -245,7 +246,7 @@ fn an_engine_that_cannot_be_used_is_refused_with_the_remedy() {
     let ask = |host: &str| place.output(place.run("--backend docker", "true").env("DOCKER_HOST", host));
     refused(&ask("tcp://192.0.2.1:2375"), &["an engine on this host", "unset DOCKER_HOST"]);
     let at = |name: &str| format!("unix://{}", place.home().join(name).display());
-    refused(&ask(&at("none")), &["a running engine", "systemctl start docker"]);
+    refused(&ask(&at("none")), &["a running engine", "which $DOCKER_HOST names", "unset DOCKER_HOST"]);
     let bind = |name: &str| {
         let path = place.home().join(name);
         let listener = UnixListener::bind(&path).unwrap();
@@ -297,6 +298,42 @@ fn an_engine_that_hangs_is_refused_in_time() {
     kill(engine.pid(), Signal::CONT);
     refused(&output, &["an engine that answers", "did not answer within 10 s"]);
     assert_nothing_is_left("docker", &engine, &place);
+}
+
+#[test]
+fn a_run_ends_in_time_with_its_verdict_although_its_engine_hangs() {
+    for person in Person::ALL {
+        let Some(engine) = Engine::start("docker", Person::Root).unwrap() else { return };
+        let Some(place) = Place::new(person) else { continue };
+        let mut command = place.shell("--json --backend docker --time-limit 3s", "echo begun; exec sleep 600");
+        let mut child = place.start(&mut command);
+        // Its program runs when it has a process with the token.
+        assert!(wait_for(Duration::from_secs(60), || containers("docker", &engine).contains("Up")));
+        assert!(wait_for(Duration::from_secs(60), || started(&place)));
+        kill(engine.pid(), Signal::STOP);
+        let ended = wait_for(Duration::from_secs(50), || child.try_wait().unwrap().is_some());
+        kill(engine.pid(), Signal::CONT);
+        assert!(ended, "{person:?}");
+        let report = common::Report::of(&child.wait_with_output().unwrap());
+        assert_eq!(report.outcome(), "limit-hit wall-time", "{person:?}");
+        let left = report.json["weakened"].as_array().unwrap().iter().find(|one| one["what"] == "removal").unwrap();
+        assert!(left["because"].as_str().unwrap().contains("did not answer"), "{left}");
+        assert!(left["hint"].as_str().unwrap().contains("docker rm --force"), "{left}");
+        // And a later run removes it, if the engine has not.
+        assert!(place.output(&mut place.run("--backend docker", "true")).status.success());
+        assert_nothing_is_left("docker", &engine, &place);
+    }
+}
+
+/// Whether a program of this place runs.
+fn started(place: &Place) -> bool {
+    let token = place.token();
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let environments =
+        all.filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.starts_with(b"sleep")));
+    environments
+        .filter_map(|entry| fs::read(entry.path().join("environ")).ok())
+        .any(|environment| environment.windows(token.len()).any(|window| window == token.as_bytes()))
 }
 
 #[test]
@@ -368,6 +405,21 @@ fn podman_is_started_where_none_is_running_and_ends_with_the_run() {
     assert!(wait_for(Duration::from_secs(10), || services() == 0));
     let output = place.output(&mut podman("--quiet --backend podman"));
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    // Nobody has to say that crun cannot be had on some hosts.
+    let bare = place.file("bare.conf", "[containers]\ndefault_ulimits=[]\n[engine]\nevents_logger=\"file\"\n");
+    let output = place.output(podman("--quiet --backend podman").env("CONTAINERS_CONF", &bare));
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    // What it takes in does not stay where it took it in.
+    let spooled = || fs::read_dir("/var/tmp").unwrap().flatten().map(|entry| entry.path()).collect::<BTreeSet<_>>();
+    let before = spooled();
+    let mut build = place.palisade("images build python --engine podman");
+    let output = place.output(build.env("CONTAINERS_CONF", &configured).env_remove("CONTAINER_HOST"));
+    assert!(output.status.success(), "{}", text(&output));
+    let strangers = spooled().into_iter().filter(|path| !before.contains(path));
+    let own: Vec<_> = strangers
+        .filter(|path| ["palisade-", "api_load"].iter().any(|own| path.display().to_string().contains(own)))
+        .collect();
+    assert!(own.iter().all(|path| path.display().to_string().contains("palisade-attack-")), "{own:?}");
     // The image is this host's, and goes.
     let mut images = place.palisade("images remove all --engine podman");
     let output = place.output(images.env("CONTAINERS_CONF", &configured).env_remove("CONTAINER_HOST"));
@@ -400,7 +452,9 @@ fn images_are_built_tested_listed_and_removed() {
         assert_eq!(said(&images("list")).lines().count(), 1);
         assert!(images("test all").status.success());
         assert!(said(&images("remove all")).contains("removed coding-sandbox-python:latest"));
-        assert_eq!(said(&images("list")), "");
+        assert_eq!(said(&images("list")), format!("{name} has no image of palisade's\n"));
+        assert!(said(&images("remove python")).starts_with("nothing to remove: "));
+        refused(&images("build python --from localhost/nosuch:latest"), &["an image of localhost/nosuch:latest"]);
     });
 }
 

@@ -90,6 +90,38 @@ fn a_wall_s_program_that_fails_lies_or_is_none_is_named_with_its_package() {
 }
 
 #[test]
+fn what_a_wall_s_program_prints_is_no_output() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    for (wall, name, _) in WALLS {
+        if !need(if name == "runsc" { "gvisor" } else { wall }) {
+            continue;
+        }
+        let mut command = place.shell(&options(wall), "echo mine; echo also mine >&2");
+        let real = format!("$(PATH=$(echo $PATH | cut -d: -f2-) command -v {name})");
+        fake(&place, &mut command, name, &format!("#!/bin/sh\necho INJECTED; echo MORE >&2; exec {real} \"$@\"\n"));
+        let output = place.output(&mut command);
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((&*stdout, &*stderr), ("mine\n", "also mine\n"), "{wall}");
+        // It is what a wall says that fails.
+        let mut command = place.run(&format!("--json {}", options(wall)), "/bin/true");
+        fake(&place, &mut command, name, "#!/bin/sh\necho out of luck; exit 1\n");
+        let output = place.output(&mut command);
+        let error = error(&output);
+        assert!(error.contains("out of luck"), "{wall}: {error}");
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn a_wall_s_program_without_its_interpreter_is_not_called_missing() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    let mut command = place.run("--json --backend bubblewrap", "/bin/true");
+    fake(&place, &mut command, "bwrap", "#!/no/such/interpreter\n");
+    let error = error(&place.output(&mut command));
+    assert!(error.contains("it is there, and what it is to be started with is not"), "{error}");
+}
+
+#[test]
 fn a_wall_s_program_that_hangs_is_given_up_and_ended() {
     let Some(place) = Place::new(Person::Root) else { return };
     for (wall, name) in [("lxc", "lxc-execute"), ("runc", "runc")] {

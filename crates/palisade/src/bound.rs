@@ -302,6 +302,7 @@ fn trees(job: &Job) -> Vec<Shown> {
         stage: _,
         command: _,
         environment: _,
+        stated: _,
         directory: _,
         artefact: _,
         terminal: _,

@@ -20,7 +20,7 @@ use crate::{
 #[non_exhaustive]
 pub enum StartError {
     /// No backend can hold the policy here.
-    #[error("no backend can hold this policy ({} considered)", refusals.len())]
+    #[error("no backend can hold this policy ({} considered)", backends(refusals))]
     NoBackend {
         /// Each with its reason.
         refusals: Vec<Refusal>,
@@ -147,6 +147,15 @@ impl From<EnvironmentError> for StartError {
     }
 }
 
+/// What helps against what a wall's program says in these words.
+fn known(said: &str) -> Option<String> {
+    // crun, and whatever has crun do its work (its src/libcrun/cgroup-setup.c).
+    let hybrid = "this host has cgroup v1 with controllers in v2 (hybrid), which crun refuses and runc takes: install runc; \
+                  a podman service that you start yourself needs it in /etc/containers/containers.conf: [engine] \
+                  runtime=\"runc\" cgroup_manager=\"cgroupfs\"";
+    said.contains("hybrid mode").then(|| hybrid.to_owned())
+}
+
 /// The Debian package of a wall's program, and the version that the tests are run with.
 fn package(backend: Backend) -> Option<(&'static str, &'static str)> {
     Some(match backend {
@@ -163,9 +172,26 @@ fn package(backend: Backend) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// How many walls these are the reasons of.
+fn backends(refusals: &[Refusal]) -> usize {
+    let mut names: Vec<&str> = refusals.iter().map(|refusal| refusal.backend).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
 fn then(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| format!("; {}", line.replace(palisade_spec::acts, "\u{fffd}"))).collect()
+    lines.map(|line| format!("; {}", short(line).replace(palisade_spec::acts, "\u{fffd}"))).collect()
+}
+
+/// Of a line that some programs put all of their arguments into, the beginning.
+fn short(line: &str) -> String {
+    const MOST: usize = 300;
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(line)),
+        None => line.to_owned(),
+    }
 }
 
 /// Every reason with its remedy. What several walls say in the same words is said once.
@@ -209,13 +235,17 @@ impl StartError {
         match self {
             Self::NoBackend { refusals } => Some(reasons(refusals)),
             Self::Setup { hint, .. } => hint.clone(),
-            Self::Wall { backend, .. } => {
-                let general = "`palisade doctor` tries each wall and says how to fix it; leave --backend out to have the \
-                               strongest that works";
-                let package = package(*backend).map(|(package, version)| {
-                    format!("it is known to work with `{package}` {version}: `apt-get install {package}`, and see that no other program of its name is first on PATH; ")
-                });
-                Some(format!("{}{general}", package.unwrap_or_default()))
+            Self::Wall { backend, happened, said } => {
+                let general = "leave --backend out to have the first wall that works";
+                let known = known(happened).or_else(|| known(said)).or_else(|| Some(match backend {
+                    Backend::Docker => "see what it says itself: journalctl -u docker, or the log of your dockerd".to_owned(),
+                    Backend::Podman => "see what it says itself: podman run --rm --rootfs / true".to_owned(),
+                    _ => package(*backend).map(|(package, version)| {
+                        format!("it is known to work with `{package}` {version}: `apt-get install {package}`, and see that no other program of its name is first on PATH")
+                    })?,
+                }));
+                let remedies = [known, Some(general.to_owned())];
+                Some(remedies.into_iter().flatten().collect::<Vec<_>>().join("; "))
             }
             Self::KilledDuringSetup { .. } => Some(
                 "a memory limit below what the set-up itself needs (about 1M) does this; so does the host's \

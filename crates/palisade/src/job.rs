@@ -28,6 +28,9 @@ pub struct Job {
     pub command: Vec<String>,
     /// All of its environment.
     pub environment: Vec<(String, String)>,
+    /// The variables of it that the caller has set.
+    #[serde(skip)]
+    pub(crate) stated: Vec<String>,
     /// Where it starts.
     pub directory: PathBuf,
     /// What of the host it sees without being asked for by name.

@@ -1,4 +1,4 @@
-//! Untrusted program in, typed report out, through the strongest wall this host can hold.
+//! Untrusted program in, typed report out, through the first wall of this host that holds the whole policy.
 #![forbid(unsafe_code)]
 
 pub mod advise;

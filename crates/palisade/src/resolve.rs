@@ -81,6 +81,7 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
         last.terminal = request.terminal;
         last.command.extend(request.arguments.iter().cloned());
         for (name, value) in &request.environment {
+            last.stated.push(name.clone());
             set(&mut last.environment, name.clone(), value.clone());
         }
     }
@@ -131,6 +132,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         stage: Stage::Run,
         command: vec![command.to_owned()],
         environment: environment(),
+        stated: Vec::new(),
         directory: WORK.into(),
         base: Base::default(),
         shown: Vec::new(),
@@ -255,6 +257,7 @@ fn source_jobs(
             stage,
             command: step.argv,
             environment,
+            stated: Vec::new(),
             directory: WORK.into(),
             base: Base::default(),
             shown: job_shown,

@@ -36,7 +36,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Everything closed, default limits, the strongest wall that this host can hold.
+    /// Everything closed, default limits, the first wall of this host that holds the whole policy.
     pub fn new() -> Self {
         Self::default()
     }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The strongest usable one that holds the policy (R19).
+    /// The first usable one that holds the policy (R19): palisade's own, if it can.
     #[default]
     Auto,
     /// palisade's own Linux sandbox (R1).
@@ -125,8 +125,33 @@ impl fmt::Display for Refusal {
 
 /// A backend name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a backend: there are {list}", list = Backend::NAMES.join(", "))]
+#[error("`{0}` is not a backend{meant}: there are {names}", meant = meant(.0), names = names().join(", "))]
 pub struct BackendParseError(String);
+
+/// What walls are called by those who know their programs.
+const PROGRAMS: [(&str, Backend); 7] = [
+    ("bwrap", Backend::Bubblewrap),
+    ("dockerd", Backend::Docker),
+    ("kata-containers", Backend::Kata),
+    ("kata-runtime", Backend::Kata),
+    ("lxc-execute", Backend::Lxc),
+    ("runsc", Backend::Gvisor),
+    ("systemd-nspawn", Backend::Nspawn),
+];
+
+/// Those that this version has.
+fn names() -> Vec<&'static str> {
+    NAMED.iter().filter(|(_, backend)| !matches!(backend, Backend::Missing(_))).map(|(name, _)| *name).collect()
+}
+
+/// What of it may have been meant.
+fn meant(text: &str) -> String {
+    let by_program = PROGRAMS.iter().find(|(program, _)| *program == text).map(|(_, backend)| backend.name());
+    let alike = names().into_iter().map(|name| (strsim::jaro_winkler(text, name), name));
+    let nearest = alike.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let name = by_program.or(nearest.map(|(_, name)| name));
+    name.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
 
 impl FromStr for Backend {
     type Err = BackendParseError;
@@ -140,6 +165,20 @@ impl FromStr for Backend {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_none_is_answered_by_the_nearest_and_by_those_that_can_be_had() {
+        for (wrong, right) in
+            [("bubblewarp", "bubblewrap"), ("bwrap", "bubblewrap"), ("runsc", "gvisor"), ("systemd-nspawn", "nspawn")]
+        {
+            let error = wrong.parse::<Backend>().map_err(|error| error.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains(&format!("did you mean `{right}`?"))),
+                "{error:?}"
+            );
+            assert!(error.is_err_and(|error| !error.contains("firecracker")));
+        }
+    }
 
     #[test]
     fn every_name_is_read_as_it_is_written() {

@@ -291,6 +291,26 @@ pub struct Weakening {
     pub hint: String,
 }
 
+impl Weakening {
+    /// The name of what is not a protection of the run, but of the host: that nothing of it is left.
+    pub const REMOVAL: &str = "removal";
+
+    /// The names of several, with each reason once.
+    #[must_use]
+    pub fn by_reason<'a>(all: impl IntoIterator<Item = &'a Self>) -> String {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for weak in all {
+            match reasons.iter_mut().find(|(because, _)| *because == weak.because) {
+                Some((_, names)) => names.push(&weak.what),
+                None => reasons.push((&weak.because, vec![&weak.what])),
+            }
+        }
+        let said: Vec<String> =
+            reasons.iter().map(|(because, names)| format!("{} ({because})", names.join(", "))).collect();
+        said.join(", ")
+    }
+}
+
 /// A value that was asked for and lowered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clamp {

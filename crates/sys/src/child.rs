@@ -254,8 +254,10 @@ fn execute(start: &Start<'_, '_>) -> Result<Errno, Errno> {
     limit(&program.rlimits)?;
     give_listener(child, READY, state, listener);
     if !program.announcement.is_empty() {
-        call::write_all(libc::STDERR_FILENO, &program.announcement)?;
-        await_reader();
+        for stream in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+            call::write_all(stream, &program.announcement)?;
+            await_reader(stream);
+        }
     }
     // Everything else closes by executing; the control socket until then tells of a failure.
     call::close_on_execute()?;
@@ -319,14 +321,14 @@ fn await_program(child: &Child<'_>) -> Result<Heard, Errno> {
     Ok(heard)
 }
 
-/// Waits until what was written to standard error has been read: the program could take it out of the pipe, if that is its own
-/// user's. A kernel that does not say how much there is (gVisor's) lets nobody do that.
-fn await_reader() {
+/// Waits until what was written to a stream has been read: the program could take it out of the pipe, if that is its own user's.
+/// A kernel that does not say how much there is (gVisor's) lets nobody do that.
+fn await_reader(stream: c_int) {
     let moment = [0u64, 20_000];
     loop {
         let mut left: c_int = 0;
         // SAFETY: the request writes one int.
-        let asked = unsafe { sys!(SYS_ioctl, libc::STDERR_FILENO, libc::FIONREAD, &raw mut left) };
+        let asked = unsafe { sys!(SYS_ioctl, stream, libc::FIONREAD, &raw mut left) };
         if asked.is_err() || left == 0 {
             return;
         }

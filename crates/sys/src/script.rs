@@ -365,7 +365,7 @@ impl fmt::Display for Op {
             Self::OpenTerminal { .. } => f.write_str("open a pseudo-terminal"),
             Self::GiveHandles(_) => f.write_str("give descriptors to the supervisor"),
             Self::JoinCgroups => f.write_str("join the cgroups"),
-            Self::Unshare(namespaces) => write!(f, "unshare {:#x}", namespaces.0),
+            Self::Unshare(namespaces) => write!(f, "make namespaces: {namespaces}"),
             Self::OpenNamespace { path, .. } => write!(f, "open {}", path.to_string_lossy()),
             Self::EnterNamespace(_) => f.write_str("enter a namespace"),
             Self::Await(stage) => write!(f, "wait for {stage:?}"),
@@ -417,6 +417,22 @@ impl Namespaces {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Namespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            (Self::CGROUP, "cgroup"),
+            (Self::IPC, "ipc"),
+            (Self::MOUNT, "mount"),
+            (Self::NETWORK, "network"),
+            (Self::PID, "pid"),
+            (Self::USER, "user"),
+            (Self::UTS, "uts"),
+        ];
+        let names: Vec<&str> = all.iter().filter(|(one, _)| self.contains(*one)).map(|(_, name)| *name).collect();
+        f.write_str(&names.join(", "))
     }
 }
 

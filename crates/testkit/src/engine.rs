@@ -137,6 +137,8 @@ fn podman(directory: &Path, socket: &Path, person: Person) -> io::Result<Command
     }
     command.args(["system", "service", "--time", "0"]).arg(format!("unix://{}", socket.display()));
     command.env("CONTAINERS_CONF", configuration(directory)?).env("HOME", &home).env("XDG_RUNTIME_DIR", &runtime);
+    // What it takes in, it leaves there.
+    command.env("TMPDIR", &home);
     command.current_dir(home);
     Ok(command)
 }

@@ -101,6 +101,11 @@ fn carry_out(args: &Args) -> Result<i32, Refused> {
     {
         code = print::failure(&error, Some(path));
     }
+    if code == 0
+        && let Some(reasons) = table.refused_all()
+    {
+        return Ok(print::nothing_attacked(&reasons));
+    }
     Ok(if code == 0 && table.is_broken() { 1 } else { code })
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use palisade::StartError;
-use palisade_spec::{Backend, Input, NetworkPolicy, Outcome, Output, Report, Request};
+use palisade_spec::{Backend, Input, NetworkPolicy, Outcome, Output, Refusal, Report, Request};
 
 use super::{
     converse::{Heard, Silence, converse},
@@ -165,7 +165,9 @@ fn inside(
     let report = match ran {
         Ok(Ok(report)) => report,
         Ok(Err(StartError::NoBackend { refusals })) => {
-            let reasons: Vec<String> = refusals.iter().map(|one| format!("{}: {}", one.needs, one.because)).collect();
+            let fix = |hint: &str| if hint.is_empty() { String::new() } else { format!(" (fix: {hint})") };
+            let reason = |one: &Refusal| format!("{}: {}{}", one.needs, one.because, fix(&one.hint));
+            let reasons: Vec<String> = refusals.iter().map(reason).collect();
             return Err(Untold::Refused(reasons.join("; ")));
         }
         Ok(Err(error)) => return Err(Untold::Failed(format!("palisade could not start it: {error}"))),

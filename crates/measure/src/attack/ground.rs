@@ -8,10 +8,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    rand::{GetRandomFlags, getrandom},
-};
+use palisade_sys::Life;
+use rustix::rand::{GetRandomFlags, getrandom};
 use tempfile::TempDir;
 
 use super::host::PROGRAM;
@@ -27,11 +25,9 @@ pub(crate) struct Ground {
     directory: TempDir,
     attacker: PathBuf,
     count: AtomicU32,
-    /// Locked as long as it is in use.
-    _held: fs::File,
 }
 
-/// How the names of grounds begin.
+/// How the names of grounds begin. Whose it is follows.
 const PREFIX: &str = "palisade-attack-";
 
 /// A home directory that looks like one, and was made for an attack.
@@ -45,17 +41,18 @@ pub(crate) struct Home {
 impl Ground {
     pub(crate) fn new(attacker: &Path) -> io::Result<Self> {
         // Not in /tmp if it can be helped: many sandboxes have a /tmp of their own, and would look better than they are.
-        let make = |place: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(place);
-        let place = Path::new("/var/tmp");
-        clear(place, PREFIX);
-        let directory = make(place).or_else(|_| make(&std::env::temp_dir()))?;
+        let prefix = format!("{PREFIX}{}-", Life::own());
+        let make = |place: &Path| tempfile::Builder::new().prefix(&prefix).tempdir_in(place);
+        let (place, other) = (Path::new("/var/tmp"), std::env::temp_dir());
+        for place in [place, &other] {
+            clear(place, PREFIX);
+        }
+        let directory = make(place).or_else(|_| make(&other))?;
         open_to_all(directory.path())?;
-        let held = fs::File::open(directory.path())?;
-        flock(&held, FlockOperation::NonBlockingLockExclusive)?;
         let copy = directory.path().join(PROGRAM);
         fs::copy(attacker, &copy)?;
         open_to_all(&copy)?;
-        Ok(Self { attacker: copy, directory, count: AtomicU32::new(0), _held: held })
+        Ok(Self { attacker: copy, directory, count: AtomicU32::new(0) })
     }
 
     pub(crate) fn attacker(&self) -> &Path {

@@ -155,6 +155,20 @@ impl Table {
         self.backends.iter().any(|column| !column.broken.is_empty())
     }
 
+    /// The reasons of walls that refused everything, if nothing at all was tried for them.
+    #[must_use]
+    pub fn refused_all(&self) -> Option<Vec<&str>> {
+        let tried = self.backends.iter().any(|column| column.counts.tried() > 0);
+        let cells = self.rows.iter().flat_map(|row| &row.cells);
+        let mut reasons: Vec<&str> = Vec::new();
+        for cell in cells.filter(|cell| cell.result == Verdict::Refused) {
+            if !reasons.contains(&cell.evidence.as_str()) {
+                reasons.push(&cell.evidence);
+            }
+        }
+        (!tried && !reasons.is_empty()).then_some(reasons)
+    }
+
     /// The rows of a group.
     pub fn of(&self, group: Group) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.attack.group == group)

@@ -6,13 +6,19 @@
 
 use palisade_spec::{Backend, Strength};
 
-use super::{ALL, Row, needs, remembered::Remembered};
+use super::{
+    ALL, Row, needs,
+    remembered::{Failure, Remembered},
+};
 use crate::{
     bound::Resolved,
     error::{Refusal, StartError},
     host::Host,
     native::Launch,
 };
+
+/// How remedies begin that are none for whom palisade chooses anyway.
+const UNNAMED: &str = "leave --backend out";
 
 /// A choice under way.
 #[derive(Clone, Debug)]
@@ -36,7 +42,8 @@ impl Choice {
                 backend: asked.name(),
                 needs: format!("the backend `{asked}`"),
                 because: "this version does not have it".to_owned(),
-                hint: "say --backend native, or leave it out".to_owned(),
+                hint: "`palisade backends` lists those that it has: say --backend native, or leave --backend out"
+                    .to_owned(),
             });
         }
         Self { asked, job, host, seen: 0, refusals, too_weak: Vec::new() }
@@ -57,20 +64,38 @@ impl Choice {
                 self.too_weak.push(refusal);
                 continue;
             }
-            let mut lacks = needs::lacks(row, &self.job, &self.host);
-            if lacks.is_empty() {
-                match (row.plan)(self.job.clone(), &self.host) {
-                    Ok(launch) => match self.remembered(row, &launch, is_first) {
-                        None => return Ok(launch),
-                        Some(refusal) => lacks.push(refusal),
-                    },
-                    Err(why) => lacks = why,
+            let lacks = needs::lacks(row, &self.job, &self.host);
+            let lacks = match (row.plan)(self.job.clone(), &self.host) {
+                Ok(launch) if lacks.is_empty() => match self.remembered(row, &launch, is_first) {
+                    None => return Ok(launch),
+                    Some(refusal) => vec![refusal],
+                },
+                Ok(_) => lacks,
+                // It knows of what it lacks why that is so here, and what helps.
+                Err(why) => {
+                    let others = lacks.into_iter().filter(|lack| why.iter().all(|one| one.needs != lack.needs));
+                    others.chain(why.clone()).collect()
                 }
-            }
-            self.refusals.append(&mut lacks);
+            };
+            self.refusals.extend(lacks);
         }
-        let refusals = self.too_weak.iter().chain(&self.refusals).cloned().collect();
-        Err(StartError::NoBackend { refusals })
+        let refusals = self.too_weak.iter().chain(&self.refusals).cloned();
+        Err(StartError::NoBackend { refusals: refusals.map(|refusal| self.told(refusal)).collect() })
+    }
+
+    /// To whom has named no wall, no hint says to name none.
+    fn told(&self, refusal: Refusal) -> Refusal {
+        let kept = |part: &str| {
+            let ways: Vec<&str> = part.split(", or ").filter(|way| !way.starts_with(UNNAMED)).collect();
+            (!ways.is_empty()).then(|| ways.join(", or "))
+        };
+        match self.asked {
+            Backend::Auto => {
+                let hint = refusal.hint.split("; ").filter_map(kept).collect::<Vec<_>>().join("; ");
+                Refusal { hint, ..refusal }
+            }
+            _ => refusal,
+        }
     }
 
     /// Notes that a wall failed, and gives the next one if there may be another.
@@ -94,7 +119,9 @@ impl Choice {
         if failed.foreign.is_some()
             && let (Some(remembered), Some(first)) = (Remembered::here(), refusals.first())
         {
-            remembered.note(failed, Err(first.because.clone()));
+            let Refusal { because, hint, .. } = first.clone();
+            let fix = (!hint.is_empty()).then_some(hint);
+            remembered.note(failed, Err(Failure { because, fix }));
         }
         self.refusals.extend(refusals);
         self.next()
@@ -117,12 +144,13 @@ impl Choice {
         if is_first || self.asked != Backend::Auto {
             return None;
         }
-        let because = Remembered::here()?.of(launch)?.err()?;
+        let Failure { because, fix } = Remembered::here()?.of(launch)?.err()?;
+        let again = "palisade doctor --refresh tries it again";
         Some(Refusal {
             backend: row.kind.name(),
             needs: "to start the program".to_owned(),
             because: format!("it did not when it was last tried: {because}"),
-            hint: "palisade doctor --refresh tries it again".to_owned(),
+            hint: fix.map_or_else(|| again.to_owned(), |fix| format!("{fix}; {again}")),
         })
     }
 }

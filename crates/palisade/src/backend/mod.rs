@@ -28,7 +28,7 @@ pub use self::offer::{Offer, offers};
 pub(crate) use self::{
     around::{around, tool},
     choice::Choice,
-    remembered::Remembered,
+    remembered::{Failure, Remembered},
 };
 use crate::{
     bound::Resolved,

@@ -12,7 +12,7 @@ pub(super) fn too_weak(row: &Row, job: &Resolved) -> Option<Refusal> {
         backend: row.kind.name(),
         needs: format!("a strength of {strength} at least (--require)"),
         because: format!("its own is {}", row.strength),
-        hint: "`palisade backends` lists the stronger ones; leave --backend out to have one of them".to_owned(),
+        hint: "`palisade backends` lists how strong each is: ask for less, or leave --backend out".to_owned(),
     })
 }
 
@@ -52,8 +52,8 @@ fn need(guarantee: Guarantee, job: &Resolved) -> String {
 fn hint(guarantee: Guarantee) -> String {
     match guarantee {
         Guarantee::Network => {
-            "leave --backend out, or, if the program may reach everything, say --network=allow-all".to_owned()
+            "say --network=allow-all if the program may reach everything, or leave --backend out".to_owned()
         }
-        _ => "leave --backend out: the strongest wall that holds everything is taken".to_owned(),
+        _ => "leave --backend out: the first wall that holds everything is taken".to_owned(),
     }
 }

@@ -36,6 +36,10 @@ pub(super) fn guarantees(host: &Host) -> Guarantees {
     }
 }
 
+/// Where a program's `/tmp` is: the host's is everybody's, so what palisade and the languages keep there by fixed names may have
+/// been put there by somebody else. It is in memory, in the run's own mount namespace, and goes with that.
+const SCRATCH: &str = "/.palisade/tmp";
+
 /// Plans a launch without isolation.
 pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     let (mut job, clamped) = job.into_parts_without_wall().map_err(|refusal| vec![refusal])?;
@@ -44,6 +48,14 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
         return Err(refusals);
     }
     job.network = NetworkPolicy::AllowAll;
+    for (name, value) in &mut job.environment {
+        if !job.stated.contains(name)
+            && let Ok(rest) = Path::new(value.as_str()).strip_prefix("/tmp")
+        {
+            *value =
+                Path::new(SCRATCH).components().chain(rest.components()).collect::<PathBuf>().display().to_string();
+        }
+    }
     let ids = Ids::same();
     // What is shown at another place than the host's covers what the host has there: /work, an environment (R15).
     let placed: Vec<PathBuf> = job.shown.iter().filter(|shown| shown.from != shown.at).map(|s| s.at.clone()).collect();
@@ -70,13 +82,20 @@ pub(super) fn plan(job: Resolved, host: &Host) -> Result<Launch, Vec<Refusal>> {
     }
     let planned = std::mem::take(&mut launch.tree);
     let below = |at: &Path| own.iter().any(|own| at.starts_with(own)) || at.starts_with("/.palisade");
+    let of_tmp = planned.iter().find_map(|entry| match *entry {
+        Entry::Scratch { ref at, size, inodes } if at == Path::new("/tmp") => {
+            Some([Entry::Directory { at: SCRATCH.into() }, Entry::Scratch { at: SCRATCH.into(), size, inodes }])
+        }
+        _ => None,
+    });
     tree.extend(planned.into_iter().filter(|entry| match entry {
-        Entry::Host { at, .. } => at.starts_with("/work") || placed.contains(at),
+        Entry::Host { at, .. } => at.starts_with("/work") || at.starts_with("/.palisade") || placed.contains(at),
         Entry::Directory { at } | Entry::Copy { at, .. } => below(at),
         Entry::Scratch { at, .. } => at == Path::new("/build"),
         Entry::Proc | Entry::Terminals => true,
         _ => false,
     }));
+    tree.extend(of_tmp.into_iter().flatten());
     launch.backend = Backend::None;
     launch.wall = Wall::Nothing;
     launch.tree = tree;

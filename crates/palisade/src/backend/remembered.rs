@@ -20,14 +20,22 @@ use crate::{native::Launch, resolve::absolute};
 const LARGEST: u64 = 1 << 20;
 
 /// How long a failure is remembered, in seconds: its cause may have gone.
-const FAILURE: u64 = 600;
+const FAILURE_AGE: u64 = 600;
 
 /// The file with all entries.
 #[derive(Debug)]
 pub(crate) struct Remembered(PathBuf);
 
 /// How a wall was found: what it did, or why it did not work.
-pub(crate) type Found = Result<String, String>;
+pub(crate) type Found = Result<String, Failure>;
+
+/// Why a wall did not work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) because: String,
+    /// The remedy, if there is one.
+    pub(crate) fix: Option<String>,
+}
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Entries(BTreeMap<String, Entry>);
@@ -53,7 +61,7 @@ impl Remembered {
     pub(crate) fn of(&self, launch: &Launch) -> Option<Found> {
         let mut all = self.read()?;
         let entry = all.0.remove(launch.backend.name())?;
-        let is_fresh = entry.found.is_ok() || now().saturating_sub(entry.at) < FAILURE;
+        let is_fresh = entry.found.is_ok() || now().saturating_sub(entry.at) < FAILURE_AGE;
         (is_fresh && entry.with == with(launch)).then_some(entry.found)
     }
 
@@ -112,7 +120,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let remembered = Remembered(directory.path().join("palisade/walls.json"));
-        let entry = Entry { with: "here".to_owned(), at: 0, found: Err("it fell".to_owned()) };
+        let entry =
+            Entry { with: "here".to_owned(), at: 0, found: Err(Failure { because: "it fell".to_owned(), fix: None }) };
         remembered.write(&Entries([("native".to_owned(), entry)].into())).unwrap();
         assert!(remembered.read().unwrap().0.contains_key("native"));
         fs::set_permissions(&remembered.0, fs::Permissions::from_mode(0o666)).unwrap();

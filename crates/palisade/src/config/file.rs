@@ -294,7 +294,7 @@ macro_rules! all_keys {
 }
 
 keys! { {
-    /// The wall: auto (the strongest that holds everything), native, none, or another by its name. One that is named and
+    /// The wall: auto (the first of this host that holds everything), native, none, or another by its name. One that is named and
     /// cannot be used is a refusal, never replaced.
     backend: Word<Backend>,
 } limits {

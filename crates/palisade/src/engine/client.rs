@@ -23,6 +23,8 @@ use super::http;
 const QUESTION: Duration = Duration::from_secs(10);
 /// How long it may take to make, start or remove something.
 const WORK: Duration = Duration::from_secs(60);
+/// How long anything may take once the program runs: the program has a time limit of its own.
+pub(super) const PARTING: Duration = Duration::from_secs(8);
 /// How long an image may take to be taken in.
 const IMPORT: Duration = Duration::from_secs(1800);
 /// Longest answer that is read, in bytes.
@@ -186,12 +188,13 @@ impl Client {
 
     /// Lets no more tasks be in it than that.
     pub(super) fn limit_tasks(&self, id: &str, tasks: u64) -> Result<(), Trouble> {
-        self.send::<Value>(&format!("/containers/{id}/update"), &json!({ "PidsLimit": tasks })).map(drop)
+        let body = json!({ "PidsLimit": tasks });
+        self.call(Method::POST, &format!("/containers/{id}/update"), Body::Json(&body), PARTING).map(drop)
     }
 
     /// Whether it is still there.
-    pub(super) fn has(&self, id: &str) -> Result<bool, Trouble> {
-        match self.call(Method::GET, &format!("/containers/{id}/json"), Body::Nothing, QUESTION) {
+    pub(super) fn has(&self, id: &str, patience: Duration) -> Result<bool, Trouble> {
+        match self.call(Method::GET, &format!("/containers/{id}/json"), Body::Nothing, patience) {
             Ok(_) => Ok(true),
             Err(Trouble::Says { status: 404, .. }) => Ok(false),
             Err(trouble) => Err(trouble),
@@ -199,9 +202,9 @@ impl Client {
     }
 
     /// Ends and removes it. One that is gone already is fine, and so is one that is about to be.
-    pub(super) fn remove(&self, id: &str) -> Result<(), Trouble> {
+    pub(super) fn remove(&self, id: &str, patience: Duration) -> Result<(), Trouble> {
         let path = format!("/containers/{id}?force=true&v=true");
-        match self.call(Method::DELETE, &path, Body::Nothing, WORK) {
+        match self.call(Method::DELETE, &path, Body::Nothing, patience) {
             Ok(_) | Err(Trouble::Says { status: 404 | 409, .. }) => Ok(()),
             Err(trouble) => Err(trouble),
         }
@@ -271,7 +274,7 @@ impl Client {
         });
         let id = self.create(&super::container::name(), &body)?;
         let tried = self.run_to_end(&id);
-        self.remove(&id)?;
+        self.remove(&id, WORK)?;
         tried
     }
 

@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::{self, IoSlice},
     mem::MaybeUninit,
+    net::Shutdown,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{
@@ -21,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use palisade_spec::Weakening;
 use palisade_sys::{
     Life,
     cgroup::{Group, Settings},
@@ -36,7 +38,7 @@ use rustix::{
 
 use super::{
     Engine, Place, base, body,
-    client::{Client, Trouble},
+    client::{Client, PARTING, Trouble},
     private::{self, Private},
     service::Service,
     tree::{DEVICES, From, LINK},
@@ -50,8 +52,8 @@ use crate::{
 
 /// How long a container that was started may take to run the agent.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the engine may take to let go of a container that has ended.
-const REMOVAL: Duration = Duration::from_secs(10);
+/// How long an agent that is told that palisade is gone may take to end.
+const FAREWELL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// A container whose agent is connected. Dropping it ends and removes it.
 #[derive(Debug)]
@@ -70,22 +72,40 @@ pub(crate) struct Container {
 struct Made {
     client: Client,
     id: String,
+    /// Whether the engine was asked to remove it.
+    removed: bool,
     #[expect(dead_code, reason = "removed after the container")]
     private: Private,
     #[expect(dead_code, reason = "ended last")]
     service: Option<Service>,
 }
 
-impl Drop for Made {
-    fn drop(&mut self) {
-        if self.client.remove(&self.id).is_err() {
-            return; // a later run removes it
+impl Made {
+    /// Has the engine remove it. One that does not in time is not asked again.
+    fn remove(&mut self) -> Result<(), Trouble> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
         }
-        // The engine removes one that has ended by itself, too, and at its own time.
         let begun = Instant::now();
-        while begun.elapsed() < REMOVAL && self.client.has(&self.id).unwrap_or(false) {
+        self.client.remove(&self.id, PARTING)?;
+        // The engine removes one that has ended by itself, too, and at its own time.
+        loop {
+            let left = PARTING.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Err(Trouble::Hangs(PARTING));
+            }
+            if !self.client.has(&self.id, left)? {
+                return Ok(());
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // What is left now, a later run removes.
+        let _ = self.remove();
     }
 }
 
@@ -93,6 +113,8 @@ impl Drop for Made {
 enum Failure {
     /// The engine would not.
     Engine(&'static str, Trouble),
+    /// There is none, and one of our own did not start.
+    Service(io::Error),
     /// What it made is not what was asked for.
     Lies(String),
     /// On our side.
@@ -116,6 +138,7 @@ impl Container {
         match Self::try_start(launch, engine, streams, upkeep) {
             Ok(container) => Ok(container),
             Err(Failure::Engine(doing, trouble)) => Err(wall(format!("could not {doing}: {trouble}"))),
+            Err(Failure::Service(error)) => Err(wall(format!("did not start: {error}"))),
             Err(Failure::Lies(what)) => Err(wall(format!("made another container than was asked for: {what}"))),
             Err(Failure::Own(doing, source)) => Err(StartError::Io { doing, source }),
         }
@@ -126,7 +149,8 @@ impl Container {
         let (service, path) = match &engine.place {
             Place::Socket(path) => (None, path.clone()),
             Place::Program(program) => {
-                let service = Service::start(program, private.path()).map_err(Failure::own("start the engine"))?;
+                let started = Service::start(program, private.path(), private.path());
+                let service = started.map_err(Failure::Service)?;
                 let path = service.socket().to_owned();
                 (Some(service), path)
             }
@@ -140,7 +164,7 @@ impl Container {
         let sources = sources(launch, engine, &private).map_err(Failure::own("make the container's own files"))?;
         let body = body::body(launch, engine, client.dialect, &image, &sources);
         let id = client.create(&name(), &body).map_err(Failure::engine("make a container"))?;
-        let made = Made { client, id, private, service };
+        let made = Made { client, id, removed: false, private, service };
         made.client.start(&made.id).map_err(Failure::engine("start the container"))?;
         let started = crate::supervise::now();
         let link = made.accept(&listener)?;
@@ -161,11 +185,30 @@ impl Container {
         self.pidfd.as_fd()
     }
 
-    /// Kills the agent, and with it everything in its pid namespace.
+    /// Kills the agent, and with it everything in its pid namespace. Who may not, leaves: then it ends by itself. The engine, which
+    /// may hang, is asked last.
     pub(crate) fn kill(&self) {
-        if pidfd_send_signal(&self.pidfd, Signal::KILL) == Err(rustix::io::Errno::PERM) {
-            let _ = self.made.client.remove(&self.made.id);
+        if pidfd_send_signal(&self.pidfd, Signal::KILL) != Err(rustix::io::Errno::PERM) {
+            return;
         }
+        let _ = self.link.shutdown(Shutdown::Both);
+        if poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&FAREWELL)) != Ok(1) {
+            let _ = self.made.client.remove(&self.made.id, PARTING);
+        }
+    }
+
+    /// Removes it. `None`: it is gone.
+    pub(crate) fn remove(&mut self, engine: &str) -> Option<Weakening> {
+        let trouble = self.made.remove().err()?;
+        let id = self.made.id.get(..12).unwrap_or(&self.made.id);
+        Some(Weakening {
+            what: Weakening::REMOVAL.to_owned(),
+            because: format!("{engine} was to remove the container of this run: {trouble}"),
+            instead: format!("container {id} may be left; no process of it is"),
+            hint: format!(
+                "{engine} rm --force {id}, as soon as it answers again; a later run with {engine} does that too"
+            ),
+        })
     }
 
     /// Waits until it has ended.
@@ -274,7 +317,7 @@ impl Made {
             if poll(&mut list, Some(&step)).unwrap_or(0) > 0 {
                 return listener.accept().map(|(link, _)| link).map_err(Failure::own("hear the container's agent"));
             }
-            if !self.client.has(&self.id).map_err(Failure::engine("say what became of the container"))? {
+            if !self.client.has(&self.id, PARTING).map_err(Failure::engine("say what became of the container"))? {
                 return Err(Failure::Lies("it ended before it began".to_owned()));
             }
         }
@@ -356,7 +399,7 @@ fn sweep(client: &Client) {
     for container in client.containers(body::LABEL).unwrap_or_default() {
         let life = container.labels.as_ref().and_then(|labels| Life::read(labels.get(body::LABEL)?));
         if life.is_some_and(Life::is_over) {
-            let _ = client.remove(&container.id);
+            let _ = client.remove(&container.id, PARTING);
         }
     }
 }

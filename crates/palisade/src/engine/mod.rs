@@ -82,7 +82,7 @@ pub(crate) struct Connected {
     #[expect(dead_code, reason = "ended when dropped")]
     service: Option<Service>,
     #[expect(dead_code, reason = "removed when dropped")]
-    private: Option<Private>,
+    private: Option<[Private; 2]>,
 }
 
 /// Connects to an engine, for something else than a run.
@@ -91,9 +91,11 @@ pub(crate) struct Connected {
 /// Why it cannot be used.
 pub(crate) fn connect(engine: Backend) -> Result<Connected, Refusal> {
     let started = |program: &Path| {
-        let private = Private::make()?;
-        let service = Service::start(program, private.path())?;
-        io::Result::Ok((private, service))
+        private::sweep();
+        // Images are large: what is made of memory is no place for them.
+        let (private, spool) = (Private::make()?, Private::make_on_disk()?);
+        let service = Service::start(program, private.path(), spool.path())?;
+        io::Result::Ok(([private, spool], service))
     };
     match find(engine)? {
         Place::Socket(path) => {
@@ -200,7 +202,7 @@ pub(crate) fn launch(
             what: "tmp-inodes".to_owned(),
             because: "podman gives a file system in memory no such limit".to_owned(),
             instead: "the memory limit, which the kernel charges files and directories to".to_owned(),
-            hint: "leave --backend out".to_owned(),
+            hint: "every other wall has one: --backend docker, for example".to_owned(),
         });
     }
     if called.is_none() {

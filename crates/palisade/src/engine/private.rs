@@ -23,6 +23,9 @@ pub(super) const LINK: &str = "link";
 /// Whoever runs the engine may be somebody else than who made it: what leads to it is closed to all others.
 const CLOSED: u32 = 0o700;
 
+/// Where there is room (hier(7)).
+const DISK: &str = "/var/tmp";
+
 /// One that is there.
 #[derive(Debug)]
 pub(super) struct Private {
@@ -31,9 +34,18 @@ pub(super) struct Private {
 
 impl Private {
     pub(super) fn make() -> io::Result<Self> {
+        Self::make_in(&place())
+    }
+
+    /// One for much.
+    pub(super) fn make_on_disk() -> io::Result<Self> {
+        Self::make_in(Path::new(DISK))
+    }
+
+    fn make_in(place: &Path) -> io::Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = place().join(format!("{PREFIX}{}-{number}", Life::own()));
+        let path = place.join(format!("{PREFIX}{}-{number}", Life::own()));
         fs::DirBuilder::new().mode(CLOSED).create(&path)?;
         Ok(Self { path })
     }
@@ -111,7 +123,7 @@ fn place() -> PathBuf {
 
 /// Removes those whose palisade is gone.
 pub(super) fn sweep() {
-    let Ok(entries) = fs::read_dir(place()) else { return };
+    let entries = [&place(), Path::new(DISK)].map(fs::read_dir).into_iter().flatten().flatten();
     for entry in entries.flatten() {
         let name = entry.file_name();
         let life = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(Life::read);

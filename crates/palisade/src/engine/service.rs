@@ -4,7 +4,7 @@
 //! user's service may have moved to a process of its own. Podman's pause process, one for each such user, is left to Podman.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsString},
     fs::{self, File},
     io,
     os::{
@@ -18,18 +18,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use palisade_spec::Backend;
 use palisade_sys::{Child, Listener, Namespaces, Program, Script, Stdio, peer, spawn};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Signal, pidfd_send_signal},
+    process::{Signal, geteuid, pidfd_send_signal},
 };
 
 use super::http;
+use crate::backend::tool;
 
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many seconds it goes on when nobody is connected.
 const IDLE: &str = "5";
+/// The variable that says where it puts what it takes in (containers-storage; podman leaves `api_load.tar*` there).
+const SPOOL: &str = "TMPDIR";
 /// What it says of itself is kept up to this length, in bytes.
 const COMPLAINTS: usize = 2000;
 
@@ -47,18 +51,21 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Starts `program`, with its files in `directory`.
-    pub(super) fn start(program: &Path, directory: &Path) -> io::Result<Self> {
+    /// Starts `program`, with its files in `directory`, and in `spool` what it takes in: it leaves that there.
+    pub(super) fn start(program: &Path, directory: &Path, spool: &Path) -> io::Result<Self> {
         let (socket, log) = (directory.join("engine.sock"), directory.join("engine.log"));
         let address = format!("unix://{}", socket.display());
         let arguments = [program.to_string_lossy().into_owned()]
             .into_iter()
+            .chain(runtime().into_iter().flatten().map(str::to_owned))
             .chain(["system", "service", "--time", IDLE].map(str::to_owned))
             .chain([address]);
         let null = || File::open("/dev/null").map(OwnedFd::from);
         let said = File::create(&log)?;
         let strings = |list: &mut dyn Iterator<Item = Vec<u8>>| list.map(CString::new).collect::<Result<Vec<_>, _>>();
-        let environment = &mut std::env::vars_os().map(|(name, value)| {
+        let spool = (OsString::from(SPOOL), spool.as_os_str().to_owned());
+        let inherited = std::env::vars_os().filter(|(name, _)| name != SPOOL);
+        let environment = &mut inherited.chain([spool]).map(|(name, value)| {
             let mut all = name.into_vec();
             all.push(b'=');
             all.extend(value.into_vec());
@@ -99,6 +106,15 @@ impl Service {
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
+}
+
+/// What runs its containers, if not what it would take itself: crun refuses hosts of cgroup v1 that have controllers in v2, and
+/// only root's engine has cgroups on such a host. runc takes them.
+pub(super) fn runtime() -> Option<[&'static str; 4]> {
+    let v2 = fs::read_to_string("/sys/fs/cgroup/unified/cgroup.controllers").unwrap_or_default();
+    let is_refused = !v2.trim().is_empty() && geteuid().is_root();
+    let has_other = is_refused && tool(Backend::Runc, &["runc"], "runc").is_ok();
+    has_other.then_some(["--runtime", "runc", "--cgroup-manager", "cgroupfs"])
 }
 
 impl Drop for Service {

@@ -39,7 +39,6 @@ struct Words {
     usual: [&'static str; 2],
     program: &'static str,
     package: &'static str,
-    start: &'static str,
     /// What gives the right to use it.
     allow: &'static str,
 }
@@ -51,7 +50,6 @@ fn words(engine: Backend) -> Words {
             usual: ["/run/podman/podman.sock", "podman/podman.sock"],
             program: "podman",
             package: "podman",
-            start: "systemctl start podman.socket",
             allow: "it is somebody else's: unset CONTAINER_HOST, and an engine of your own is started",
         },
         _ => Words {
@@ -59,9 +57,54 @@ fn words(engine: Backend) -> Words {
             usual: ["/run/docker.sock", "docker.sock"],
             program: "dockerd",
             package: "docker.io",
-            start: "sudo systemctl start docker",
             allow: "sudo usermod -aG docker $USER, and log in again; whoever may use it is as good as root",
         },
+    }
+}
+
+/// How an engine is started here, and by the right user.
+fn start(engine: Backend) -> String {
+    let (root, systemd) = (rustix::process::geteuid().is_root(), Path::new("/run/systemd/system").is_dir());
+    let unit = if engine == Backend::Podman { "podman.socket" } else { "docker" };
+    let at = words(engine).usual[0];
+    let command = match (engine, systemd, root) {
+        (Backend::Podman, true, false) => "systemctl --user start podman.socket",
+        (Backend::Podman, false, false) => {
+            "podman system service --time 0 unix://$XDG_RUNTIME_DIR/podman/podman.sock &"
+        }
+        (_, true, false) => return format!("sudo systemctl start {unit}"),
+        (_, true, true) => return format!("systemctl start {unit}"),
+        (Backend::Podman, false, true) => return format!("podman system service --time 0 unix://{at} &"),
+        (_, false, false) => "sudo sh -c 'dockerd >/var/log/dockerd.log 2>&1 &'",
+        (_, false, true) => "dockerd >/var/log/dockerd.log 2>&1 &",
+    };
+    command.to_owned()
+}
+
+/// What ends that an engine hangs.
+fn restart(engine: Backend) -> String {
+    format!("end the one that hangs, and start it again: {}", start(engine))
+}
+
+/// The variable that names this engine's socket, if it is set.
+fn named_by(engine: Backend) -> Option<&'static str> {
+    let variable = words(engine).variable;
+    env::var_os(variable).filter(|value| !value.is_empty()).map(|_| variable)
+}
+
+/// How a socket was come by, for whoever did not expect it.
+fn at(engine: Backend, socket: &Path) -> String {
+    let named = named_by(engine).map(|variable| format!(", which ${variable} names")).unwrap_or_default();
+    format!("{}{named}", socket.display())
+}
+
+/// What helps where nobody answers.
+fn nobody(engine: Backend) -> String {
+    match named_by(engine) {
+        Some(variable) => {
+            format!("unset {variable}, or name the socket of an engine that runs; or start it: {}", start(engine))
+        }
+        None => start(engine),
     }
 }
 
@@ -70,7 +113,7 @@ fn words(engine: Backend) -> Words {
 /// # Errors
 /// Why it cannot be used.
 pub(crate) fn find(engine: Backend) -> Result<Place, Refusal> {
-    let Words { variable, program, package, start, allow, .. } = words(engine);
+    let Words { variable, program, package, allow, .. } = words(engine);
     let refusal =
         |needs: String, because: String, hint: String| Refusal { backend: engine.name(), needs, because, hint };
     let sockets = sockets(engine).map_err(|named| {
@@ -86,18 +129,18 @@ pub(crate) fn find(engine: Backend) -> Result<Place, Refusal> {
             Ok(_) => return Ok(Place::Socket(socket)),
             Err(error) => error,
         };
-        let at = socket.display();
+        let at = at(engine, &socket);
         let (needs, because, hint) = match error.kind() {
-            ErrorKind::NotFound if env::var_os(variable).is_none() => continue,
+            ErrorKind::NotFound if named_by(engine).is_none() => continue,
             ErrorKind::PermissionDenied => {
                 (format!("the right to use {at}"), format!("this user has none ({error})"), allow.to_owned())
             }
             ErrorKind::WouldBlock => (
                 format!("an answer from {at}"),
                 "it takes no more connections: the engine hangs".to_owned(),
-                start.replace("start", "restart"),
+                restart(engine),
             ),
-            _ => ("a running engine".to_owned(), format!("nobody answers at {at} ({error})"), start.to_owned()),
+            _ => ("a running engine".to_owned(), format!("nobody answers at {at} ({error})"), nobody(engine)),
         };
         failed.get_or_insert(refusal(needs, because, hint));
     }
@@ -112,7 +155,7 @@ pub(crate) fn find(engine: Backend) -> Result<Place, Refusal> {
         _ => Err(refusal(
             "a running engine".to_owned(),
             format!("it listens at none of its sockets ({})", words(engine).usual[0]),
-            start.to_owned(),
+            start(engine),
         )),
     }
 }
@@ -153,13 +196,12 @@ pub(super) fn client(engine: Backend, socket: &Path) -> Result<Client, Refusal> 
     let refusal = |needs: &str, because: String, hint: &str| Refusal {
         backend: engine.name(),
         needs: needs.to_owned(),
-        because: format!("{}: {because}", socket.display()),
+        because: format!("{}: {because}", at(engine, socket)),
         hint: hint.to_owned(),
     };
-    let start = words(engine).start;
     let client = Client::at(socket).map_err(|trouble| match &trouble {
-        Trouble::Hangs(_) => refusal("an engine that answers", trouble.to_string(), &start.replace("start", "restart")),
-        Trouble::Io(_) => refusal("a running engine", trouble.to_string(), start),
+        Trouble::Hangs(_) => refusal("an engine that answers", trouble.to_string(), &restart(engine)),
+        Trouble::Io(_) => refusal("a running engine", trouble.to_string(), &nobody(engine)),
         Trouble::Says { .. } | Trouble::Nonsense(_) => {
             refusal("an engine that speaks Docker's API", trouble.to_string(), "see what listens at this socket")
         }

@@ -307,9 +307,9 @@ fn weakened(backend: Backend, guarantees: &Guarantees) -> Vec<Weakening> {
     let weak = |guarantee: G| match guarantees.of(guarantee) {
         Held::Weakly(by) => Some(Weakening {
             what: guarantee.to_string(),
-            because: format!("{backend} holds less of it than other walls"),
+            because: format!("of this, {backend} has only: {by}"),
             instead: by.clone(),
-            hint: "leave --backend out: the strongest wall that holds everything is taken".to_owned(),
+            hint: "leave --backend out: the first wall that holds everything is taken".to_owned(),
         }),
         _ => None,
     };

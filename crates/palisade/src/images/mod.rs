@@ -71,6 +71,14 @@ pub enum ImageError {
     /// The language's tools are not here.
     #[error(transparent)]
     Language(#[from] LanguageError),
+    /// None could be made of another.
+    #[error("the engine could not make an image of {image}: {because}")]
+    From {
+        /// Which.
+        image: String,
+        /// Why not.
+        because: String,
+    },
     /// A directory cannot be written.
     #[error("{}: {source}", path.display())]
     Bundle {
@@ -91,6 +99,13 @@ impl ImageError {
             Self::NotOffered(_) => Some("name one: --from IMAGE".to_owned()),
             Self::Bundle { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 Some("a bundle is written to a new directory".to_owned())
+            }
+            Self::Bundle { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                let parent = path.parent().unwrap_or(path);
+                Some(format!("the directory above it has to be there: mkdir -p {}", parent.display()))
+            }
+            Self::From { image, .. } => {
+                Some(format!("name one that the engine has or can get: is {image} spelled so?"))
             }
             Self::Engine { .. } | Self::Unknown { .. } | Self::Bundle { .. } => None,
         }
@@ -201,6 +216,12 @@ impl Images {
         Ok(Self { engine: engine::connect(engine).map_err(ImageError::Refused)? })
     }
 
+    /// The engine's name.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        self.engine.name
+    }
+
     /// Makes an image, in place of one that was there.
     ///
     /// # Errors
@@ -241,7 +262,8 @@ impl Images {
             Some(from) => {
                 let lines: String =
                     [format!("FROM {from}"), label].iter().chain(&user).map(|line| format!("{line}\n")).collect();
-                self.engine.client.build(&kind.image(), &lines).map_err(ImageError::engine("build an image"))?;
+                let built = self.engine.client.build(&kind.image(), &lines);
+                built.map_err(|trouble| ImageError::From { image: from.to_owned(), because: trouble.to_string() })?;
             }
         }
         let made = self.of_kind(kind)?;

@@ -2,7 +2,7 @@
 //!
 //! Not here: single kernel features (`kernel`), the walls of other programs (`walls`).
 
-use palisade_spec::{Backend, Program, Report, Request};
+use palisade_spec::{Backend, Program, Report, Request, Weakening};
 
 use super::{Finding, Group, Native, Soundness, Status};
 use crate::{
@@ -125,9 +125,9 @@ pub(super) fn judge(result: Result<Report, StartError>) -> Native {
     match result {
         Ok(report) if report.success => Native {
             status: if report.weakened.is_empty() { Soundness::Usable } else { Soundness::Weakened },
-            evidence: format!("/bin/true ran and exited with 0 after {:.1} ms", started(&report)),
+            evidence: format!("/bin/true ran and exited with 0 after {:.1} ms{}", started(&report), weakly(&report)),
+            fix: remedies(&report.weakened),
             weakened: report.weakened,
-            fix: None,
         },
         Ok(report) => Native {
             status: Soundness::NotUsable,
@@ -150,6 +150,29 @@ pub(super) fn judge(result: Result<Report, StartError>) -> Native {
             },
         },
     }
+}
+
+/// What a run had only in a weaker form, and why.
+fn weakly(report: &Report) -> String {
+    match report.weakened.as_slice() {
+        [] => String::new(),
+        weakened => format!(", weakened: {}", Weakening::by_reason(weakened)),
+    }
+}
+
+const ABOVE: &str = "see the features above, each with its own";
+
+/// Every remedy once.
+fn remedies(weakened: &[Weakening]) -> Option<String> {
+    let mut all: Vec<&str> = Vec::new();
+    for weak in weakened {
+        // What only says to look here is said by those features themselves.
+        let hint = if weak.hint.contains("`palisade doctor`") { ABOVE } else { weak.hint.as_str() };
+        if !hint.is_empty() && !all.contains(&hint) {
+            all.push(hint);
+        }
+    }
+    (!all.is_empty()).then(|| all.join("; and: "))
 }
 
 fn started(report: &Report) -> f64 {

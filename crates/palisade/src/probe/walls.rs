@@ -7,7 +7,7 @@ use palisade_spec::{Backend, NetworkPolicy, Request};
 
 use super::{Finding, Group, Soundness, Status, tools};
 use crate::{
-    backend::{ALL, Choice, Remembered, Row},
+    backend::{ALL, Choice, Failure, Remembered, Row},
     error::StartError,
     host::Host,
     native::Launch,
@@ -57,14 +57,16 @@ fn finding(row: &Row, host: &Host, walls: Walls) -> Finding {
         let again = "; --refresh tries again";
         return match found {
             Ok(evidence) => tried(Status::Usable, format!("{evidence} (remembered{again})"), None),
-            Err(because) => tried(Status::NotUsable, format!("{because} (remembered{again})"), None),
+            Err(Failure { because, fix }) => tried(Status::NotUsable, format!("{because} (remembered{again})"), fix),
         };
     }
     let judged = tools::judge(run(request));
     let (status, found) = match judged.status {
         Soundness::Usable => (Status::Usable, Ok(judged.evidence.clone())),
         Soundness::Weakened => (Status::Partial, Ok(judged.evidence.clone())),
-        Soundness::NotUsable => (Status::NotUsable, Err(judged.evidence.clone())),
+        Soundness::NotUsable => {
+            (Status::NotUsable, Err(Failure { because: judged.evidence.clone(), fix: judged.fix.clone() }))
+        }
     };
     // One that is not whole for want of cgroups is tried each time: they may come.
     if let (Some(remembered), true) = (remembered, status != Status::Partial) {

@@ -92,11 +92,7 @@ impl Run<'_> {
                 Record::Failed { errno, .. } => {
                     return Err(StartError::Wall {
                         backend: self.launch.backend,
-                        happened: format!(
-                            "{}cannot be started: {}",
-                            self.tool(),
-                            std::io::Error::from_raw_os_error(errno)
-                        ),
+                        happened: format!("{}cannot be started: {}", self.tool(), self.not_started(errno)),
                         said: String::new(),
                     });
                 }
@@ -135,8 +131,19 @@ impl Run<'_> {
         self.launch.foreign.as_ref().map_or(String::new(), |foreign| format!("({}) ", foreign.tool.display()))
     }
 
+    /// Why the wall's program was not executed.
+    fn not_started(&self, errno: i32) -> String {
+        let error = std::io::Error::from_raw_os_error(errno);
+        let is_there = self.launch.foreign.as_ref().is_some_and(|foreign| foreign.tool.exists());
+        // As execve(2) has it of scripts and of binaries with a loader.
+        match errno {
+            libc::ENOENT if is_there => format!("{error}: it is there, and what it is to be started with is not"),
+            _ => error.to_string(),
+        }
+    }
+
     fn complaints(&mut self) -> String {
-        self.streams.words().map(|words| words.complaints()).unwrap_or_default()
+        self.streams.complaints()
     }
 
     /// Hears what the agent has said meanwhile.

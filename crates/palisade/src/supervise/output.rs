@@ -97,6 +97,8 @@ pub(crate) struct Drain {
     wide: bool,
     /// Somebody else's words among the program's.
     words: Option<Words>,
+    /// Whether there is but one of them: that the program starts.
+    words_end_at_start: bool,
 }
 
 #[derive(Debug)]
@@ -131,7 +133,7 @@ impl Streams {
     }
 
     /// As [`Streams::new`], for a program behind an agent: `order` comes before its input, and the agent's words stand among
-    /// its errors.
+    /// its errors. What is printed on either stream before the program starts is what the wall's own program says.
     pub(super) fn of_agent(
         stdin: Input,
         order: impl FnOnce(Stdin) -> io::Result<(Vec<u8>, Secrets)>,
@@ -153,6 +155,8 @@ impl Streams {
                 (pipes.0[0], *none) = (theirs, Some(ours));
             }
         }
+        streams.output[0].words = Some(Words::new(secrets));
+        streams.output[0].words_end_at_start = true;
         streams.output[1].words = Some(Words::new(secrets));
         Ok((streams, pipes))
     }
@@ -178,6 +182,12 @@ impl Streams {
     /// What the agent says.
     pub(super) fn words(&mut self) -> Option<&mut Words> {
         self.output[1].words.as_mut()
+    }
+
+    /// What the wall's program said before the program started.
+    pub(super) fn complaints(&self) -> String {
+        let said = self.output.iter().rev().filter_map(|drain| drain.words.as_ref()).map(Words::complaints);
+        said.filter(|said| !said.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     /// No streams: those of a terminal follow when the program's process has opened it.
@@ -410,7 +420,15 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFlags {
 impl Drain {
     /// Of a stream that the program has not.
     fn nothing() -> Self {
-        Self { pipe: None, sink: Sink::Keep, cap: 0, stream: Stream::default(), wide: false, words: None }
+        Self {
+            pipe: None,
+            sink: Sink::Keep,
+            cap: 0,
+            stream: Stream::default(),
+            wide: false,
+            words: None,
+            words_end_at_start: false,
+        }
     }
 
     fn serve(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
@@ -435,7 +453,10 @@ impl Drain {
                         let _ = fcntl_setpipe_size(pipe, WIDE);
                     }
                     match self.words.as_mut().map(|words| words.pass(chunk)) {
-                        Some(mut written) => self.take(&mut written),
+                        Some(mut written) => {
+                            self.take(&mut written);
+                            self.listen_no_more();
+                        }
                         None => self.take(chunk),
                     }
                 }
@@ -444,6 +465,16 @@ impl Drain {
             }
         }
         Ok(())
+    }
+
+    /// Whose words are its errors' has started its program, and says nothing more among its output.
+    fn listen_no_more(&mut self) {
+        if self.words_end_at_start
+            && let Some(words) = self.words.take_if(|words| words.next().is_some())
+        {
+            let mut words = words;
+            self.take(&mut words.end());
+        }
     }
 
     /// Takes bytes in, and may take their room with them.

@@ -2,6 +2,7 @@
 
 use std::{io, os::fd::BorrowedFd};
 
+use palisade_spec::{Backend, Weakening};
 use palisade_sys::{Child, Record};
 
 use crate::engine::Container;
@@ -45,6 +46,14 @@ impl Process {
         match self {
             Self::Own(child) => child.kill(),
             Self::Container(container) => container.kill(),
+        }
+    }
+
+    /// What an engine has not removed of it. Of our own, the kernel leaves nothing.
+    pub(super) fn remove(&mut self, engine: Backend) -> Option<Weakening> {
+        match self {
+            Self::Own(_) => None,
+            Self::Container(container) => container.remove(engine.name()),
         }
     }
 

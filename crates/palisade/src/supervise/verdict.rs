@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use palisade_spec::{
-    Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Signal, Violation, ViolationKind,
-    Weakening,
+    HostileCalls, Layer, LayerName, LayerStatus, LimitKind, Outcome, Phases, Report, SCHEMA, Signal, Violation,
+    ViolationKind, Weakening,
 };
 use palisade_sys::{cgroup::Group, notify::Call, seccomp::name_of};
 
 use super::{Evidence, Finished, Remains, Run, Stop};
 use crate::{
     error::{About, StartError},
+    foreign::Kernel,
     native::{self, marks},
 };
 
@@ -113,7 +114,7 @@ impl Run<'_> {
         weakened.append(&mut self.acts.weakened);
         let end = if self.times.exited > 0 { self.times.exited } else { self.times.reaped };
         let [stdout, stderr] = self.streams.output.each_mut().map(|drain| std::mem::take(&mut drain.stream));
-        let report = Report {
+        let mut report = Report {
             schema: SCHEMA,
             success: outcome == Outcome::Exited { code: 0 },
             exit_code: outcome.exit_code(),
@@ -142,10 +143,17 @@ impl Run<'_> {
             outputs_left: Vec::new(),
             compile: None,
         };
+        report.weakened.extend(self.child.remove(self.launch.backend));
         if let (true, Some(warm)) = (self.leaves_remains(), self.connection.turn.warm) {
             (warm.leave)(Remains { _child: self.child, _meter: self.meter });
         }
         Ok(Finished { report, left: self.left })
+    }
+
+    /// Whether nobody but the filter itself answers hostile calls, by a kill.
+    fn is_unheard_and_killed(&self) -> bool {
+        let brings_kernel = self.launch.foreign.as_ref().is_some_and(|foreign| foreign.kernel == Kernel::Own);
+        brings_kernel && self.launch.job.hostile_calls == HostileCalls::Kill
     }
 
     fn outcome(&mut self, cpu: Duration) -> Outcome {
@@ -167,6 +175,11 @@ impl Run<'_> {
         }
         let limits = &self.launch.job.limits;
         let (limit, evidence) = match libc::WTERMSIG(status) {
+            libc::SIGSYS if self.is_unheard_and_killed() => {
+                return Outcome::Violation {
+                    what: "a hostile call; the kernel that this wall brings does not say which".to_owned(),
+                };
+            }
             libc::SIGSYS => return Outcome::Violation {
                 what:
                     "killed by SIGSYS: a call of another architecture, a filter of its own, or a signal it sent itself"

@@ -164,6 +164,13 @@ impl Runtime {
             let because = format!("{PLATFORM} is `{}`, which is none", platform());
             refusals.push(refusal("a platform", because, format!("say one of {}, or nothing", PLATFORMS.join(", "))));
         }
+        if self.backend == Backend::Gvisor
+            && platform() == "kvm"
+            && let Err(error) = File::options().read(true).write(true).open(KVM)
+        {
+            let hint = format!("unset {PLATFORM}, or be a member of the group kvm on a machine that has {KVM}");
+            refusals.push(refusal("the platform kvm", format!("{KVM}: {error}"), hint));
+        }
         match find(self.backend, self.programs, self.install) {
             Ok(program) if refusals.is_empty() => Ok(program),
             Ok(_) => Err(refusals),
