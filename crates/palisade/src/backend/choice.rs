@@ -42,8 +42,7 @@ impl Choice {
                 backend: asked.name(),
                 needs: format!("the backend `{asked}`"),
                 because: "this version does not have it".to_owned(),
-                hint: "`palisade backends` lists those that it has: say --backend native, or leave --backend out"
-                    .to_owned(),
+                hint: "say --backend native or another of `palisade backends`, or leave --backend out".to_owned(),
             });
         }
         Self { asked, job, host, seen: 0, refusals, too_weak: Vec::new() }
