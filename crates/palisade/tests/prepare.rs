@@ -126,3 +126,24 @@ fn what_the_compiler_left_is_held_as_long_as_the_program_can_be_run() {
     // Nothing else holds its file system: its mount namespace ended with the compiler.
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), before);
 }
+
+/// The kernel goes on for a while after it has detached the old root, and a link to `/..` leads onto one that is still there.
+#[test]
+fn a_program_never_starts_while_the_old_root_is_there() {
+    if !need("userns") {
+        return;
+    }
+    let mut request = Request::new(Program::Command("sh".to_owned()));
+    request.arguments = vec!["-c".to_owned(), "[ / -ef /.. ] && [ ! -e /../root ]".to_owned()];
+    let prepared = prepared(&request);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let report = run(&prepared, "");
+                    assert_eq!(report.outcome, Outcome::Exited { code: 0 });
+                }
+            });
+        }
+    });
+}
