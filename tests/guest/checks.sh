@@ -80,6 +80,8 @@ else
     says "nothing is weaker" '"weakened": []' '"by": "cgroup v2, rlimits"'
     memory='memory.events: oom_kill' cpu="the cgroup's own account (v2)"
     run 0 --strict -- true && ok "--strict is satisfied"
+    # Whoever helped to set it up is not counted.
+    run 0 --thread-limit 1 --process-limit 1 -- true && says "one thread is enough for one" '"threads_peak": 1' '"processes_peak": 1'
     limit threads 'pids.events: max (cgroup v2)' --thread-limit 8 --allow-read "$hostile" -- "$hostile" thread-bomb 50
 fi
 limit memory "$memory" --memory-limit 64M --allow-read "$hostile" -- "$hostile" memory 400

@@ -18,6 +18,7 @@ use crate::{
     error::StartError,
     native::{Launch, candidates},
     prepare::{Prepared, Watch},
+    resolve::{BAD_VARIABLE, is_variable},
     supervise::{Cell, Remains, Turn, Warm, now},
 };
 
@@ -58,14 +59,17 @@ const KEEPERS: usize = 2;
 const GRACE: Duration = Duration::from_millis(5);
 
 /// Most cells of a pool.
-const MOST: usize = 64;
+const MOST: usize = 32;
 
 #[derive(Debug)]
 struct Shared {
     prepared: Prepared,
     size: usize,
     state: Mutex<State>,
-    changed: Condvar,
+    /// There may be something to do for the keepers.
+    work: Condvar,
+    /// They have done something.
+    done: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -90,22 +94,19 @@ impl Pool {
     /// If a cell cannot be made: everything that a run of the program could fail by before it starts. If this program cannot wait
     /// in a cell: behind another program's wall, with a terminal, or with layers whose changes are kept.
     pub fn new(prepared: Prepared, size: usize) -> Result<Self, StartError> {
-        let refuse = |value: String, because: &str, hint: &str| StartError::Value {
-            what: "a pool of cells",
-            value,
-            because: because.to_owned(),
-            hint: hint.to_owned(),
-        };
         if !(1..=MOST).contains(&size) {
             let hint = "each cell is a sandbox with two processes that wait";
-            return Err(refuse(format!("{size} cells"), &format!("it has from 1 to {MOST}"), hint));
+            return Err(refuse(POOL, format!("{size} cells"), &format!("it has from 1 to {MOST}"), hint));
         }
         if let Err(because) = prepared.is_warmable() {
             let hint = "run it without a pool";
-            return Err(refuse("made for this program".to_owned(), because, hint));
+            return Err(refuse(POOL, "made for this program".to_owned(), because, hint));
+        }
+        if let Some(place) = &prepared.launch().cgroup {
+            place.remove_stale();
         }
         let state = Mutex::default();
-        let shared = Arc::new(Shared { prepared, size, state, changed: Condvar::new() });
+        let shared = Arc::new(Shared { prepared, size, state, work: Condvar::new(), done: Condvar::new() });
         let mut pool = Self { shared: Arc::clone(&shared), keepers: Vec::new() };
         for _ in 0..KEEPERS {
             let shared = Arc::clone(&shared);
@@ -113,7 +114,7 @@ impl Pool {
             pool.keepers.push(keeper.map_err(StartError::io("start a thread"))?);
         }
         let empty = |state: &mut State| state.ready.is_empty() && state.failure.is_none();
-        let mut state = shared.changed.wait_while(shared.state(), empty).unwrap_or_else(PoisonError::into_inner);
+        let mut state = shared.done.wait_while(shared.state(), empty).unwrap_or_else(PoisonError::into_inner);
         match state.failure.take().filter(|_| state.ready.is_empty()) {
             Some(failure) => Err(failure),
             None => {
@@ -165,12 +166,12 @@ impl Pool {
         let mut state = self.shared.state();
         // Whatever it was, it may be over.
         state.failure = None;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_all();
         let unfilled = |state: &mut State| {
             state.failure.is_none()
                 && (state.ready.len() < self.shared.size || state.removing > 0 || !state.remains.is_empty())
         };
-        state = self.shared.changed.wait_while(state, unfilled).unwrap_or_else(PoisonError::into_inner);
+        state = self.shared.done.wait_while(state, unfilled).unwrap_or_else(PoisonError::into_inner);
         state.failure.take().map_or(Ok(()), Err)
     }
 
@@ -189,6 +190,19 @@ impl Pool {
     ) -> Result<Report, StartError> {
         let begun = now();
         let watch = Watch { cancel, ..Watch::default() };
+        let job = &launch.job;
+        let words = job.command.iter().all(|word| !word.contains('\0'));
+        if let Some((name, _)) = job.environment.iter().find(|(name, value)| !is_variable(name, value)) {
+            return Err(refuse("a variable", name.clone(), BAD_VARIABLE, "leave it out"));
+        }
+        if !words {
+            return Err(refuse(
+                "an argument",
+                format!("{:?}", job.command),
+                "none has a NUL byte",
+                "write it to the input",
+            ));
+        }
         // One that somebody has killed while it waited is no reason to fail.
         while let Some(cell) = self.shared.take() {
             match self.run_on(Some(cell), launch, begun, stdin.clone(), output.clone(), watch) {
@@ -208,11 +222,18 @@ impl Pool {
         output: Output,
         watch: Watch<'_>,
     ) -> Result<Report, StartError> {
-        let (started, leave) = (|| self.shared.changed.notify_one(), |remains| self.shared.leave(remains));
+        let (started, leave) = (|| self.shared.work.notify_one(), |remains| self.shared.leave(remains));
         let warm = Warm { cell: cell.into(), launch, started: &started, leave: &leave };
         let turn = Turn { warm: Some(&warm), ..Turn::default() };
         self.shared.prepared.run_on(turn, begun, stdin, output, watch)
     }
+}
+
+/// For messages.
+const POOL: &str = "a pool of cells";
+
+fn refuse(what: &'static str, value: String, because: &str, hint: &str) -> StartError {
+    StartError::Value { what, value, because: because.to_owned(), hint: hint.to_owned() }
 }
 
 impl Drop for Pool {
@@ -222,7 +243,7 @@ impl Drop for Pool {
             state.closing = true;
             mem::take(&mut state.ready)
         };
-        self.shared.changed.notify_all();
+        self.shared.work.notify_all();
         drop(ready);
         for keeper in self.keepers.drain(..) {
             // One that panicked has ended its cells.
@@ -241,15 +262,28 @@ impl Shared {
         // Whatever it was, it may be over.
         state.failure = None;
         state.taken = Some(Instant::now());
-        state.ready.pop_front()
+        let cell = state.ready.pop_front();
+        drop(state);
+        if cell.is_none() {
+            // A run that is started cold tells nobody that cells are wanted.
+            self.work.notify_one();
+        }
+        cell
     }
 
     fn leave(&self, remains: Remains) {
         let mut state = self.state();
-        state.remains.push(remains);
         state.taken = None;
+        // Where the keepers have too much to do, whoever makes the work waits.
+        let too_many = if state.remains.len() < self.size {
+            state.remains.push(remains);
+            None
+        } else {
+            Some(remains)
+        };
         drop(state);
-        self.changed.notify_one();
+        self.work.notify_one();
+        drop(too_many);
     }
 
     /// Removes what is left of runs, and makes cells, until the pool is closed. The kernel ends a cell with the thread that has made
@@ -264,14 +298,14 @@ impl Shared {
                 drop(remains);
                 state = self.state();
                 state.removing -= 1;
-                self.changed.notify_all();
+                self.done.notify_all();
             } else if state.closing {
                 return;
             } else if state.failure.is_none() && state.ready.len() + state.begun < self.size {
                 let grace = state.taken.filter(|_| !state.ready.is_empty());
                 let grace = grace.and_then(|taken| GRACE.checked_sub(taken.elapsed()));
                 if let Some(grace) = grace.filter(|grace| !grace.is_zero()) {
-                    (state, _) = self.changed.wait_timeout(state, grace).unwrap_or_else(PoisonError::into_inner);
+                    (state, _) = self.work.wait_timeout(state, grace).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
                 state.begun += 1;
@@ -283,9 +317,9 @@ impl Shared {
                     Ok(cell) => state.ready.push_back(cell),
                     Err(failure) => state.failure = Some(failure),
                 }
-                self.changed.notify_all();
+                self.done.notify_all();
             } else {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }

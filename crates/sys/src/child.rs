@@ -16,15 +16,12 @@ use crate::{
     call::{self, Errno},
     raw::sys,
     record::{self, FAILED, READY, STANDS, message, send},
-    script::{Listener, Namespaces, Op, Rlimit, Script, Stage, Stdio},
+    script::{Listener, Namespaces, Op, Rlimit, Script, Stdio},
     spawn::Strings,
     step::{NEVER, State, kept, step},
     terminal,
     told::{self, Heard},
 };
-
-/// How often is looked whether the old root is gone: for some tens of microseconds.
-const DETACHING: u32 = 128;
 
 /// Everything that the child needs, on the parent's stack until the clone, and a copy of it afterwards.
 pub(crate) struct Child<'a> {
@@ -50,6 +47,9 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     // The parent's end of the control socket, or this would never see the parent go; and the ends of other runs' pipes,
     // whose readers wait for the last writer: other threads of the parent may be starting children just now.
     close_but(child.kept);
+    if child.script.program.as_ref().is_some_and(|program| matches!(program.stdio, Stdio::Told)) {
+        give_up_streams();
+    }
     crate::arguments::erase();
     // Cannot fail: the name is short.
     let _ = call::prctl(libc::PR_SET_NAME, c"palisade-init".as_ptr() as c_ulong, 0);
@@ -60,11 +60,8 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
             fail(child, index, errno);
         }
     }
-    match (helper, &child.script.program, child.script.aside.last()) {
-        // The program cannot reach what is detached, and the helper does nothing else any more.
-        (Some(_), Some(_), Some(Op::Reached(Stage::Detached))) => await_detached(child, &state),
-        (Some(helper), ..) => await_end_of(child, helper),
-        (None, ..) => {}
+    if let (Some(helper), false) = (helper, matches!(child.script.ops.last(), Some(Op::UntilDetached))) {
+        await_end_of(child, helper);
     }
     die_with_parent(child);
     if child.script.program.is_none() {
@@ -80,6 +77,22 @@ pub(crate) fn run(child: &Child<'_>) -> ! {
     close_from_to(3, keep - 1);
     close_from_to(keep + 1, c_int::MAX);
     reap(child, program, state.outlives.load(Ordering::Acquire))
+}
+
+/// Holds nothing in place of the caller's streams, which may be pipes whose end somebody waits for.
+fn give_up_streams() {
+    let nothing = call::open(c"/dev/null".as_ptr(), libc::O_RDWR, 0);
+    for fd in 0..3 {
+        match nothing {
+            // SAFETY: scalar arguments.
+            Ok(nothing) if nothing != fd => drop(unsafe { sys!(SYS_dup3, nothing, fd, 0) }),
+            Ok(_) => {}
+            Err(_) => call::close(fd),
+        }
+    }
+    if let Ok(nothing @ 3..) = nothing {
+        call::close(nothing);
+    }
 }
 
 /// Starts the helper, which shares everything but its namespaces and privileges.
@@ -108,16 +121,6 @@ extern "C" fn helper(start: *mut c_void) -> c_int {
         }
     }
     0
-}
-
-/// Waits until the old root is gone. The call that detaches it returns later: the kernel waits for all processors to notice, and then
-/// the helper ends, which is reaped as any other process.
-fn await_detached(child: &Child<'_>, state: &State) {
-    if call::within(DETACHING, || call::is_top_of_all().then_some(())).is_none()
-        && let Err(errno) = step(child, &Op::Await(Stage::Detached), state)
-    {
-        fail(child, child.script.ops.len(), errno);
-    }
 }
 
 /// Waits for the helper. It has said itself what failed, if anything did.

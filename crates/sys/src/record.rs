@@ -160,8 +160,11 @@ pub(crate) fn receive_record(socket: BorrowedFd<'_>) -> io::Result<Option<Record
             fds.extend(rights);
         }
     }
-    if received.bytes != bytes.len() || received.flags.contains(ReturnFlags::TRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a record of the wrong size"));
+    if received.bytes != bytes.len() || received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a record that is cut: there may be no free descriptor (ulimit -n)",
+        ));
     }
     for (word, chunk) in message.iter_mut().zip(bytes.chunks_exact(8)) {
         let mut eight = [0; 8];

@@ -261,6 +261,9 @@ pub enum Op {
     EnterNamespace(Slot),
     /// Waits until the other of the two processes that set up has come as far as its [`Op::Reached`] of this number.
     Await(Stage),
+    /// Waits until the old root is gone. As the last step: the helper may go on meanwhile, and is not waited for. The call that
+    /// detaches the old root returns later than it is gone: the kernel waits for all processors to notice.
+    UntilDetached,
     /// Tells the other process that this one has come so far.
     Reached(Stage),
     /// Starts an empty session keyring.
@@ -369,6 +372,7 @@ impl fmt::Display for Op {
             Self::OpenNamespace { path, .. } => write!(f, "open {}", path.to_string_lossy()),
             Self::EnterNamespace(_) => f.write_str("enter a namespace"),
             Self::Await(stage) => write!(f, "wait for {stage:?}"),
+            Self::UntilDetached => f.write_str("wait until the old root is gone"),
             Self::Reached(stage) => write!(f, "tell of {stage:?}"),
             Self::NewKeyring => f.write_str("start an empty keyring"),
             Self::Landlock(_) => f.write_str("restrict itself by Landlock"),

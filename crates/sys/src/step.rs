@@ -36,6 +36,9 @@ pub(crate) struct State {
     pub(crate) outlives: AtomicBool,
 }
 
+/// How often is looked whether the old root is gone: for some tens of microseconds.
+const DETACHING: u32 = 128;
+
 /// Stages: nothing yet, reached, never to be reached.
 const NOT_YET: u32 = 0;
 const REACHED: u32 = 1;
@@ -201,6 +204,10 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             entered.map(drop)
         }
         Op::Await(stage) => await_stage(state, *stage),
+        Op::UntilDetached => match call::within(DETACHING, || call::is_top_of_all().then_some(())) {
+            Some(()) => Ok(()),
+            None => await_stage(state, Stage::Detached),
+        },
         Op::Reached(stage) => {
             let word = state.stages.get(*stage as usize).ok_or(libc::EINVAL)?;
             word.store(REACHED, Ordering::Release);

@@ -114,6 +114,10 @@ pub(crate) fn script(
     }
     builder.ops.push(Op::WorkingDirectory(c_path(&launch.job.directory)?));
     builder.ops.push(Op::Mark(marks::PRIVILEGES));
+    // Where the helper is in the run's group, it counts as one of its tasks until it has ended.
+    if matches!(launch.cgroup, Some(cgroup::Place::V1 { pids: Some(_), .. })) {
+        builder.ops.push(Op::UntilDetached);
+    }
     Ok(Script {
         namespaces: quick_namespaces(launch),
         cgroup,
@@ -191,6 +195,8 @@ pub(crate) fn of_this_run(mut script: Script, pipes: Option<Pipes>, cgroup: Opti
 
 /// The same for a sandbox that is set up before its program is known.
 pub(crate) fn of_a_cell(mut script: Script) -> Script {
+    // Nobody waits for it, and its first process reaps nobody before the program starts.
+    script.ops.retain(|op| !matches!(op, Op::UntilDetached));
     if let Some(program) = &mut script.program {
         program.stdio = Stdio::Told;
         for words in [&mut program.candidates, &mut program.arguments, &mut program.environment] {

@@ -21,7 +21,7 @@ use super::{
     verdict::Acts,
 };
 use crate::{
-    error::StartError,
+    error::{About, StartError},
     native::{self, Launch, Network, Pipes},
 };
 
@@ -137,7 +137,10 @@ impl Cell {
                 arguments: &told.arguments,
                 environment: &told.environment,
             })
-            .map_err(|_| StartError::KilledDuringSetup { during: "the wait for its program" })?;
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::EPIPE | libc::ECONNRESET) => GONE,
+                _ => StartError::io("tell a cell its program")(error),
+            })?;
         drop(theirs);
         let mut run = Run {
             launch,
@@ -159,9 +162,37 @@ impl Cell {
             left: self.left,
             made: false,
         };
-        run.until_ready(&self.script)?;
+        match run.until_ready(&self.script) {
+            Err(StartError::KilledDuringSetup { .. }) => return Err(run.not_entered()),
+            answer => answer?,
+        }
         run.listener = self.listener;
         Ok(run)
+    }
+}
+
+/// Somebody has ended it, and it has started nothing.
+const GONE: StartError = StartError::KilledDuringSetup { during: "the wait for its program" };
+
+impl Run<'_> {
+    /// Ends a cell that has not said that its program starts, and tells whether it may have done so.
+    fn not_entered(mut self) -> StartError {
+        self.child.kill();
+        self.child.reap();
+        loop {
+            match self.child.record() {
+                Ok(Some(Record::Ready { .. })) => {
+                    return StartError::Setup {
+                        step: "start the program in its cell".to_owned(),
+                        source: io::Error::other("it was stopped in the middle, and may have run for a moment"),
+                        hint: None,
+                        about: About::Wall,
+                    };
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return GONE,
+            }
+        }
     }
 }
 

@@ -86,6 +86,9 @@ pub(super) fn start<'a>(
     if launch.foreign.as_ref().is_some_and(|foreign| foreign.kernel == Kernel::Own) {
         run.meter.is_told();
     }
+    if !launch.has_agent() {
+        run.meter.is_helped();
+    }
     run.until_ready(&script)?;
     if launch.foreign.is_some() && run.stop.is_none() {
         run.until_started()?;

@@ -17,6 +17,9 @@ use rustix::{
 
 use crate::foreign::Room;
 
+/// Number of the process that helps to set up, in the sandbox's own pid namespace.
+const HELPER: u32 = 2;
+
 /// What is measured.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -36,6 +39,9 @@ pub(crate) struct Meter {
     pub(crate) processes_peak: u32,
     /// Of a group that somebody else has made, and removes: the most that was seen.
     lent: Option<Most>,
+    /// Whether the second process of its pid namespace helped to set it up, and may still end: no other has that number, since
+    /// the kernel does not use low ones again.
+    helped: bool,
     /// What somebody inside has counted, where the program has a kernel of its own.
     threads_told: Option<u32>,
 }
@@ -71,6 +77,17 @@ impl Meter {
         let (others, other_tasks) = (wall.processes + 1, wall.threads + 1);
         // The program itself is a process before the first one is counted.
         Self { group, others, other_tasks, processes_peak: 1, ..Self::default() }
+    }
+
+    /// The second process of the sandbox is not the program's either.
+    pub(crate) fn is_helped(&mut self) {
+        self.helped = true;
+    }
+
+    fn pids(&self, proc: BorrowedFd<'_>) -> Vec<u32> {
+        let mut pids = pids(proc);
+        pids.retain(|pid| !self.helped || *pid != HELPER);
+        pids
     }
 
     pub(crate) fn group(&self) -> Option<&Group> {
@@ -179,7 +196,7 @@ impl Meter {
             return self.processes_peak;
         }
         let Some(proc) = &self.proc else { return 0 };
-        let count = u32::try_from(pids(proc.as_fd()).len()).unwrap_or(u32::MAX).saturating_sub(self.others);
+        let count = u32::try_from(self.pids(proc.as_fd()).len()).unwrap_or(u32::MAX).saturating_sub(self.others);
         self.processes_peak = self.processes_peak.max(count);
         count
     }
@@ -193,7 +210,7 @@ impl Meter {
             return None;
         }
         let proc = self.proc.as_ref()?;
-        let exact: u64 = pids(proc.as_fd()).into_iter().filter_map(|pid| rollup_memory(proc.as_fd(), pid)).sum();
+        let exact: u64 = self.pids(proc.as_fd()).into_iter().filter_map(|pid| rollup_memory(proc.as_fd(), pid)).sum();
         (exact > limit).then_some(exact)
     }
 
@@ -230,7 +247,7 @@ impl Meter {
         let mut tree = Tree::default();
         let Some(proc) = &self.proc else { return tree };
         let mut count = 0u32;
-        for pid in pids(proc.as_fd()) {
+        for pid in self.pids(proc.as_fd()) {
             tree.memory += status_memory(proc.as_fd(), pid).unwrap_or(0);
             tree.cpu_nanos += stat_cpu(proc.as_fd(), pid).unwrap_or(0);
             count += 1;
