@@ -174,7 +174,7 @@ fn every_page_of_the_manual_is_tested() {
 fn the_tests_that_the_security_page_names_exist() {
     let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut sources = String::new();
-    for package in ["cli", "sys", "testkit"] {
+    for package in ["cli", "palisade", "sys", "testkit"] {
         for entry in fs::read_dir(root().join("crates").join(package).join("tests")).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "rs") {
