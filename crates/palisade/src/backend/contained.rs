@@ -26,7 +26,14 @@ pub(super) fn guarantees(backend: Backend, host: &Host) -> Guarantees {
         memory,
         cpu,
         time: Held::Around("supervisor's timer; kill of the container's first process".to_owned()),
-        disk: itself("sized file systems in memory; RLIMIT_FSIZE by palisade's agent"),
+        disk: match backend {
+            // Its engine takes no `nr_inodes`.
+            Backend::Podman => Held::Weakly(
+                "sized file systems in memory, in which files are not counted; RLIMIT_FSIZE by palisade's agent"
+                    .to_owned(),
+            ),
+            _ => itself("sized file systems in memory; RLIMIT_FSIZE by palisade's agent"),
+        },
         privileges: Held::Itself(
             if nobody_s {
                 "no capability in any set, no_new_privs, ids that own nothing"
