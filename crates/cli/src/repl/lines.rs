@@ -11,7 +11,10 @@ use palisade::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Ended, Setting, stop::Resting};
+use super::{
+    Ended, Setting,
+    stop::{Resting, Stop},
+};
 use crate::print;
 
 /// Longest line, in bytes: more than the largest input takes, however it is written.
@@ -48,14 +51,15 @@ pub(super) fn serve(setting: Setting) -> i32 {
 
 fn converse(setting: &Setting) -> Result<i32, Ended> {
     let mut session = Some(setting.start(&mut Sink::Keep)?);
+    let stop = &setting.stop;
     let mut input = stdin().lock();
     loop {
-        let line = setting.stop.rest(&mut session, Resting::Ends, || next(&mut input));
+        let line = stop.rest(&mut session, Resting::Ends, || next(&mut input));
         let (Some(line), Some(resting)) = (line, &mut session) else { return Ok(130) };
         let line = match line {
             Ok(Line::Whole(line)) => line,
             Ok(Line::TooLong) => {
-                answer(&Refused { id: &Value::Null, refused: format!("a line may have {LINE} bytes") })?;
+                answer(stop, &Refused { id: &Value::Null, refused: format!("a line may have {LINE} bytes") })?;
                 continue;
             }
             Ok(Line::None) => break,
@@ -70,20 +74,20 @@ fn converse(setting: &Setting) -> Result<i32, Ended> {
                 // Whose it is may be readable even so.
                 let id = serde_json::from_slice::<Value>(&line).ok().and_then(|line| line.get("id").cloned());
                 let refused = format!("not an object with `code`, a text, and perhaps `id`: {error}");
-                answer(&Refused { id: &id.unwrap_or_default(), refused })?;
+                answer(stop, &Refused { id: &id.unwrap_or_default(), refused })?;
                 continue;
             }
         };
         let mut evaluation = match resting.evaluate(&asked.code, &mut Sink::Keep) {
             Ok(evaluation) => evaluation,
             Err(palisade::StartError::Value { what, value, because, .. }) => {
-                answer(&Refused { id: &asked.id, refused: format!("{what} cannot be {value}: {because}") })?;
+                answer(stop, &Refused { id: &asked.id, refused: format!("{what} cannot be {value}: {because}") })?;
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         evaluation.session = evaluation.session.map(|report| Box::new(setting.told(*report)));
-        answer(&Answered { id: &asked.id, evaluation: &evaluation })?;
+        answer(stop, &Answered { id: &asked.id, evaluation: &evaluation })?;
         if let (InputOutcome::SessionEnded, Some(report)) = (&evaluation.outcome, evaluation.session) {
             return Err(Ended::Told(report));
         }
@@ -95,11 +99,13 @@ fn converse(setting: &Setting) -> Result<i32, Ended> {
 /// What there is to say of a session that never was: an answer to nobody.
 pub(super) fn early(ready: &Evaluation) {
     // The exit status says it too.
-    let _ = answer(&Answered { id: &Value::Null, evaluation: ready });
+    let _ = print::session::line(&Answered { id: &Value::Null, evaluation: ready });
 }
 
 /// One line of the output, and at once: somebody waits for it.
-fn answer(said: &impl Serialize) -> Result<(), Ended> {
+/// Answers an input. Whoever has read that may interrupt palisade, and means no input any more.
+fn answer(stop: &Stop, said: &impl Serialize) -> Result<(), Ended> {
+    stop.has_evaluated();
     match print::session::line(said) {
         0 => Ok(()),
         code => Err(Ended::Unheard(code)),

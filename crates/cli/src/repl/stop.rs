@@ -65,6 +65,11 @@ impl Stop {
         *lock(&self.0.interrupter) = Some(interrupter);
     }
 
+    /// Nothing is evaluated any more: an interruption after this ends palisade.
+    pub(super) fn has_evaluated(&self) {
+        *lock(&self.0.interrupter) = None;
+    }
+
     /// Waits for something with `wait`, while the session rests: a request to stop ends both, and one that has come before is
     /// why there is nothing.
     pub(super) fn rest<T>(
@@ -74,7 +79,7 @@ impl Stop {
         wait: impl FnOnce() -> T,
     ) -> Option<T> {
         if resting == Resting::Ends {
-            *lock(&self.0.interrupter) = None;
+            self.has_evaluated();
         }
         *lock(&self.0.resting) = session.take();
         self.0.waits.store(true, Ordering::SeqCst);
