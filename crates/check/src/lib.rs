@@ -6,6 +6,9 @@
 //! findings (`palisade-cli`), the process that parses strangers' text (`palisade-cli`).
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as palisade_check; // what the tests share uses it by this name
+
 mod bans;
 mod complexity;
 mod facts;

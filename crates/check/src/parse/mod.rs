@@ -1,12 +1,13 @@
 //! Text to a tree, by the fastest parser that can give what is asked for.
 //!
 //! In: text and a language. Out: [`Tree`], or why it was given up. Python and JavaScript have parsers of their own that are ten
-//! times as fast as their grammars; they give nodes with the grammar's names, so that everything behind them is the same. Where
-//! such a parser finds a mistake, or a policy asks for the grammar's own nodes, the grammar parses. `tests/parsers.rs` compares
-//! what is found by both. Not here: what nodes mean (`role.rs`).
+//! times as fast as their grammars; they give nodes with the grammar's names, so that everything behind them is the same. The
+//! others are parsed by the grammar's own tables (`lr/`). Where these find a mistake, or a policy asks for the grammar's own nodes,
+//! tree-sitter parses. `tests/parsers.rs` compares what is found by both. Not here: what nodes mean (`role.rs`).
 
 mod grammar;
 mod javascript;
+mod lr;
 mod python;
 
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) fn parse(text: &str, language: Language, nodes: Nodes) -> Result<Tree
         (Nodes::Known, Language::JavaScript | Language::TypeScript | Language::Tsx) => {
             javascript::parse(text, language, grammar)
         }
+        (Nodes::Known, _) => lr::parse(text, grammar),
         _ => None,
     };
     fast.unwrap_or_else(|| grammar::parse(text, grammar))
