@@ -216,7 +216,8 @@ impl Judge<'_> {
                 }
             }
             // One that every file imports.
-            if let Value::Path(path) = self.eval.canonical(&name)
+            if self.facts.is_qualified
+                && let Value::Path(path) = self.eval.canonical(&name)
                 && *path != *name
             {
                 self.qualified(&path, id, &[]);

@@ -137,21 +137,17 @@ impl Language {
     /// Its grammar, made when it is first asked for.
     pub(crate) fn grammar(self) -> &'static Grammar {
         static GRAMMARS: [LazyLock<Grammar>; 9] = [
-            LazyLock::new(|| Grammar::new(tree_sitter_go::LANGUAGE.into(), languages::go::FACTS.tables)),
-            LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into(), languages::python::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_go::LANGUAGE, languages::go::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE, languages::python::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_javascript::LANGUAGE, languages::javascript::FACTS.tables)),
             LazyLock::new(|| {
-                Grammar::new(tree_sitter_javascript::LANGUAGE.into(), languages::javascript::FACTS.tables)
+                Grammar::new(tree_sitter_typescript::LANGUAGE_TYPESCRIPT, languages::javascript::FACTS.tables)
             }),
-            LazyLock::new(|| {
-                Grammar::new(tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(), languages::javascript::FACTS.tables)
-            }),
-            LazyLock::new(|| {
-                Grammar::new(tree_sitter_typescript::LANGUAGE_TSX.into(), languages::javascript::FACTS.tables)
-            }),
-            LazyLock::new(|| Grammar::new(tree_sitter_rust::LANGUAGE.into(), languages::rust::FACTS.tables)),
-            LazyLock::new(|| Grammar::new(tree_sitter_java::LANGUAGE.into(), languages::java::FACTS.tables)),
-            LazyLock::new(|| Grammar::new(tree_sitter_cpp::LANGUAGE.into(), languages::cpp::FACTS.tables)),
-            LazyLock::new(|| Grammar::new(tree_sitter_c::LANGUAGE.into(), languages::c::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_typescript::LANGUAGE_TSX, languages::javascript::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_rust::LANGUAGE, languages::rust::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_java::LANGUAGE, languages::java::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_cpp::LANGUAGE, languages::cpp::FACTS.tables)),
+            LazyLock::new(|| Grammar::new(tree_sitter_c::LANGUAGE, languages::c::FACTS.tables)),
         ];
         &GRAMMARS[Self::ALL.iter().position(|one| *one == self).unwrap_or(0)]
     }

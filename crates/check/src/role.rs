@@ -3,7 +3,9 @@
 //! In: a language's list of (kind of node, role). Out: [`Grammar`], where a role is looked up by number. Not here: the tables
 //! themselves (`languages/`), what is done with roles (`scope.rs`, `value.rs`, `complexity.rs`).
 
+use palisade_tables::Tables;
 use tree_sitter::Language;
+use tree_sitter_language::LanguageFn;
 
 /// What a node is. Words in it are names of the grammar's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Grammar {
     pub(crate) language: Language,
+    /// The same, for our own parser.
+    pub(crate) tables: Option<Tables>,
     roles: Vec<Role>,
     kinds: Vec<Box<str>>,
     fields: Vec<Box<str>>,
@@ -90,7 +94,8 @@ pub(crate) struct Grammar {
 }
 
 impl Grammar {
-    pub(crate) fn new(language: Language, tables: &[Table]) -> Self {
+    pub(crate) fn new(generated: LanguageFn, tables: &[Table]) -> Self {
+        let language = Language::new(generated);
         let count = language.node_kind_count();
         let kinds: Vec<Box<str>> =
             (0..count).map(|id| language.node_kind_for_id(id as u16).unwrap_or_default().into()).collect();
@@ -111,7 +116,7 @@ impl Grammar {
                 functions[id] |= named && table.functions.contains(&&**kind);
             }
         }
-        Self { language, roles, kinds, fields, branches, functions }
+        Self { language, tables: Tables::of(generated), roles, kinds, fields, branches, functions }
     }
 
     pub(crate) fn role(&self, kind: u16) -> Role {

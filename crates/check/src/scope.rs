@@ -4,7 +4,12 @@
 //! name that is given two things means both: what a branch decides is not decided here. Not here: what the things are
 //! (`value.rs`).
 
-use std::{borrow::Cow, collections::HashMap, rc::Rc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    rc::Rc,
+};
 
 use crate::{
     facts::Facts,
@@ -67,6 +72,24 @@ struct Scope {
     is_hidden: bool,
 }
 
+/// Hashes numbers that count up: every name is looked for in every scope around it.
+#[derive(Debug, Default)]
+struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(26) ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
 /// All names of a program.
 #[derive(Debug)]
 pub(crate) struct Scopes<'t> {
@@ -75,7 +98,7 @@ pub(crate) struct Scopes<'t> {
     scopes: Vec<Scope>,
     of: Vec<u32>,
     numbers: HashMap<Cow<'t, str>, u32>,
-    bindings: HashMap<(u32, u32), Given>,
+    bindings: HashMap<(u32, u32), Given, BuildHasherDefault<Numbers>>,
     targets: Vec<bool>,
     current: u32,
     /// Modules whose names all hold.
@@ -104,7 +127,7 @@ impl<'t> Scopes<'t> {
             scopes: vec![Scope { parent: 0, after: count as Id, is_hidden: false }],
             of: Vec::with_capacity(count),
             numbers: HashMap::new(),
-            bindings: HashMap::new(),
+            bindings: HashMap::default(),
             targets: vec![false; count],
             current: 0,
             wildcards: Vec::new(),

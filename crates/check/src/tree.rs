@@ -13,8 +13,8 @@ pub(crate) const DEEPEST: usize = 3000;
 /// A node's number.
 pub(crate) type Id = u32;
 
-#[derive(Clone, Copy, Debug)]
-struct Node {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Node {
     kind: u16,
     field: u16,
     start: u32,
@@ -48,7 +48,7 @@ pub(crate) enum GaveUp {
 pub(crate) struct Tree<'a> {
     pub(crate) text: &'a str,
     pub(crate) grammar: &'a Grammar,
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     has_errors: bool,
     parsed: Option<tree_sitter::Tree>,
 }

@@ -3,7 +3,7 @@
 //! In: a tree and its scopes. Out: for a node, the few things it may be: something from outside by its path (`os.system`), a
 //! constant, or unknown. Not here: folding of constants (`fold.rs`), what is forbidden (`judge.rs`).
 
-use std::{cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 use crate::{
     facts::{Facts, LATER},
@@ -242,6 +242,9 @@ impl<'t> Eval<'t> {
     }
 
     fn bounded(&self, all: Vec<Value>) -> Values {
+        if all.len() == 1 {
+            return all.into();
+        }
         let mut kept: Vec<Value> = Vec::with_capacity(all.len().min(MOST_VALUES));
         for value in all {
             if kept.len() < MOST_VALUES && !kept.contains(&value) {
@@ -330,7 +333,7 @@ impl<'t> Eval<'t> {
 
     /// One spelling for each path.
     pub(crate) fn canonical(&self, path: &str) -> Value {
-        let mut path = path.replace("::", ".");
+        let mut path = if path.contains("::") { Cow::Owned(path.replace("::", ".")) } else { Cow::Borrowed(path) };
         for _ in 0..4 {
             let Some((from, to)) = self.facts.same.iter().find(|(from, _)| {
                 path.strip_prefix(from)
@@ -339,7 +342,7 @@ impl<'t> Eval<'t> {
                 break;
             };
             let rest = &path[from.len()..];
-            path = format!("{to}{rest}");
+            path = Cow::Owned(format!("{to}{rest}"));
         }
         Value::path(&path)
     }

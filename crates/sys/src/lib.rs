@@ -1,6 +1,6 @@
 //! What the Linux kernel does for palisade.
 //!
-//! All `unsafe` of the workspace is here, each block with its reason. A [`Script`] says step by step what a new process
+//! All `unsafe` that has to do with the kernel is here, each block with its reason. A [`Script`] says step by step what a new process
 //! does before it executes a program; [`spawn()`] runs it. Not here: which steps a policy needs (`palisade::native`), or
 //! waiting for the program (`palisade::supervise`).
 #![cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Parsing by a language's grammar (tree-sitter), which goes on behind mistakes.
 //!
 //! In: text and a grammar. Out: every node, with those that mark mistakes, and the parser's own tree for queries. Not here: the
-//! faster parsers that some languages have (`python.rs`, `javascript.rs`).
+//! faster parsers that some languages have (`python.rs`, `javascript.rs`, `lr/`).
 
 use std::{
     ops::ControlFlow,

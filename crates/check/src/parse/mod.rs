@@ -1,12 +1,13 @@
 //! Text to a tree, by the fastest parser that can give what is asked for.
 //!
 //! In: text and a language. Out: [`Tree`], or why it was given up. Python and JavaScript have parsers of their own that are ten
-//! times as fast as their grammars; they give nodes with the grammar's names, so that everything behind them is the same. Where
-//! such a parser finds a mistake, or a policy asks for the grammar's own nodes, the grammar parses. `tests/parsers.rs` compares
-//! what is found by both. Not here: what nodes mean (`role.rs`).
+//! times as fast as their grammars; they give nodes with the grammar's names, so that everything behind them is the same. The
+//! others are parsed by the grammar's own tables (`lr/`). Where these find a mistake, or a policy asks for more than they give,
+//! tree-sitter parses. `tests/parsers.rs` compares what is found by both. Not here: what nodes mean (`role.rs`).
 
 mod grammar;
 mod javascript;
+mod lr;
 mod python;
 
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) enum Nodes {
     Known,
     /// All that the grammar has.
     All,
+    /// These, and tree-sitter's own tree, for queries.
+    Queried,
 }
 
 /// Parses `text`, which is shorter than 4 GiB.
@@ -30,6 +33,9 @@ pub(crate) fn parse(text: &str, language: Language, nodes: Nodes) -> Result<Tree
         (Nodes::Known, Language::Python) => python::parse(text, grammar),
         (Nodes::Known, Language::JavaScript | Language::TypeScript | Language::Tsx) => {
             javascript::parse(text, language, grammar)
+        }
+        (Nodes::Known | Nodes::All, Language::Go | Language::Java | Language::Rust | Language::C | Language::Cpp) => {
+            lr::parse(text, grammar)
         }
         _ => None,
     };

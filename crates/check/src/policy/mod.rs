@@ -112,7 +112,13 @@ impl Policy {
 
     /// Which nodes it speaks of.
     pub(crate) fn nodes(&self) -> Nodes {
-        if self.syntax.is_empty() && self.searches.is_empty() { Nodes::Known } else { Nodes::All }
+        if self.searches.iter().any(|search| matches!(search.matcher, Matcher::Query(_))) {
+            Nodes::Queried
+        } else if self.syntax.is_empty() && self.searches.is_empty() {
+            Nodes::Known
+        } else {
+            Nodes::All
+        }
     }
 
     /// A policy's text, for a language. `name` is what findings call it.

@@ -1,0 +1,302 @@
+//! The ways to read a text that are still open, as one graph: they part where the grammar is ambiguous and meet again.
+//!
+//! In: nodes pushed and popped. Out: the ways, called versions, in their order. All as tree-sitter's `stack.c` does it, in whose
+//! order ties are decided. Not here: which version is the better (`engine.rs`).
+
+use super::forest::{Forest, Sub};
+
+/// Ways that lead to one place.
+const MOST_LINKS: usize = 8;
+/// Ways that are followed back at once.
+const MOST_ITERATORS: usize = 64;
+
+/// A place's number.
+pub(super) type Place = u32;
+
+/// The way from a place back.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    to: Place,
+    sub: Sub,
+}
+
+/// A state, behind all that was read on the way to it.
+#[derive(Clone, Debug)]
+struct Node {
+    state: u16,
+    /// How many links there are.
+    links: u16,
+    at: u32,
+    precedence: i32,
+    first: Link,
+    /// The others, if there are more.
+    more: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Active,
+    /// It can not go on.
+    Paused,
+    /// It is to be removed.
+    Halted,
+}
+
+/// The end of a way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) place: Place,
+    /// What the handwritten scanner knows here.
+    pub(super) known: u32,
+    pub(super) status: Status,
+}
+
+/// What was popped on one way, and the version that is left of it.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) subs: Vec<Sub>,
+    pub(super) version: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Stack {
+    nodes: Vec<Node>,
+    more: Vec<Vec<Link>>,
+    pub(super) heads: Vec<Head>,
+    /// Places below this number may be reached from before them.
+    kept: usize,
+}
+
+/// How far back is popped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    Count(usize),
+    Beginning,
+}
+
+impl Stack {
+    pub(super) fn new() -> Self {
+        let base = Node { state: 1, links: 0, at: 0, precedence: 0, first: Link { to: 0, sub: 0 }, more: 0 };
+        let head = Head { place: 0, known: 0, status: Status::Active };
+        Self { nodes: vec![base], more: Vec::new(), heads: vec![head], kept: 0 }
+    }
+
+    pub(super) fn state(&self, version: usize) -> u16 {
+        self.nodes[self.heads[version].place as usize].state
+    }
+
+    pub(super) fn at(&self, version: usize) -> u32 {
+        self.nodes[self.heads[version].place as usize].at
+    }
+
+    pub(super) fn precedence(&self, version: usize) -> i32 {
+        self.nodes[self.heads[version].place as usize].precedence
+    }
+
+    pub(super) fn state_of(&self, place: Place) -> u16 {
+        self.nodes[place as usize].state
+    }
+
+    pub(super) fn end_of(&self, place: Place) -> u32 {
+        self.nodes[place as usize].at
+    }
+
+    /// A place behind another.
+    pub(super) fn place(&mut self, from: Place, sub: Sub, state: u16, forest: &Forest) -> Place {
+        let part = forest.part(sub);
+        let precedence = self.nodes[from as usize].precedence + part.precedence;
+        self.nodes.push(Node { state, links: 1, at: part.end, precedence, first: Link { to: from, sub }, more: 0 });
+        (self.nodes.len() - 1) as Place
+    }
+
+    pub(super) fn push(&mut self, version: usize, sub: Sub, state: u16, forest: &Forest) {
+        self.heads[version].place = self.place(self.heads[version].place, sub, state, forest);
+    }
+
+    /// Pops `count` nodes, and those between them that may stand anywhere, if there is but one way back. They come last first.
+    pub(super) fn pop_only(&self, version: usize, count: u8, forest: &Forest, into: &mut Vec<Sub>) -> Option<Place> {
+        into.clear();
+        let mut place = self.heads[version].place;
+        let mut left = count;
+        while left > 0 {
+            let node = &self.nodes[place as usize];
+            if node.links != 1 {
+                return None;
+            }
+            into.push(node.first.sub);
+            left -= u8::from(!forest.part(node.first.sub).is_extra);
+            place = node.first.to;
+        }
+        Some(place)
+    }
+
+    /// Forgets the places behind one, where no other version needs them.
+    pub(super) fn forget_behind(&mut self, place: Place) {
+        if self.heads.len() == 1 {
+            self.nodes.truncate(self.kept.max(place as usize + 1));
+        }
+    }
+
+    fn link(&self, place: Place, at: usize) -> Link {
+        let node = &self.nodes[place as usize];
+        if at == 0 { node.first } else { self.more[node.more as usize][at - 1] }
+    }
+
+    /// Pops `count` nodes on every way back: a version for each place where that ends.
+    pub(super) fn pop(&mut self, version: usize, count: u8, forest: &Forest) -> Vec<Slice> {
+        self.walk_back(version, Until::Count(usize::from(count)), forest)
+    }
+
+    /// Pops everything on every way back.
+    pub(super) fn pop_all(&mut self, version: usize, forest: &Forest) -> Vec<Slice> {
+        self.walk_back(version, Until::Beginning, forest)
+    }
+
+    fn walk_back(&mut self, version: usize, until: Until, forest: &Forest) -> Vec<Slice> {
+        struct Way {
+            place: Place,
+            subs: Vec<Sub>,
+            count: usize,
+        }
+        let mut slices: Vec<Slice> = Vec::new();
+        let mut ways = vec![Way { place: self.heads[version].place, subs: Vec::new(), count: 0 }];
+        while !ways.is_empty() {
+            let mut index = 0;
+            let mut size = ways.len();
+            while index < size {
+                let place = ways[index].place;
+                let links = usize::from(self.nodes[place as usize].links);
+                let pops = match until {
+                    Until::Count(count) => ways[index].count == count,
+                    Until::Beginning => links == 0,
+                };
+                if pops || links == 0 {
+                    let mut way = ways.remove(index);
+                    size -= 1;
+                    if pops {
+                        way.subs.reverse();
+                        self.slice(&mut slices, version, place, way.subs);
+                    }
+                    continue;
+                }
+                for number in 1..=links {
+                    let is_last = number == links;
+                    if !is_last && ways.len() >= MOST_ITERATORS {
+                        continue;
+                    }
+                    let link = self.link(place, if is_last { 0 } else { number });
+                    if !is_last {
+                        let copy = Way { place, subs: ways[index].subs.clone(), count: ways[index].count };
+                        ways.push(copy);
+                    }
+                    let next = if is_last { index } else { ways.len() - 1 };
+                    let way = &mut ways[next];
+                    way.place = link.to;
+                    way.subs.push(link.sub);
+                    way.count += usize::from(!forest.part(link.sub).is_extra);
+                }
+                index += 1;
+            }
+        }
+        slices
+    }
+
+    fn slice(&mut self, slices: &mut Vec<Slice>, from: usize, place: Place, subs: Vec<Sub>) {
+        let same = slices.iter().rposition(|slice| self.heads[slice.version].place == place);
+        if let Some(at) = same {
+            let version = slices[at].version;
+            slices.insert(at + 1, Slice { subs, version });
+            return;
+        }
+        self.heads.push(Head { place, known: self.heads[from].known, status: Status::Active });
+        slices.push(Slice { subs, version: self.heads.len() - 1 });
+    }
+
+    pub(super) fn can_merge(&self, one: usize, other: usize) -> bool {
+        let (a, b) = (&self.heads[one], &self.heads[other]);
+        a.status == Status::Active
+            && b.status == Status::Active
+            && self.is_same_place(a.place, b.place)
+            && a.known == b.known
+    }
+
+    fn is_same_place(&self, one: Place, other: Place) -> bool {
+        let (a, b) = (&self.nodes[one as usize], &self.nodes[other as usize]);
+        a.state == b.state && a.at == b.at
+    }
+
+    /// Makes one version of two, if they have come to the same place. The second is removed.
+    pub(super) fn merge(&mut self, one: usize, other: usize, forest: &Forest) -> bool {
+        if !self.can_merge(one, other) {
+            return false;
+        }
+        self.join(self.heads[one].place, self.heads[other].place, forest);
+        self.heads.remove(other);
+        true
+    }
+
+    /// All ways to one place lead to another as well.
+    pub(super) fn join(&mut self, to: Place, from: Place, forest: &Forest) {
+        for at in 0..usize::from(self.nodes[from as usize].links) {
+            self.add(to, self.link(from, at), forest);
+        }
+    }
+
+    fn add(&mut self, place: Place, link: Link, forest: &Forest) {
+        if link.to == place {
+            return;
+        }
+        let precedence = self.nodes[link.to as usize].precedence + forest.part(link.sub).precedence;
+        for at in 0..usize::from(self.nodes[place as usize].links) {
+            let known = self.link(place, at);
+            if !forest.are_alike(known.sub, link.sub) {
+                continue;
+            }
+            if known.to == link.to {
+                if forest.part(link.sub).precedence > forest.part(known.sub).precedence {
+                    self.set(place, at, link);
+                    self.nodes[place as usize].precedence = precedence;
+                }
+                return;
+            }
+            if self.is_same_place(known.to, link.to) {
+                self.join(known.to, link.to, forest);
+                let node = &mut self.nodes[place as usize];
+                // What the other place was worth before the two were joined.
+                node.precedence = node.precedence.max(precedence);
+                return;
+            }
+        }
+        let node = &mut self.nodes[place as usize];
+        if usize::from(node.links) == MOST_LINKS {
+            return;
+        }
+        self.kept = self.kept.max(place as usize + 1).max(link.to as usize + 1);
+        if node.links == 0 {
+            node.first = link;
+        } else if node.links == 1 {
+            node.more = self.more.len() as u32;
+            self.more.push(vec![link]);
+        } else {
+            self.more[node.more as usize].push(link);
+        }
+        node.links += 1;
+        node.precedence = node.precedence.max(precedence);
+    }
+
+    fn set(&mut self, place: Place, at: usize, link: Link) {
+        let node = &mut self.nodes[place as usize];
+        match at {
+            0 => node.first = link,
+            _ => self.more[node.more as usize][at - 1] = link,
+        }
+    }
+
+    /// A version takes the place of another one.
+    pub(super) fn renumber(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.heads[to] = self.heads[from];
+            self.heads.remove(from);
+        }
+    }
+}
