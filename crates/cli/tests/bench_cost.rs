@@ -163,6 +163,21 @@ fn work_is_done_outside_and_inside() {
 }
 
 #[test]
+fn interpreters_that_wait_are_measured_beside_plain_starts() {
+    everyone(|place| {
+        let (json, lines) = answer(place, "interpreters --runs 2");
+        assert_eq!(json["schema"], "palisade.bench-interpreters/1");
+        assert_eq!(names(&json["languages"], "name"), ["python", "javascript"]);
+        for language in json["languages"].as_array().unwrap() {
+            assert_stats(&language["plain_ms"], 2);
+            assert_stats(&language["waiting_ms"], 2);
+            assert!(language["of_plain"]["median"].as_f64().is_some_and(|ratio| ratio > 0.0), "{language}");
+        }
+        assert!(lines.contains("of plain"), "{lines}");
+    });
+}
+
+#[test]
 fn throughput_is_measured_for_each_number_of_workers() {
     everyone(|place| {
         let (json, lines) = answer(place, "throughput --workers 1,3 --launches 4 --runs 1");

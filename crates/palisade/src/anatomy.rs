@@ -328,7 +328,7 @@ fn key(op: &Op) -> Key {
         Op::AttachTree { .. } => (P::Mounts, "attach the host's trees"),
         Op::Mount { .. } => (P::Mounts, "file systems of its own (/proc, /dev, /tmp, …)"),
         Op::Bind { .. } | Op::Hide { .. } | Op::Pin { .. } => (P::Mounts, "devices, and covers over files"),
-        Op::Directory { .. } | Op::Symlink { .. } | Op::File { .. } | Op::CopyFile { .. } => {
+        Op::Directory { .. } | Op::Symlink { .. } | Op::File { .. } | Op::CopyFile { .. } | Op::Blank { .. } => {
             (P::Mounts, "directories, links and files")
         }
         Op::OpenLayer { .. }

@@ -305,6 +305,7 @@ fn trees(job: &Job) -> Vec<Shown> {
         stated: _,
         directory: _,
         artefact: _,
+        zygote: _,
         terminal: _,
         // Taken out by the caller's own rights, after the run.
         outputs: _,

@@ -51,6 +51,8 @@ pub struct Job {
     pub outputs: Option<Collecting>,
     /// What it leaves in a writable `/build` for the next job; `None` if there is no `/build`.
     pub artefact: Option<PathBuf>,
+    /// The interpreter that waits for its source, if that is what it is.
+    pub zygote: Option<Zygote>,
     /// The terminal that it gets instead of pipes.
     pub terminal: Option<Terminal>,
     /// What it may reach.
@@ -78,6 +80,21 @@ impl Job {
         }
         scratch
     }
+}
+
+/// An interpreter that is started, and waits until it is known what to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Zygote {
+    /// Where the source will be: an empty file until then.
+    pub source: PathBuf,
+    /// Where the interpreter finds the program by which it waits.
+    pub bootstrap: PathBuf,
+    /// That program.
+    #[serde(skip)]
+    pub text: String,
+    /// Variables that are lists of paths, by which it is found: they go before what a program is given.
+    #[serde(skip)]
+    pub(crate) paths: Vec<(String, String)>,
 }
 
 /// What of the host a program sees without its being asked for by name.

@@ -42,6 +42,7 @@ mod supervise;
 mod target;
 mod task;
 mod trees;
+mod zygote;
 
 pub use anatomy::{Part, Piece, anatomy};
 pub use backend::{Offer, offers};
@@ -51,7 +52,7 @@ pub use diagnose::{Malformed, Mistake, nearest};
 pub use error::{About, Refusal, StartError};
 pub use foreign::{Foreign, Room, Starter};
 pub use host::Ids;
-pub use job::{Access, Base, Collecting, Given, Held, Job, Overlay, Shown};
+pub use job::{Access, Base, Collecting, Given, Held, Job, Overlay, Shown, Zygote};
 pub use lane::Lane;
 pub use native::{Entry, Kind, Launch, Wall};
 pub use overhead::{Measured, Overhead, measure};
@@ -61,7 +62,7 @@ pub use policies::{
     Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
     useless,
 };
-pub use pool::Pool;
+pub use pool::{Interpreters, Pool};
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;

@@ -3,6 +3,8 @@
 //! In: one [`Prepared`] program. Its policy and its files are those of every cell; what is executed in one may be another program.
 //! A cell is used once, and then it is gone. Not here: what a cell is (`supervise::cell`).
 
+mod interpreters;
+
 use std::{
     collections::VecDeque,
     mem,
@@ -20,7 +22,10 @@ use crate::{
     prepare::{Prepared, Watch},
     resolve::{BAD_VARIABLE, is_variable},
     supervise::{Cell, Remains, Turn, Warm, now},
+    zygote::Order,
 };
+
+pub use self::interpreters::Interpreters;
 
 /// Cells of one policy, waiting for programs.
 ///
@@ -94,6 +99,14 @@ impl Pool {
     /// If a cell cannot be made: everything that a run of the program could fail by before it starts. If this program cannot wait
     /// in a cell: behind another program's wall, with a terminal, or with layers whose changes are kept.
     pub fn new(prepared: Prepared, size: usize) -> Result<Self, StartError> {
+        if prepared.launch().job.zygote.is_some() {
+            let because = "its program is an interpreter that waits for a source";
+            return Err(refuse(POOL, "made for this program".to_owned(), because, "use `palisade::Interpreters`"));
+        }
+        Self::of(prepared, size)
+    }
+
+    fn of(prepared: Prepared, size: usize) -> Result<Self, StartError> {
         if !(1..=MOST).contains(&size) {
             let hint = "each cell is a sandbox with two processes that wait";
             return Err(refuse(POOL, format!("{size} cells"), &format!("it has from 1 to {MOST}"), hint));
@@ -129,7 +142,7 @@ impl Pool {
     /// # Errors
     /// If the program could not be started; whatever it does afterwards is in the report.
     pub fn run(&self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
-        self.run_in(self.shared.prepared.launch(), stdin, output, cancel)
+        self.run_in(self.shared.prepared.launch(), None, stdin, output, cancel)
     }
 
     /// As [`Pool::run`], for another command under the same policy, beside the same files, and with these variables more.
@@ -155,7 +168,7 @@ impl Pool {
             let hint = "the first word of a command is its program".to_owned();
             return Err(StartError::NotFound { program: String::new(), hint });
         }
-        self.run_in(&launch, stdin, output, cancel)
+        self.run_in(&launch, None, stdin, output, cancel)
     }
 
     /// Waits until as many cells stand as it has, and nothing of runs that have ended is left.
@@ -184,6 +197,7 @@ impl Pool {
     fn run_in(
         &self,
         launch: &Launch,
+        order: Option<&Order<'_>>,
         stdin: Input,
         output: Output,
         cancel: Option<BorrowedFd<'_>>,
@@ -205,25 +219,27 @@ impl Pool {
         }
         // One that somebody has killed while it waited is no reason to fail.
         while let Some(cell) = self.shared.take() {
-            match self.run_on(Some(cell), launch, begun, stdin.clone(), output.clone(), watch) {
+            match self.run_on(Some(cell), (launch, order), begun, stdin.clone(), output.clone(), watch) {
                 Err(StartError::KilledDuringSetup { .. }) => {}
                 answer => return answer,
             }
         }
-        self.run_on(None, launch, begun, stdin, output, watch)
+        // What an interpreter is told needs one.
+        let cell = if order.is_some() { Some(self.shared.prepared.stand()?) } else { None };
+        self.run_on(cell, (launch, order), begun, stdin, output, watch)
     }
 
     fn run_on(
         &self,
         cell: Option<Cell>,
-        launch: &Launch,
+        (launch, order): (&Launch, Option<&Order<'_>>),
         begun: u64,
         stdin: Input,
         output: Output,
         watch: Watch<'_>,
     ) -> Result<Report, StartError> {
         let (started, leave) = (|| self.shared.work.notify_one(), |remains| self.shared.leave(remains));
-        let warm = Warm { cell: cell.into(), launch, started: &started, leave: &leave };
+        let warm = Warm { cell: cell.into(), launch, order, started: &started, leave: &leave };
         let turn = Turn { warm: Some(&warm), ..Turn::default() };
         self.shared.prepared.run_on(turn, begun, stdin, output, watch)
     }

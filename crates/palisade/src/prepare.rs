@@ -204,6 +204,14 @@ impl Prepared {
             files_of(launch, report, &left)
         };
         let instead = self.instead.get();
+        if turn.warm.is_none() && self.launch.job.zygote.is_some() {
+            return Err(StartError::Value {
+                what: "this program",
+                value: "run alone".to_owned(),
+                because: "it is an interpreter that waits for its source".to_owned(),
+                hint: "`palisade::Interpreters` gives it one".to_owned(),
+            });
+        }
         if let Some(warm) = turn.warm {
             let finished = supervise(warm.launch, &mut connection)?;
             return Ok(told(warm.launch, self.choice.passed_over(), finished));

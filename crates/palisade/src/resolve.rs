@@ -22,10 +22,11 @@ use crate::{
     language::{self, Language, SearchPath, WORK},
     layers, outputs,
     trees::{Trees, is_own, path_error},
+    zygote,
 };
 
 /// Largest source file, in bytes.
-const SOURCE: u64 = 16 << 20;
+pub(crate) const SOURCE: u64 = 16 << 20;
 /// Where palisade's own binary is for languages that need it.
 const HELPER: &str = "/.palisade/palisade";
 /// Least memory with which a sandbox can be set up and a program loaded.
@@ -64,6 +65,7 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
         Program::Source { file, language, siblings } => {
             source_jobs(request, file, language.as_deref(), *siblings, most)?
         }
+        Program::Interpreter { language } => vec![interpreter_job(request, language, most)?],
         Program::Session { language } => vec![session_job(request, language, most)?],
     };
     let trees = Trees::of(request)?;
@@ -84,6 +86,7 @@ fn jobs(request: &Request, most: u64) -> Result<Vec<Job>, StartError> {
             last.stated.push(name.clone());
             set(&mut last.environment, name.clone(), value.clone());
         }
+        zygote::find_bootstrap(last);
     }
     Ok(jobs)
 }
@@ -143,12 +146,41 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
         overlay: None,
         outputs: None,
         artefact: None,
+        zygote: None,
         terminal: None,
         network: request.policy.network.clone(),
         capabilities: request.policy.capabilities,
         hostile_calls: request.policy.hostile_calls,
         limits: request.policy.limits.clone().or_default(),
     })
+}
+
+/// An interpreter that waits for its source.
+fn interpreter_job(request: &Request, language: &str, most: u64) -> Result<Job, StartError> {
+    zygote::check(request)?;
+    let language = Language::named(language, own_languages().as_deref())?;
+    let toolchain = language.locate(&SearchPath::of_this_process())?;
+    if let Some(environment) = &request.activated {
+        environment::fits(environment, &language, &toolchain)?;
+    }
+    let ask = request.policy.limits.clone();
+    let source = language.source(None, "");
+    let memory = ask.memory.map(|memory| memory.0);
+    let template = language::Job { source: &source, palisade: HELPER, memory, most };
+    let waiting = language.zygote_step(&toolchain, &template)?;
+    let mut job = command_job(request, language.name())?;
+    job.shown = waiting
+        .step
+        .read_only
+        .iter()
+        .map(|tree| Shown { from: tree.host.clone(), at: tree.at.clone(), access: Access::Read, held: None })
+        .collect();
+    for (name, value) in &waiting.step.environment {
+        set(&mut job.environment, name.clone(), value.clone());
+    }
+    job.limits = ask.over(limits_of(&waiting.step.limits)).or_default();
+    zygote::give(waiting, &mut job);
+    Ok(job)
 }
 
 /// The driver of an interactive session.
@@ -268,6 +300,7 @@ fn source_jobs(
             overlay: None,
             outputs: None,
             artefact: step.artefact.map(PathBuf::from),
+            zygote: None,
             terminal: None,
             network: request.policy.network.clone(),
             capabilities: request.policy.capabilities,

@@ -79,6 +79,11 @@ pub enum Program {
         /// Whether the directory around it is visible too.
         siblings: Siblings,
     },
+    /// An interpreter that is there before its program: for cells of a pool that is given source texts.
+    Interpreter {
+        /// Language name.
+        language: String,
+    },
     /// An interactive session: reads inputs, evaluates them one after the other, keeps their state.
     Session {
         /// Language name.

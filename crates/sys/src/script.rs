@@ -124,6 +124,17 @@ pub enum Op {
         /// Permission bits.
         mode: u32,
     },
+    /// Makes an empty file and keeps it open for writing, whatever becomes of the mount that it is on.
+    Blank {
+        /// Where the descriptor is kept.
+        slot: Slot,
+        /// Its directory.
+        directory: CString,
+        /// Its name there.
+        name: CString,
+        /// Permission bits.
+        mode: u32,
+    },
     /// Attaches a tree that [`Op::OpenTree`] has cloned.
     AttachTree {
         /// Where it is kept.
@@ -351,6 +362,9 @@ impl fmt::Display for Op {
             Self::Directory { path, .. } => write!(f, "make the directory /{}", path.to_string_lossy()),
             Self::Symlink { path, .. } => write!(f, "make the link /{}", path.to_string_lossy()),
             Self::File { path, .. } | Self::CopyFile { path, .. } => write!(f, "write /{}", path.to_string_lossy()),
+            Self::Blank { directory, name, .. } => {
+                write!(f, "make the file /{}/{}", directory.to_string_lossy(), name.to_string_lossy())
+            }
             Self::OpenLayer { path, .. } | Self::AddLayer { path, .. } => {
                 write!(f, "open the layer {}", path.to_string_lossy())
             }

@@ -115,6 +115,15 @@ pub(crate) fn step(child: &Child<'_>, op: &Op, state: &State) -> Result<(), Errn
             call::close(fd);
             copied
         }
+        Op::Blank { slot, directory, name, mode } => {
+            // Of a mount of its own: no other becomes read-only while somebody can write by it.
+            let tree = call::open_tree(directory.as_ptr())?;
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+            // SAFETY: `name` is a valid C string.
+            let made = unsafe { sys!(SYS_openat, tree, name.as_ptr(), flags, *mode) };
+            call::close(tree);
+            keep(state, slot.0, made? as i32)
+        }
         Op::AttachTree { slot, at } => {
             let tree = kept(state, slot.0)?;
             let moved = call::move_mount(tree, at.as_ptr());

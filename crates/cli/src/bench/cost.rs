@@ -1,4 +1,4 @@
-//! `palisade bench phases`, `memory`, `work`, `throughput`, `output`, `staging` and `soak`: one question each.
+//! `palisade bench phases`, `memory`, `work`, `throughput`, `interpreters`, `output`, `staging` and `soak`: one question each.
 //!
 //! Not here: measuring and the tables (`palisade-measure`), the comparison of all methods (`compare.rs`).
 
@@ -11,7 +11,7 @@ use std::{
 
 use palisade::spec::{Bytes, parse_duration};
 use palisade_measure::cost::{
-    CostError, Programs, Step, memory, output, phases, soak, staging, throughput,
+    CostError, Programs, Step, interpreters, memory, output, phases, soak, staging, throughput,
     work::{self, Amount},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +36,8 @@ pub(super) enum What {
     Work(Work),
     /// Launches in a second, with one worker and with several
     Throughput(Throughput),
+    /// Programs told to interpreters that wait, against starting the interpreter without a sandbox
+    Interpreters(Interpreters),
     /// How fast a program's output passes
     Output(Output),
     /// Laying layers over each other, against linking every file
@@ -66,6 +68,16 @@ pub(super) struct Phases {
 pub(super) struct Memory {
     /// Looks at each wall
     #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    runs: usize,
+
+    #[command(flatten)]
+    shown: Shown,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Interpreters {
+    /// Runs of each
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
     runs: usize,
 
     #[command(flatten)]
@@ -197,6 +209,10 @@ pub(super) fn command(what: &What) -> i32 {
         What::Memory(Memory { runs, shown }) => {
             let steps = Until::Steps(memory::measurements(&programs, *runs));
             say(shown, steps, |step| memory::memory(&programs, *runs, step), memory::Memory::text)
+        }
+        What::Interpreters(Interpreters { runs, shown }) => {
+            let steps = Until::Steps(interpreters::measurements(*runs));
+            say(shown, steps, |step| interpreters::interpreters(*runs, step), interpreters::Waiting::text)
         }
         What::Work(Work { runs, steps, calls, files, shown }) => {
             let amount = Amount { steps: *steps, calls: *calls, files: *files };

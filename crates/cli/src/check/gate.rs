@@ -37,6 +37,9 @@ pub(crate) fn look(request: &Request, settled: &Settled) -> Result<Looked, Refus
         (Some(_), Program::Command(_)) => {
             Ok(Looked::Not(Some("nothing: a command is not looked at, only a source file is")))
         }
+        (Some(_), Program::Interpreter { .. }) => {
+            Ok(Looked::Not(Some("nothing: the source is not known before it runs")))
+        }
         (Some(_), Program::Session { .. }) => {
             Ok(Looked::Not(Some("nothing: inputs of a session are not looked at, only a source file is")))
         }

@@ -3,6 +3,7 @@
 //! One file for each question; each measures palisade, what it is compared with and a baseline in turns, and gives a value
 //! that is printed as JSON or as text. Not here: the comparison of all methods, arguments and printing (`palisade-cli`).
 
+pub mod interpreters;
 pub mod memory;
 pub mod output;
 pub mod phases;

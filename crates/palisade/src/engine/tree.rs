@@ -194,6 +194,9 @@ impl Builder<'_> {
                     self.mount(From::Given(*number, *mode), at, false);
                 }
             }
+            Entry::Blank { .. } => {
+                self.lack("an interpreter that waits for its source", "an engine's file tree is made before");
+            }
             Entry::Device { at } => self.mount(From::Host { path: at.clone(), held: None, inner: false }, at, true),
             Entry::Scratch { at, size, inodes } => {
                 let kind = match at.to_str() {

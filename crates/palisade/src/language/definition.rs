@@ -28,6 +28,7 @@ pub(super) struct Definition {
     pub compile: Option<Compile>,
     pub run: Template,
     pub repl: Option<Repl>,
+    pub zygote: Option<Zygote>,
     pub limits: Limits,
 }
 
@@ -46,6 +47,15 @@ pub(super) struct Repl {
     pub template: Template,
     /// Name of the file that holds the driver.
     pub driver: String,
+}
+
+/// How to start an interpreter that waits for its source.
+#[derive(Clone, Debug)]
+pub(super) struct Zygote {
+    /// Its variables are lists of paths; they stand before what is set already.
+    pub template: Template,
+    /// Name of the file that holds the program by which it waits.
+    pub bootstrap: String,
 }
 
 /// A command and its environment, with placeholders.
@@ -85,6 +95,7 @@ struct File {
     compile: Option<CompileTable>,
     run: RunTable,
     repl: Option<ReplTable>,
+    zygote: Option<ZygoteTable>,
     limits: LimitsTable,
 }
 
@@ -101,6 +112,15 @@ struct RunTable {
 struct ReplTable {
     command: Vec<String>,
     driver: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ZygoteTable {
+    command: Vec<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    bootstrap: String,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +185,10 @@ impl Definition {
         let source_name = scope.file_name(&file.source_name).map_err(at("source-name"))?;
         let run = scope.template(&file.run.command, &file.run.environment).map_err(at("run"))?;
         let repl = file.repl.map(|table| scope.repl(&table, &run).map_err(at("repl"))).transpose()?;
+        let zygote = file.zygote.map(|table| scope.zygote(&table).map_err(at("zygote"))).transpose()?;
+        if zygote.is_some() && file.compile.is_some() {
+            return Err(("zygote", Flaw::CompiledZygote));
+        }
         let limits = file.limits.limits();
         let compile = file.compile.map(|table| -> Result<_, (&'static str, Flaw)> {
             plain_name(&table.artefact).map_err(at("compile.artefact"))?;
@@ -183,6 +207,7 @@ impl Definition {
             tools: file.tool,
             run,
             repl,
+            zygote,
             limits,
         })
     }
@@ -223,10 +248,33 @@ impl Scope<'_> {
         Ok(Repl { template, driver: table.driver.clone() })
     }
 
+    /// Of the source only its place is known.
+    fn zygote(&self, table: &ZygoteTable) -> Result<Zygote, Flaw> {
+        not_empty(&table.command)?;
+        plain_name(&table.bootstrap)?;
+        let word = |text: &String| {
+            let words = Words::parse(text)?;
+            let of_a_zygote = |part: &Part| {
+                matches!(part, Part::Text(_) | Part::Source | Part::Zygote | Part::Tool(_) | Part::MemoryMb(_))
+            };
+            if !words.parts().iter().all(of_a_zygote) {
+                let known = "source zygote tool.ID memory-mb memory-mb:N%".to_owned();
+                return Err(Flaw::UnknownPlaceholder(text.trim_matches(['{', '}']).to_owned(), known));
+            }
+            self.declared(words)
+        };
+        let command = table.command.iter().map(word).collect::<Result<_, _>>()?;
+        let variable = |(name, value): (&String, &String)| Ok((name.clone(), word(value)?));
+        let environment = table.environment.iter().map(variable).collect::<Result<_, Flaw>>()?;
+        Ok(Zygote { template: Template { command, environment }, bootstrap: table.bootstrap.clone() })
+    }
+
     fn words(&self, text: &str) -> Result<Words, Flaw> {
         let words = Words::parse(text)?;
-        if words.parts().contains(&Part::Driver) {
-            return Err(Flaw::UnknownPlaceholder("driver".to_owned(), KNOWN.to_owned()));
+        for (part, name) in [(Part::Driver, "driver"), (Part::Zygote, "zygote")] {
+            if words.parts().contains(&part) {
+                return Err(Flaw::UnknownPlaceholder(name.to_owned(), KNOWN.to_owned()));
+            }
         }
         self.declared(words)
     }
@@ -394,6 +442,21 @@ mod tests {
         assert!(repl("{tool.luac}", "d.lua").contains("`{tool.luac}` is not declared"));
         assert!(repl("{driver}", "../d.lua").contains("one plain file name"));
         assert!(refusal("{source}", "{driver}").contains("run: unknown placeholder `{driver}`"));
+    }
+
+    #[test]
+    fn a_zygote_knows_its_bootstrap_and_the_place_of_its_source() {
+        let zygote = |command: &str, bootstrap: &str| {
+            refusal("[limits]", &format!("[zygote]\ncommand = ['{command}']\nbootstrap = '{bootstrap}'\n[limits]"))
+        };
+        assert!(
+            zygote("{driver}", "z.lua").contains("zygote: unknown placeholder `{driver}` (known here: source zygote")
+        );
+        assert!(zygote("{tool.luac}", "z.lua").contains("`{tool.luac}` is not declared"));
+        assert!(zygote("{source}", "../z.lua").contains("one plain file name"));
+        assert!(refusal("{source}", "{zygote}").contains("run: unknown placeholder `{zygote}`"));
+        let compiled = "[zygote]\ncommand=['a']\nbootstrap='z'\n[compile]\ncommand=['a']\nartefact='b'\n[limits]";
+        assert!(refusal("[limits]", compiled).contains("zygote: a language with a [compile] step"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Drivers: programs that hold an interactive session, in the session's own language.
+//! Drivers: programs in the language's own words that hold an interactive session, or by which an interpreter waits.
 //!
 //! In: the name that a definition gives. Out: the text, from palisade itself or from the directory of the user's own
-//! definition. What is said to a driver and by it: `crate::session`. Not here: starting one (`step`).
+//! definition. What is said to them and by them: `crate::session`, `crate::supervise::zygote`. Not here: starting one (`step`).
 
 use std::borrow::Cow;
 use std::fs;
@@ -9,8 +9,12 @@ use std::fs;
 use super::Language;
 use super::error::LanguageError;
 
-const SHIPPED: [(&str, &str); 2] =
-    [("python.py", include_str!("drivers/python.py")), ("javascript.js", include_str!("drivers/javascript.js"))];
+const SHIPPED: [(&str, &str); 4] = [
+    ("python.py", include_str!("drivers/python.py")),
+    ("javascript.js", include_str!("drivers/javascript.js")),
+    ("sitecustomize.py", include_str!("zygotes/sitecustomize.py")),
+    ("zygote.cjs", include_str!("zygotes/zygote.cjs")),
+];
 
 impl Language {
     /// The text of the driver of this name.

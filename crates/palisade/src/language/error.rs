@@ -94,6 +94,12 @@ pub enum LanguageError {
         /// Whether its programs are compiled.
         compiled: bool,
     },
+    /// The language has no interpreter that can wait for a source.
+    #[error("{language} has no interpreter that can be started before its program")]
+    NoZygote {
+        /// Name of the language for people.
+        language: String,
+    },
     /// A path that has to stand in a command is not UTF-8.
     #[error("{}: the path is not UTF-8 and cannot stand in a command", path.display())]
     NotUtf8 {
@@ -124,6 +130,10 @@ impl LanguageError {
             Self::NoSession { .. } => Some(
                 "its definition has no [repl] table: see docs/repl.md; or run a file: palisade run FILE".to_owned(),
             ),
+            Self::NoZygote { .. } => Some(
+                "python and javascript have one; a definition of your own needs a [zygote] table: see docs/languages.md"
+                    .to_owned(),
+            ),
             Self::UnknownName { .. } => None,
         }
     }
@@ -145,6 +155,9 @@ pub enum Flaw {
     /// `{artefact}` in a language that compiles nothing.
     #[error("`{{artefact}}` without a [compile] step that makes one")]
     NoArtefact,
+    /// A [zygote] of a language whose programs are compiled.
+    #[error("a language with a [compile] step has no interpreter that could wait")]
+    CompiledZygote,
     /// `{entry}` or `{declared}` in a language that does not look into the source.
     #[error("`{{{0}}}` without an [entry] section that finds it")]
     NoEntry(&'static str),

@@ -24,12 +24,14 @@ pub use error::{Flaw, LanguageError, Skipped};
 pub use locate::{ReadOnly, Toolchain};
 pub(crate) use packages::{Filling, Installer, Packages};
 pub use search::SearchPath;
-pub use step::{Job, Limits, SourceFile, Step};
+pub use step::{Job, Limits, SourceFile, Step, Waiting};
 
 /// Where the source and, in the run step, the artefact are inside the sandbox.
 pub const WORK: &str = "/work";
 /// Where the compile step leaves its artefact inside the sandbox.
 pub const BUILD: &str = "/build";
+/// Directory inside the sandbox of the program by which an interpreter waits.
+pub const ZYGOTE: &str = "/.palisade/zygote";
 
 /// A language that programs can be run in.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::entry;
 use super::error::LanguageError;
 use super::locate::{ReadOnly, Toolchain};
 use super::words::Part;
-use super::{BUILD, Language, WORK};
+use super::{BUILD, Language, WORK, ZYGOTE};
 
 /// What one step may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,22 @@ pub struct Step {
     pub artefact: Option<String>,
     /// Whether a word of the command or the environment is our own binary.
     pub needs_palisade: bool,
+}
+
+/// An interpreter to start before its source is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Waiting {
+    /// What is started.
+    pub step: Step,
+    /// Variables that are lists of paths, to go before what they are already.
+    pub paths: Vec<(String, String)>,
+    /// Where the source has to be.
+    pub source: String,
+    /// Where the program has to be by which it waits.
+    pub bootstrap: String,
+    /// That program.
+    pub text: String,
 }
 
 impl Language {
@@ -156,6 +172,27 @@ impl Language {
         fill(&repl.template, &self.definition.limits, toolchain, job, "", &driver)
     }
 
+    /// The step that starts an interpreter which waits for its source, the place of the program by which it waits, and that
+    /// program. The variables of the step are those of a program; then come lists of paths that go before what is set.
+    ///
+    /// # Errors
+    /// [`LanguageError::NoZygote`] if the language has none, [`LanguageError::Unreadable`] if that program cannot be read,
+    /// [`LanguageError::NotUtf8`] if a tool's path cannot stand in a command.
+    pub fn zygote_step(&self, toolchain: &Toolchain, job: &Job<'_>) -> Result<Waiting, LanguageError> {
+        let none = || LanguageError::NoZygote { language: self.title().to_owned() };
+        let zygote = self.definition.zygote.as_ref().ok_or_else(none)?;
+        let limits = &self.definition.limits;
+        let run = fill(&self.definition.run, limits, toolchain, job, "", "")?;
+        let step = fill(&zygote.template, limits, toolchain, job, "", "")?;
+        Ok(Waiting {
+            source: format!("{WORK}/{}", job.source.file_name),
+            bootstrap: format!("{ZYGOTE}/{}", zygote.bootstrap),
+            text: self.driver(&zygote.bootstrap)?.into_owned(),
+            paths: step.environment,
+            step: Step { environment: run.environment, ..step },
+        })
+    }
+
     /// The language's own limits for the run step.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -183,6 +220,7 @@ fn fill(
             Part::Declared => job.source.declared.clone(),
             Part::Entry => job.source.entry.clone(),
             Part::Driver => driver.to_owned(),
+            Part::Zygote => ZYGOTE.to_owned(),
             Part::MemoryMb(percent) => (memory_mib.saturating_mul(*percent) / 100).max(1).to_string(),
             Part::Tool(id) => toolchain.program_text(id)?,
         })

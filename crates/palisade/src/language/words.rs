@@ -29,6 +29,8 @@ pub(super) enum Part {
     Entry,
     /// Text of the program that holds a session.
     Driver,
+    /// Directory of the program by which an interpreter waits for its source.
+    Zygote,
     /// Absolute path of a tool.
     Tool(String),
     /// This many percent of the memory limit, in MiB.
@@ -103,6 +105,7 @@ impl Part {
             "declared" => Self::Declared,
             "entry" => Self::Entry,
             "driver" => Self::Driver,
+            "zygote" => Self::Zygote,
             "memory-mb" => Self::MemoryMb(100),
             _ => {
                 if let Some(id) = name.strip_prefix("tool.") {

@@ -15,7 +15,7 @@ use palisade_sys::{Op, Presence, Slot, Stage};
 use super::{
     files::{EMPTY, Entry, HIDDEN, Kind, UPPER},
     launch::Launch,
-    script::{Handle, MASTER, TERMINAL, TERMINALS, UPPER_SLOTS, c_path, c_string, handles},
+    script::{BLANK, Handle, MASTER, TERMINAL, TERMINALS, UPPER_SLOTS, c_path, c_string, handles},
 };
 use crate::foreign::Proc;
 
@@ -43,7 +43,7 @@ impl Builder {
     }
 
     pub(crate) fn next_slot(&mut self) -> io::Result<Slot> {
-        if self.slot == MASTER.0 {
+        if self.slot == BLANK.0 {
             return Err(io::Error::other(format!("more than {} host trees in one sandbox", self.slot)));
         }
         self.slot += 1;
@@ -173,6 +173,16 @@ impl Builder {
                     mode: *mode,
                 });
             }
+            Entry::Blank { at } => {
+                self.parent_of(at)?;
+                let (directory, name) = (at.parent().unwrap_or(at), at.file_name().unwrap_or_default());
+                self.ops.push(Op::Blank {
+                    slot: BLANK,
+                    directory: self.place(directory)?,
+                    name: c_path(Path::new(name))?,
+                    mode: 0o444,
+                });
+            }
             Entry::Proc => self.ops.push(Op::Mount {
                 kind: c_string("proc")?,
                 at: c_string("proc")?,
@@ -233,6 +243,7 @@ impl Builder {
         for (number, handle) in handles(&launch.job).into_iter().enumerate() {
             match handle {
                 Handle::Upper => slots.push(UPPER_SLOTS[0]),
+                Handle::Blank => slots.push(BLANK),
                 Handle::Place(path) => {
                     let slot = Slot(palisade_sys::SLOTS - 1 - number);
                     // Of a tree that is no root, /proc may be made by somebody else. There is one of our own.

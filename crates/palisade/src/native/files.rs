@@ -82,6 +82,11 @@ pub enum Entry {
         /// Permission bits.
         mode: u32,
     },
+    /// A file that is written when the sandbox's program is known, and read-only for it.
+    Blank {
+        /// Where.
+        at: PathBuf,
+    },
     /// A fresh process file system.
     Proc,
     /// Something of /proc that tells about the host, covered if it exists.
@@ -269,6 +274,10 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
         given.map(|(number, given)| Entry::Copy { at: given.at.clone(), number, mode: given.mode })
     };
     tree.extend(copies(false));
+    if let Some(zygote) = &job.zygote {
+        tree.push(Entry::Text { at: zygote.bootstrap.clone(), content: zygote.text.clone() });
+        tree.push(Entry::Blank { at: zygote.source.clone() });
+    }
     let (early, late) = by_time(&job.shown, in_scratch);
     let is_owner_of_nothing = host.ids.groups == palisade_sys::Groups::Drop;
     if is_owner_of_nothing && job.base == Base::Host {

@@ -28,6 +28,7 @@ use crate::{
     job::{Access, Base, Job},
     language::BUILD,
     outputs,
+    resolve::SOURCE,
 };
 
 /// Points in time that a script notes.
@@ -173,7 +174,8 @@ impl<'a> Opened<'a> {
 /// tmpfs options of the new root, with room for the files that are copied into it.
 pub(crate) fn root_options(launch: &Launch) -> io::Result<CString> {
     let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
-    c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + (4 << 20)))
+    let blank = if launch.job.zygote.is_some() { SOURCE } else { 0 };
+    c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + blank + (4 << 20)))
 }
 
 /// What of a script holds for every run of its launch; `None` if a step of it is for one run alone.
@@ -228,11 +230,13 @@ fn slow_namespaces(launch: &Launch, of: Network) -> Vec<(Slot, Namespaces, &'sta
     }
 }
 
-/// Slots from [`MASTER`] on are not for trees. The last eight are for handles.
+/// Slots from [`BLANK`] on are not for trees. The last eight are for handles.
 const HIGHEST: Slot = Slot(palisade_sys::SLOTS - 13);
 /// Where the program's end of its terminal is kept, and the supervisor's.
 pub(super) const TERMINAL: Slot = Slot(palisade_sys::SLOTS - 15);
 pub(super) const MASTER: Slot = Slot(palisade_sys::SLOTS - 16);
+/// The file that gets its content later.
+pub(super) const BLANK: Slot = Slot(palisade_sys::SLOTS - 17);
 /// The upper layer of an overlay for the parent, then the two that the overlay is made of, then its lower one.
 pub(super) const UPPER_SLOTS: [Slot; 4] = [
     Slot(palisade_sys::SLOTS - 9),
@@ -316,10 +320,12 @@ pub(crate) enum Handle {
     Place(PathBuf),
     /// The upper layer of the overlay, which has no path any more.
     Upper,
+    /// The file that gets its content later.
+    Blank,
 }
 
 /// What a launch of this job gives away, in order: `/proc`, `/build` if there is one, the upper layer if its changes are
-/// wanted, the places of outputs.
+/// wanted, the file that gets its content later, the places of outputs.
 pub(crate) fn handles(job: &Job) -> Vec<Handle> {
     let mut handles = vec![Handle::Place("/proc".into())];
     if job.artefact.is_some() {
@@ -327,6 +333,9 @@ pub(crate) fn handles(job: &Job) -> Vec<Handle> {
     }
     if job.overlay.as_ref().is_some_and(|overlay| overlay.changes != Keep::Nothing) {
         handles.push(Handle::Upper);
+    }
+    if job.zygote.is_some() {
+        handles.push(Handle::Blank);
     }
     handles.extend(outputs::places(job).into_iter().map(Handle::Place));
     handles

@@ -4,7 +4,13 @@
 //! is left is to say what to execute, with which streams, and the limits that are the process's own. Not here: how many of
 //! them there are, and who makes and removes them (`crate::pool`).
 
-use std::{cell::RefCell, ffi::CString, io, os::fd::AsFd, time::Duration};
+use std::{
+    cell::RefCell,
+    ffi::CString,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use palisade_spec::{Input, Strictness};
 use palisade_sys::{Child, Record, Script, Told, notify::Listener};
@@ -19,10 +25,12 @@ use super::{
     poll_on,
     process::Process,
     verdict::Acts,
+    zygote::Zygote,
 };
 use crate::{
     error::{About, StartError},
     native::{self, Launch, Network, Pipes},
+    zygote::Order,
 };
 
 /// A sandbox without a program. Dropping it ends it.
@@ -30,13 +38,15 @@ use crate::{
 /// The kernel ends it as well when the thread ends that has made it.
 #[derive(Debug)]
 pub(crate) struct Cell {
-    child: Child,
-    script: Script,
-    listener: Option<Listener>,
-    left: Left,
+    pub(super) child: Child,
+    pub(super) script: Script,
+    pub(super) listener: Option<Listener>,
+    pub(super) left: Left,
+    /// The interpreter that is there already, if one is wanted.
+    pub(super) zygote: Option<Zygote>,
     /// Dropped after the child: a group is removed when nobody is in it.
-    meter: Meter,
-    acts: Acts,
+    pub(super) meter: Meter,
+    pub(super) acts: Acts,
 }
 
 /// What is left of a run whose program has ended, and everything with it but the first process, on its way out. Dropping it waits
@@ -53,6 +63,8 @@ pub(crate) struct Warm<'a> {
     pub(crate) cell: RefCell<Option<Cell>>,
     /// The program, in a sandbox that is the cell's.
     pub(crate) launch: &'a Launch,
+    /// What its interpreter is told, if it waits.
+    pub(crate) order: Option<&'a Order<'a>>,
     /// Told when the program has started.
     pub(crate) started: &'a dyn Fn(),
     /// Takes what is left.
@@ -71,10 +83,14 @@ impl Cell {
             native::script(launch, ids, Network::New, None, birthplace).map(native::of_a_cell)
         })?;
         let left = Left { user: ids.uid, ..Left::default() };
-        let mut cell = Self { child, script, listener: None, left, meter: Meter::new(group, launch.room()), acts };
+        let meter = Meter::new(group, launch.room());
+        let mut cell = Self { child, script, listener: None, left, zygote: None, meter, acts };
         cell.until_it_stands(launch)?;
         // What has been used until now is not the program's.
         cell.meter.begin();
+        if launch.job.zygote.is_some() {
+            cell.wake(launch)?;
+        }
         if let Some(group) = cell.meter.group() {
             group.open_counters();
         }
@@ -116,33 +132,57 @@ impl Cell {
     /// # Errors
     /// [`StartError::KilledDuringSetup`] if somebody has ended the cell, and nothing has been started.
     pub(super) fn enter<'a>(
-        self,
+        mut self,
         launch: &'a Launch,
         connection: &'a Connection<'a>,
         stdin: Input,
     ) -> Result<Run<'a>, StartError> {
+        if let Some(zygote) = self.zygote.take() {
+            return self.begin(zygote, launch, connection, stdin);
+        }
         // It is awake when the pipes are made. Whether it is gone is seen by what follows.
         let _ = self.child.expect();
         let (limit, excess) = (launch.job.limits.output.0, connection.excess);
         let (streams, Pipes(theirs)) =
             Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
         let entered = now();
+        self.execute(launch, theirs)?;
+        let listener = self.listener.take();
+        let (mut run, script) = self.run(launch, connection, streams, entered);
+        match run.until_ready(&script) {
+            Err(StartError::KilledDuringSetup { .. }) => return Err(run.not_entered()),
+            answer => answer?,
+        }
+        run.listener = listener;
+        Ok(run)
+    }
+
+    /// Tells it what to execute.
+    pub(super) fn execute(&self, launch: &Launch, theirs: [OwnedFd; 3]) -> Result<(), StartError> {
         let told = Strings::of(launch).map_err(StartError::io("prepare the program"))?;
-        let [input, output, error] = &theirs;
-        self.child
-            .execute(&Told {
-                stdio: [input.as_fd(), output.as_fd(), error.as_fd()],
-                directory: &told.directory,
-                candidates: &told.candidates,
-                arguments: &told.arguments,
-                environment: &told.environment,
-            })
-            .map_err(|error| match error.raw_os_error() {
-                Some(libc::EPIPE | libc::ECONNRESET) => GONE,
-                _ => StartError::io("tell a cell its program")(error),
-            })?;
-        drop(theirs);
-        let mut run = Run {
+        let stdio = theirs.each_ref().map(AsFd::as_fd);
+        let told = Told {
+            stdio,
+            directory: &told.directory,
+            candidates: &told.candidates,
+            arguments: &told.arguments,
+            environment: &told.environment,
+        };
+        self.child.execute(&told).map_err(|error| match error.raw_os_error() {
+            Some(libc::EPIPE | libc::ECONNRESET) => GONE,
+            _ => StartError::io("tell a cell its program")(error),
+        })
+    }
+
+    /// The run that it becomes.
+    pub(super) fn run<'a>(
+        self,
+        launch: &'a Launch,
+        connection: &'a Connection<'a>,
+        streams: Streams,
+        entered: u64,
+    ) -> (Run<'a>, Script) {
+        let run = Run {
             launch,
             connection,
             child: Process::Own(self.child),
@@ -150,7 +190,7 @@ impl Cell {
             typed: Input::Empty,
             terminal: None,
             meter: self.meter,
-            listener: None,
+            listener: self.listener,
             acts: self.acts,
             stop: None,
             times: Times { begun: connection.begun, cloned: entered, entered, ..Times::default() },
@@ -162,17 +202,12 @@ impl Cell {
             left: self.left,
             made: false,
         };
-        match run.until_ready(&self.script) {
-            Err(StartError::KilledDuringSetup { .. }) => return Err(run.not_entered()),
-            answer => answer?,
-        }
-        run.listener = self.listener;
-        Ok(run)
+        (run, self.script)
     }
 }
 
 /// Somebody has ended it, and it has started nothing.
-const GONE: StartError = StartError::KilledDuringSetup { during: "the wait for its program" };
+pub(super) const GONE: StartError = StartError::KilledDuringSetup { during: "the wait for its program" };
 
 impl Run<'_> {
     /// Ends a cell that has not said that its program starts, and tells whether it may have done so.

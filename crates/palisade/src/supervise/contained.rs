@@ -61,7 +61,7 @@ pub(super) fn start<'a>(
     }
     let given = handles(&launch.job).into_iter().map(|handle| match handle {
         Handle::Place(path) => container.directory(&path),
-        Handle::Upper => Err(std::io::ErrorKind::Unsupported.into()),
+        Handle::Upper | Handle::Blank => Err(std::io::ErrorKind::Unsupported.into()),
     });
     let given = given.collect::<std::io::Result<Vec<OwnedFd>>>();
     let mut given = given.map_err(StartError::io("open the container's directories"))?.into_iter();

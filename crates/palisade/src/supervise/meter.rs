@@ -19,6 +19,8 @@ use crate::foreign::Room;
 
 /// Number of the process that helps to set up, in the sandbox's own pid namespace.
 const HELPER: u32 = 2;
+/// Number of its first process there.
+const FIRST: u32 = 1;
 
 /// What is measured.
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ pub(crate) struct Meter {
     /// Whether the second process of its pid namespace helped to set it up, and may still end: no other has that number, since
     /// the kernel does not use low ones again.
     helped: bool,
+    /// What the interpreter of a program had used before it was told of that.
+    interpreter_nanos: u64,
     /// What somebody inside has counted, where the program has a kernel of its own.
     threads_told: Option<u32>,
 }
@@ -146,6 +150,18 @@ impl Meter {
         (self.cpu_nanos, self.memory_peak, self.processes_peak) = (0, 0, 1);
     }
 
+    /// The interpreter that is there already gets its program: the processor time until now is not that one's. Its memory and
+    /// threads are, as in any run.
+    pub(crate) fn begin_in_interpreter(&mut self) {
+        self.before.cpu_nanos = 0;
+        self.cpu_nanos = 0;
+        self.before.cpu_nanos = self.cpu_nanos();
+        self.cpu_nanos = 0;
+        let Some(proc) = &self.proc else { return };
+        let others = self.pids(proc.as_fd()).into_iter().filter(|pid| *pid != FIRST);
+        self.interpreter_nanos = others.map(|pid| threads_cpu(proc.as_fd(), pid)).sum();
+    }
+
     /// Whether somebody has to call [`Meter::memory_now`] again and again, because no cgroup holds the limit.
     pub(crate) fn must_sample_memory(&self) -> bool {
         !self.group.as_ref().is_some_and(Group::limits_memory)
@@ -240,7 +256,7 @@ impl Meter {
 
     /// Takes in what the kernel told of the whole sandbox when it was reaped.
     pub(crate) fn ended(&mut self, cpu_nanos: u64) {
-        self.cpu_nanos = self.cpu_nanos.max(cpu_nanos);
+        self.cpu_nanos = self.cpu_nanos.max(cpu_nanos.saturating_sub(self.interpreter_nanos));
     }
 
     fn look(&mut self) -> Tree {
@@ -298,6 +314,17 @@ fn stat_cpu(proc: BorrowedFd<'_>, pid: u32) -> Option<u64> {
     let text = text(proc, pid, "stat", &mut buffer)?;
     let ticks: u64 = text.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).flat_map(str::parse::<u64>).sum();
     Some(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// What all threads that a process has now have used: the first number of each (kernel: Documentation/scheduler/sched-stats).
+fn threads_cpu(proc: BorrowedFd<'_>, pid: u32) -> u64 {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(tasks) = openat(proc, format!("{pid}/task"), flags, Mode::empty()) else { return 0 };
+    let used = |task| -> Option<u64> {
+        let mut buffer = [0; 128];
+        text(tasks.as_fd(), task, "schedstat", &mut buffer)?.split_whitespace().next()?.parse().ok()
+    };
+    pids(tasks.as_fd()).into_iter().filter_map(used).sum()
 }
 
 /// The zero-terminated name of the null device, for programs that read nothing.

@@ -16,6 +16,7 @@ mod process;
 mod terminal;
 mod verdict;
 mod words;
+mod zygote;
 
 use std::{
     cell::RefCell,
@@ -165,6 +166,8 @@ pub(crate) struct Left {
     pub(crate) build: Option<OwnedFd>,
     /// What was written to the overlay, if somebody wants to know.
     pub(crate) upper: Option<OwnedFd>,
+    /// The file that gets its content later, open for writing.
+    pub(crate) blank: Option<OwnedFd>,
     /// Where outputs can be, by their paths inside.
     pub(crate) places: Vec<(PathBuf, OwnedFd)>,
 }
@@ -175,6 +178,7 @@ impl Left {
         for (handle, directory) in handles(job).into_iter().skip(1).zip(given) {
             match handle {
                 Handle::Upper => self.upper = Some(directory),
+                Handle::Blank => self.blank = Some(directory),
                 Handle::Place(path) if path == Path::new(BUILD) && job.artefact.is_some() => {
                     self.build = Some(directory);
                 }

@@ -132,6 +132,33 @@ impl Streams {
         Ok((streams, Pipes([stdin, stdout, stderr])))
     }
 
+    /// As [`Streams::new`], with pipes that a waiting program has already: `order` comes before its input.
+    pub(super) fn of_waiting(
+        [input, stdout, stderr]: [OwnedFd; 3],
+        order: Vec<u8>,
+        stdin: Input,
+        output: &Output,
+        limit: u64,
+        excess: OutputExcess,
+    ) -> io::Result<Self> {
+        let mut waiting = order;
+        let source = match stdin {
+            Input::Empty => Source::Ended,
+            Input::Bytes(mut bytes) => {
+                waiting.append(&mut bytes);
+                Source::Ended
+            }
+            Input::Inherit => Source::Stdin,
+            Input::File(file) => Source::File(file),
+        };
+        let input = Feed { pipe: input, source, waiting, done: 0, end: b"" };
+        let [(out, cap), (err, err_cap)] = sinks(output, limit, excess)?;
+        let out = Drain { pipe: Some(stdout), sink: out, cap, ..Drain::nothing() };
+        let err = Drain { pipe: Some(stderr), sink: err, cap: err_cap, ..Drain::nothing() };
+        let chunk = Vec::with_capacity(CHUNK);
+        Ok(Self { input: Some(input), held: None, output: [out, err], chunk, terminal: None })
+    }
+
     /// As [`Streams::new`], for a program behind an agent: `order` comes before its input, and the agent's words stand among
     /// its errors. What is printed on either stream before the program starts is what the wall's own program says.
     pub(super) fn of_agent(

@@ -1,0 +1,94 @@
+# Waits in a sandbox until it is known what to run. The interpreter imports this where a site's own module of that name
+# would be, before it opens its program, and goes on with that as it always does: no frame of this file is left below it.
+# What it is told: `zygote.rs`.
+
+
+def _palisade():
+    import atexit, gc, os, sys
+
+    main = None
+
+    # The last of all that is done at the end, since it is the first that is registered.
+    def leave():
+        import weakref
+
+        if main is None or sys.modules.get("__main__") is not main():
+            return gc.unfreeze()
+        # What is the program's own goes first, by a collection that finds nothing else. If the modules have got hold of it,
+        # or a traceback, or a thread, all of them go the usual way.
+        mark = set()
+        sys.modules.pop("__main__").__dict__["palisade"] = mark
+        mark = weakref.ref(mark)
+        gc.collect()
+        if mark() is not None:
+            gc.unfreeze()
+
+    atexit.register(leave)
+
+    # What short programs import. Whatever else they want, they import themselves.
+    import abc, argparse, base64, bisect, collections.abc, contextlib, copy, csv, dataclasses, datetime, decimal, enum
+    import fractions, functools, hashlib, heapq, inspect, io, itertools, json, math, operator, pathlib, pprint, queue
+    import random, re, shutil, signal, statistics, string, struct, subprocess, tempfile, textwrap, threading, time
+    import traceback, types, typing, uuid, warnings, weakref
+
+    # As if it had never been here: what led to this file, and the site's own module of the same name.
+    place = os.path.dirname(__file__)
+    sys.path[:] = [path for path in sys.path if path != place]
+    sys.path_importer_cache.pop(place, None)
+    rest = [path for path in os.environ.pop("PYTHONPATH", "").split(":") if path != place]
+    if any(rest):
+        os.environ["PYTHONPATH"] = ":".join(rest)
+    own = sys.modules.pop("sitecustomize")
+    try:
+        import sitecustomize
+
+        found = True
+    except ImportError as error:
+        if error.name != "sitecustomize":
+            raise
+        # The import system looks for this one when it has been run.
+        sys.modules["sitecustomize"] = own
+        found = False
+
+    # Modules that wait are looked at by no collection, least of all by the last one. The program's own is none of them.
+    gc.collect()
+    gc.freeze()
+    own = types.ModuleType("__main__")
+    own.__dict__.clear()
+    own.__dict__.update(sys.modules["__main__"].__dict__)
+    if "__annotations__" in own.__dict__:
+        own.__dict__["__annotations__"] = {}
+    sys.modules["__main__"] = own
+    main = weakref.ref(own)
+    del own
+
+    def read(count):
+        data = b""
+        while len(data) < count:
+            more = os.read(0, count - len(data))
+            if not more:
+                os._exit(0)  # nobody wants it any more
+            data += more
+        return data
+
+    os.write(1, b"\0")
+    # One byte at a time: what stands behind the order is the program's.
+    length = b""
+    while not length.endswith(b"\n"):
+        length += read(1)
+    strings = read(int(length)).split(b"\0")[:-1]
+    count = int(strings.pop(0))
+    arguments = [os.fsdecode(string) for string in strings[:count]]
+    sys.argv += arguments
+    getattr(sys, "orig_argv", []).extend(arguments)
+    for variable in strings[count:]:
+        name, value = variable.split(b"=", 1)
+        os.environb[name] = value
+    if strings[count:]:
+        time.tzset()
+    return found
+
+
+if not _palisade():
+    # As the interpreter finds where there is none, and then forgets it.
+    raise ImportError(name="sitecustomize")
