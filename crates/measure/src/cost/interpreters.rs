@@ -1,7 +1,7 @@
 //! What it takes to print one number in a language, with an interpreter that waits and with one that is started.
 //!
 //! The interpreter is the same program, started plainly without any sandbox on one side and waiting in a cell on the other; that
-//! another one begins to wait is not in a run's time. Not here: cells that wait for a command (`palisade bench`).
+//! another one begins to wait is not in a run's time, as long as one more waits meanwhile. Not here: cells that wait for a command (`palisade bench`).
 
 use std::{
     path::PathBuf,
@@ -76,7 +76,7 @@ pub fn interpreters(rounds: usize, step: Step<'_>) -> Result<Waiting, CostError>
         match program_of(name) {
             Ok(program) => {
                 let request = Request::new(Program::Interpreter { language: name.to_owned() });
-                let pool = Interpreters::new(prepared(&request)?, 1)?;
+                let pool = Interpreters::new(prepared(&request)?, 2)?;
                 found.push((name, program, option, source, pool));
             }
             Err(because) => missing.push(because),

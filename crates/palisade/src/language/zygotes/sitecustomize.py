@@ -6,22 +6,24 @@
 def _palisade():
     import atexit, gc, os, sys
 
-    main = None
+    main, waited = None, []
 
-    # The last of all that is done at the end, since it is the first that is registered.
+    # The last of all that is done at the end, since it is the first that is registered. To end modules takes longer than what
+    # most programs do, and changes nothing that anybody could see, unless something of the program's own is in them.
     def leave():
-        import weakref
-
         if main is None or sys.modules.get("__main__") is not main():
             return gc.unfreeze()
-        # What is the program's own goes first, by a collection that finds nothing else. If the modules have got hold of it,
-        # or a traceback, or a thread, all of them go the usual way.
+        # What is the program's own goes first, as it always does, by a collection that finds nothing else.
         mark = set()
         sys.modules.pop("__main__").__dict__["palisade"] = mark
         mark = weakref.ref(mark)
         gc.collect()
         if mark() is not None:
+            # Something has got hold of it, a traceback or a thread perhaps: all go the usual way.
             gc.unfreeze()
+        elif all(type(left) in harmless for left in gc.get_objects()):
+            for name in waited:
+                sys.modules.pop(name, None)
 
     atexit.register(leave)
 
@@ -50,7 +52,12 @@ def _palisade():
         sys.modules["sitecustomize"] = own
         found = False
 
+    # What does nothing when it goes, and what is in it is looked at too.
+    harmless = {dict, frozenset, list, re.Pattern, set, tuple, types.CellType, types.FunctionType, weakref.ref}
     # Modules that wait are looked at by no collection, least of all by the last one. The program's own is none of them.
+    waited += [name for name in sys.modules if name not in ("__main__", "builtins", "sys")]
+    kept = list(sys.modules.values())
+    kept.append(kept)
     gc.collect()
     gc.freeze()
     own = types.ModuleType("__main__")
