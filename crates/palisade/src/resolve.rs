@@ -159,6 +159,7 @@ fn command_job(request: &Request, command: &str) -> Result<Job, StartError> {
 fn interpreter_job(request: &Request, language: &str, most: u64) -> Result<Job, StartError> {
     zygote::check(request)?;
     let language = Language::named(language, own_languages().as_deref())?;
+    language.offers_interpreters()?;
     let toolchain = language.locate(&SearchPath::of_this_process())?;
     if let Some(environment) = &request.activated {
         environment::fits(environment, &language, &toolchain)?;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::definition::{Definition, Repl, Template};
+use super::definition::{Definition, Repl, Template, Zygote};
 use super::entry;
 use super::error::LanguageError;
 use super::locate::{ReadOnly, Toolchain};
@@ -172,6 +172,19 @@ impl Language {
         fill(&repl.template, &self.definition.limits, toolchain, job, "", &driver)
     }
 
+    /// That it has an interpreter which can wait for its source.
+    ///
+    /// # Errors
+    /// [`LanguageError::NoZygote`] if it has none.
+    pub fn offers_interpreters(&self) -> Result<(), LanguageError> {
+        self.zygote().map(drop)
+    }
+
+    fn zygote(&self) -> Result<&Zygote, LanguageError> {
+        let none = || LanguageError::NoZygote { language: self.title().to_owned() };
+        self.definition.zygote.as_ref().ok_or_else(none)
+    }
+
     /// The step that starts an interpreter which waits for its source, the place of the program by which it waits, and that
     /// program. The variables of the step are those of a program; then come lists of paths that go before what is set.
     ///
@@ -179,8 +192,7 @@ impl Language {
     /// [`LanguageError::NoZygote`] if the language has none, [`LanguageError::Unreadable`] if that program cannot be read,
     /// [`LanguageError::NotUtf8`] if a tool's path cannot stand in a command.
     pub fn zygote_step(&self, toolchain: &Toolchain, job: &Job<'_>) -> Result<Waiting, LanguageError> {
-        let none = || LanguageError::NoZygote { language: self.title().to_owned() };
-        let zygote = self.definition.zygote.as_ref().ok_or_else(none)?;
+        let zygote = self.zygote()?;
         let limits = &self.definition.limits;
         let run = fill(&self.definition.run, limits, toolchain, job, "", "")?;
         let step = fill(&zygote.template, limits, toolchain, job, "", "")?;
