@@ -155,7 +155,7 @@ pub enum Flaw {
     /// `{artefact}` in a language that compiles nothing.
     #[error("`{{artefact}}` without a [compile] step that makes one")]
     NoArtefact,
-    /// A [zygote] of a language whose programs are compiled.
+    /// A `[zygote]` of a language whose programs are compiled.
     #[error("a language with a [compile] step has no interpreter that could wait")]
     CompiledZygote,
     /// `{entry}` or `{declared}` in a language that does not look into the source.
