@@ -134,7 +134,7 @@ fn limits_count_from_the_start_of_the_program() {
     let report = shell(&pool, "sleep 0.3; echo done");
     assert!(was_warm(&report));
     assert_eq!((text(&report).as_str(), report.exit_code), ("done\n", 0));
-    assert!(report.execution_time_ms < 2000.0 && report.cpu_time_ms < 1000.0, "{report:?}");
+    assert!(report.execution_time_ms < 2000.0 && report.cpu_time_ms < 2000.0, "{report:?}");
     assert!(report.memory_used_bytes < 32 << 20, "{report:?}");
     // On a slow machine these take longer.
     let patient = of(Duration::from_secs(60));

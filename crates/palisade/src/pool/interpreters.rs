@@ -35,7 +35,7 @@ impl Interpreters {
     ///
     /// # Errors
     /// As [`Pool::new`]; also if the program is no [`palisade_spec::Program::Interpreter`], or if its interpreter ends or does
-    /// not begin to wait within ten seconds.
+    /// not begin to wait within thirty seconds.
     pub fn new(prepared: Prepared, size: usize) -> Result<Self, StartError> {
         if prepared.launch().job.zygote.is_none() {
             let because = "its program is no interpreter that waits for a source";

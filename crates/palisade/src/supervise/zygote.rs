@@ -21,7 +21,7 @@ use rustix::{
 use super::{
     Connection, Run,
     cell::{Cell, GONE},
-    launching::{SETUP, step_failed},
+    launching::step_failed,
     now,
     output::Streams,
     poll_on, verdict,
@@ -36,6 +36,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Zygote([OwnedFd; 3]);
 
+/// How long an interpreter may take until it waits: as long as that of a session.
+const WAKE: Duration = Duration::from_secs(30);
+
 /// What an interpreter that ended may have said about it, in bytes.
 const COMPLAINT: usize = 2048;
 
@@ -43,16 +46,16 @@ impl Cell {
     /// Starts the interpreter, and waits until it waits itself.
     ///
     /// # Errors
-    /// If it ends, says something else, or takes longer than a launch may.
+    /// If it ends, says something else, or takes too long.
     pub(super) fn wake(&mut self, launch: &Launch) -> Result<(), StartError> {
         let (ours, theirs) = pipes().map_err(StartError::io("make pipes"))?;
         self.execute(launch, theirs)?;
         let zygote = Zygote(ours);
-        let deadline = now() + super::nanos(SETUP);
+        let deadline = now() + super::nanos(WAKE);
         loop {
             let left = Duration::from_nanos(deadline.saturating_sub(now()));
             if left.is_zero() {
-                return Err(zygote.failed("it has not begun to wait within ten seconds"));
+                return Err(zygote.failed("it has not begun to wait within thirty seconds"));
             }
             let mut list = vec![
                 PollFd::from_borrowed_fd(self.child.control(), PollFlags::IN),
