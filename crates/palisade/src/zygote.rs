@@ -78,6 +78,6 @@ mod tests {
         let arguments = ["a b".to_owned(), String::new(), "ü".to_owned()];
         let environment = [("NAME".to_owned(), "x=y\nz".to_owned())];
         let order = Order { source: b"", arguments: &arguments, environment: &environment };
-        assert_eq!(order.bytes(), "22\n3\0a b\0\0ü\0NAME=x=y\nz\0".as_bytes());
+        assert_eq!(order.bytes(), "21\n3\0a b\0\0ü\0NAME=x=y\nz\0".as_bytes());
     }
 }

@@ -178,8 +178,12 @@ fn a_cell_that_somebody_kills_while_it_waits_is_replaced() {
         tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect::<String>()
     };
     for pid in children(std::process::id()).split_whitespace() {
-        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let process = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        // Until then its program may still start, and that would be told of a run that was killed.
+        while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            std::thread::yield_now();
+        }
     }
     assert_eq!(text(&shell(&pool, "echo here")), "here\n");
     pool.fill().unwrap();
