@@ -5,8 +5,8 @@
 //! names what it met. Names are written without their hashes, so the list survives other versions; a name that is gone moves
 //! nothing. Not here: the linking (`crates/cli/build.rs`).
 //!
-//! `cargo rustc --release -p palisade-cli --bin palisade -- -C strip=none`, then
-//! `cargo run -p palisade-testkit --bin launch-order -- target/x86_64-unknown-linux-gnu/release/palisade`, on x86-64.
+//! `cargo rustc --release -p palisade-cli --bin palisade -- -C link-arg=-Wl,-Map=/tmp/map`, then
+//! `cargo run -p palisade-testkit --bin launch-order -- target/x86_64-unknown-linux-gnu/release/palisade /tmp/map`, on x86-64.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers: it fails where it stands")]
 
 use std::{
@@ -30,58 +30,70 @@ const WASTE: u64 = 2048;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("a crate of the workspace");
-    let palisade = fs::canonicalize(env::args_os().nth(1).expect("a path of palisade")).expect("palisade is there");
-    let functions = functions(&palisade);
-    assert!(functions.len() > 1000, "{} has no symbols: build it with -C strip=none", palisade.display());
-    let mut met: Vec<&Function> = Vec::new();
+    let [palisade, map] = [1, 2].map(|nth| env::args_os().nth(nth).expect("the paths of palisade and of its map"));
+    let palisade = fs::canonicalize(palisade).expect("palisade is there");
+    let pieces = pieces(&fs::read_to_string(map).expect("the map is there"));
+    assert!(pieces.len() > 1000, "this is no map of lld's");
+    let mut met: Vec<&Piece> = Vec::new();
     for words in LAUNCHES {
         for at in stepped(Command::new(&palisade).args(words).current_dir(root)) {
-            if let Some((_, function)) = functions.range(..=at).next_back()
-                && at < function.end
-                && !met.iter().any(|known| ptr::eq(*known, function))
+            if let Some((_, piece)) = pieces.range(..=at).next_back()
+                && at < piece.end
+                && !met.iter().any(|known| ptr::eq(*known, piece))
             {
-                met.push(function);
+                met.push(piece);
             }
         }
     }
-    let bytes = |name: &str, of: &mut dyn Iterator<Item = &Function>| -> u64 {
-        of.filter(|function| function.name == name).map(|function| function.size).sum()
+    let bytes = |pattern: &str, of: &mut dyn Iterator<Item = &Piece>| -> u64 {
+        of.filter(|piece| piece.pattern == pattern).map(|piece| piece.size).sum()
     };
     let mut seen = BTreeSet::new();
     let mut script =
         "/* Written by `launch-order` of the crate testkit, which says what it is for. */\nSECTIONS\n{\n  \
                       .text.launch :\n  {\n"
             .to_owned();
-    for name in met.iter().map(|function| &function.name).filter(|name| seen.insert(name.as_str())) {
-        let (run, all) = (bytes(name, &mut met.iter().copied()), bytes(name, &mut functions.values()));
+    for pattern in met.iter().map(|piece| &piece.pattern).filter(|pattern| seen.insert(pattern.as_str())) {
+        let (run, all) = (bytes(pattern, &mut met.iter().copied()), bytes(pattern, &mut pieces.values()));
         if all - run < WASTE || all < 2 * run {
-            writeln!(script, "    *(.text.{name}17h*)").expect("memory");
+            writeln!(script, "    {pattern}").expect("memory");
         }
     }
     script.push_str("  }\n}\nINSERT BEFORE .text;\n");
     fs::write(root.join("crates/cli/launch.ld"), script).expect("the project can be written");
 }
 
-/// A Rust function of a program.
-struct Function {
-    /// Mangled, up to the hash.
-    name: String,
+/// What the linker moves as a whole: a Rust function, or an object of the C library.
+struct Piece {
+    /// How a linker script finds it.
+    pattern: String,
     size: u64,
     end: u64,
 }
 
-/// The functions of a program by their addresses.
-fn functions(program: &Path) -> BTreeMap<u64, Function> {
-    let listed = Command::new("nm").args(["--defined-only", "--print-size"]).arg(program).output().expect("nm");
-    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let function = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [start, size, "t" | "T" | "w" | "W", name] = words[..] else { return None };
-        let (start, size) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(size, 16).ok()?);
-        let hash = name.rfind("17h")?;
-        Some((start, Function { name: name[..hash].to_owned(), size, end: start + size }))
+/// The pieces of code in a program by their addresses, from its map: address, the same again, size, alignment, and
+/// `file:(section)` or `archive(member):(section)`.
+fn pieces(map: &str) -> BTreeMap<u64, Piece> {
+    let piece = |line: &str| {
+        let mut words = line.split_whitespace();
+        let mut number = || u64::from_str_radix(words.next()?, 16).ok();
+        let (start, size) = (number()?, number().and_then(|_| number())?);
+        let (file, section) = line.trim_end().strip_suffix(')')?.rsplit_once(":(")?;
+        let name = section.strip_prefix(".text")?;
+        let pattern = match name.rfind("17h") {
+            // What the compiler takes to be seldom run is in .text.unlikely.
+            Some(hash) => {
+                let name = &name[name.find("._ZN")?..hash];
+                format!("*(.text{name}17h* .text.unlikely{name}17h*)")
+            }
+            None => {
+                let (archive, member) = file.rsplit('/').next()?.strip_suffix(')')?.split_once('(')?;
+                format!("*{archive}:{member}({section})")
+            }
+        };
+        Some((start, Piece { pattern, size, end: start + size }))
     };
-    text.lines().filter_map(function).collect()
+    map.lines().filter_map(piece).collect()
 }
 
 /// Where `struct user` of x86-64 has the instruction pointer, in bytes (sys/user.h).
