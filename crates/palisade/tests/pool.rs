@@ -119,7 +119,7 @@ fn limits_count_from_the_start_of_the_program() {
     let limit = Duration::from_secs(2);
     let of = |limit| {
         let limits = |request: &mut Request| {
-            request.policy.limits.wall_time = Some(limit);
+            (request.policy.limits.wall_time, request.policy.limits.cpu_time) = (Some(limit), Some(limit));
             request.policy.limits.memory = Some(Bytes(64 << 20));
         };
         pool_of(limits, 1)

@@ -99,6 +99,9 @@ pub(super) fn start<'a>(
         _ => drop(script), // and with it the program's ends of its streams
     }
     // Off the launch path: the program runs already.
+    if let Some(group) = run.meter.group() {
+        group.open_counters();
+    }
     if let (Some(place), Upkeep::Due) = (&launch.cgroup, connection.upkeep) {
         place.remove_stale();
     }
