@@ -9,6 +9,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "signal-process", arguments: "PID", about: "sends signal 0 and then SIGTERM to a process", needs: "PID is a process made for the test", place: Place::Child, run: signal_process },
     Operation { name: "sees-process", arguments: "PID [MARKER]", about: "finds a process in /proc; with MARKER only one whose command line holds it, under any number", needs: "PID lives", place: Place::Child, run: sees_process },
     Operation { name: "signal-init", arguments: "KILL|STOP [OUTSIDE]", about: "sends the signal to 1 and to -1; in the initial pid namespace, or in the one whose inode is OUTSIDE, only signal 0 to 1", needs: "root", place: Place::Itself, run: signal_init },
+    Operation { name: "order-init", arguments: "", about: "gives 1 the least share of processor and disk, and a limit; not in the initial pid namespace", needs: "root", place: Place::Itself, run: order_init },
     Operation { name: "pdeathsig-clear", arguments: "", about: "clears its parent-death signal", needs: "-", place: Place::Itself, run: clear_death_signal },
 ];
 
@@ -75,9 +76,10 @@ fn pid_namespace() -> Option<u64> {
     std::fs::File::from(namespace).metadata().ok().map(|data| data.ino())
 }
 
+/// `PROC_PID_INIT_INO`, fixed in include/linux/proc_ns.h.
+const INITIAL: u64 = 0xEFFF_FFFC;
+
 fn signal_init(arguments: &Arguments) -> Answer {
-    /// `PROC_PID_INIT_INO`, fixed in include/linux/proc_ns.h.
-    const INITIAL: u64 = 0xEFFF_FFFC;
     let (signal, name) = match arguments.text(0, "KILL|STOP")? {
         "KILL" => (libc::SIGKILL, "SIGKILL"),
         "STOP" => (libc::SIGSTOP, "SIGSTOP"),
@@ -100,6 +102,38 @@ fn signal_init(arguments: &Arguments) -> Answer {
         }),
         kill(-1, signal, name),
     ])
+}
+
+/// What has to run to end a sandbox may be kept from running.
+fn order_init(_: &Arguments) -> Answer {
+    const IOPRIO_IDLE: libc::c_int = 3 << 13;
+    if pid_namespace().is_none_or(|own| own == INITIAL) {
+        return Err(Stop::Inconclusive("the pid namespace may be the host's own".to_owned()));
+    }
+    let told = |what: &str, result: libc::c_long| {
+        check(what.to_owned(), result as i32).map(|_| format!("{what} was accepted"))
+    };
+    // SAFETY: each passes numbers, or a live local of the size that the kernel expects, which is only read.
+    unsafe {
+        let parameter = std::mem::zeroed::<libc::sched_param>();
+        let mut processors = std::mem::zeroed::<libc::cpu_set_t>();
+        libc::CPU_SET(0, &mut processors);
+        let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
+        let priority = |which, who| libc::c_long::from(libc::setpriority(which, who, 19));
+        let ioprio =
+            |which: libc::c_int, who: libc::c_int| libc::syscall(libc::SYS_ioprio_set, which, who, IOPRIO_IDLE);
+        let size = size_of::<libc::cpu_set_t>();
+        any([
+            told("sched_setscheduler(1)", libc::sched_setscheduler(1, libc::SCHED_IDLE, &raw const parameter).into()),
+            told("sched_setparam(1)", libc::sched_setparam(1, &raw const parameter).into()),
+            told("sched_setaffinity(1)", libc::sched_setaffinity(1, size, &raw const processors).into()),
+            told("prlimit(1)", libc::prlimit(1, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()).into()),
+            told("setpriority(process 1)", priority(libc::PRIO_PROCESS, 1)),
+            told("setpriority(user)", priority(libc::PRIO_USER, 0)),
+            told("ioprio_set(process 1)", ioprio(1, 1)),
+            told("ioprio_set(user)", ioprio(3, 0)),
+        ])
+    }
 }
 
 fn clear_death_signal(_: &Arguments) -> Answer {

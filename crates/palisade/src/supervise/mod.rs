@@ -256,8 +256,8 @@ impl Run<'_> {
         if let Some(gauge) = self.connection.gauge {
             gauge.close();
         }
-        // The writers are gone, so what is in the pipes is all there is. The receiver may be slow.
-        self.streams.ended();
+        // The writers are gone, so what is in the pipes is all there is. The receiver may be slow, and an engine's daemon too.
+        self.streams.ended(matches!(self.child, Process::Own(_)));
         self.hear();
         if self.terminal.is_some() && !isatty(stdout()) {
             // Nor may Ctrl-C be lost on a program that is gone.

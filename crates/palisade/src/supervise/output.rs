@@ -99,6 +99,8 @@ pub(crate) struct Drain {
     words: Option<Words>,
     /// Whether there is but one of them: that the program starts.
     words_end_at_start: bool,
+    /// Whether nobody can write any more: what is not there now will not come.
+    unwritten: bool,
 }
 
 #[derive(Debug)]
@@ -299,10 +301,13 @@ impl Streams {
         Ok(())
     }
 
-    /// The program is gone: nothing more is fed.
-    pub(crate) fn ended(&mut self) {
+    /// The program is gone: nothing more is fed. `all`: so is everybody who could write, and what is in the pipes is all there
+    /// will be. Their end may not come by itself: descriptors that were sent and not received are open until the kernel looks for
+    /// such, and nothing says when it does.
+    pub(crate) fn ended(&mut self, all: bool) {
         (self.input, self.held) = (None, None);
         self.terminal = None;
+        self.output.iter_mut().for_each(|drain| drain.unwritten = all);
     }
 
     /// Drops what the reader did not take.
@@ -455,6 +460,7 @@ impl Drain {
             wide: false,
             words: None,
             words_end_at_start: false,
+            unwritten: false,
         }
     }
 
@@ -468,12 +474,8 @@ impl Drain {
             chunk.reserve(CHUNK); // the last one may have gone as it was
             match read(pipe, spare_capacity(chunk)) {
                 // A terminal that nobody has open any more says EIO.
-                Ok(0) | Err(Errno::IO) => {
-                    self.pipe = None;
-                    if let Some(mut rest) = self.words.as_mut().map(Words::end) {
-                        self.take(&mut rest);
-                    }
-                }
+                Ok(0) | Err(Errno::IO) => self.end(),
+                Err(Errno::AGAIN) if self.unwritten => self.end(),
                 Ok(n) => {
                     if n >= CHUNK && !std::mem::replace(&mut self.wide, true) {
                         // Slower without; a terminal has no width, and a user's pipes may be wide enough already.
@@ -492,6 +494,13 @@ impl Drain {
             }
         }
         Ok(())
+    }
+
+    fn end(&mut self) {
+        self.pipe = None;
+        if let Some(mut rest) = self.words.as_mut().map(Words::end) {
+            self.take(&mut rest);
+        }
     }
 
     /// Whose words are its errors' has started its program, and says nothing more among its output.
@@ -551,3 +560,7 @@ impl Drain {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

@@ -59,11 +59,10 @@ pub(super) const ALLOWED: &[(&str, &[Call])] = &[
         futex, futex_waitv, futex_wake, futex_wait, futex_requeue, set_robust_list, get_robust_list, rseq,
         arch_prctl, restart_syscall, uretprobe, uprobe,
     ]),
-    // They order threads within the share that the cgroup gives. Real-time classes need a capability.
+    // What orders threads within the share that the cgroup gives is in `keeper`.
     ("scheduling", &[
-        sched_yield, sched_getaffinity, sched_setaffinity, sched_getparam, sched_setparam, sched_getscheduler,
-        sched_setscheduler, sched_getattr, sched_setattr, sched_get_priority_max, sched_get_priority_min,
-        sched_rr_get_interval, getpriority, setpriority, ioprio_get, ioprio_set,
+        sched_yield, sched_getaffinity, sched_getparam, sched_getscheduler, sched_getattr, sched_get_priority_max,
+        sched_get_priority_min, sched_rr_get_interval, getpriority, ioprio_get,
     ]),
     // Reach the program's own pid namespace and user only. `rt_sigreturn` is how every handler ends.
     ("signals", &[
@@ -96,8 +95,8 @@ pub(super) const ALLOWED: &[(&str, &[Call])] = &[
         getuid, geteuid, getgid, getegid, getresuid, getresgid, getgroups, setuid, setgid, setreuid, setregid,
         setresuid, setresgid, setgroups, setfsuid, setfsgid, capget, capset,
     ]),
-    // Lower a limit, or read one. Raising a hard limit needs a capability.
-    ("limits and facts", &[getrlimit, setrlimit, prlimit64, getrusage, sysinfo, uname, getrandom]),
+    // Lower a limit, or read one. Raising a hard limit needs a capability. `prlimit64` is in `keeper`.
+    ("limits and facts", &[getrlimit, setrlimit, getrusage, sysinfo, uname, getrandom]),
     // A program may restrict itself further (browsers, sshd, systemd's units, our own tests). `seccomp` is in `guarded`.
     ("sandboxes within", &[landlock_create_ruleset, landlock_add_rule, landlock_restrict_self]),
 ];

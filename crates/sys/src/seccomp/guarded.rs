@@ -33,7 +33,7 @@ const fn bits(value: i32) -> u64 {
     value.cast_unsigned() as u64
 }
 
-fn equal(arg: Arg, value: i32) -> Test {
+pub(super) fn equal(arg: Arg, value: i32) -> Test {
     Test::new(arg, INT, Is::Equal(bits(value)))
 }
 

@@ -12,6 +12,7 @@
 //! | `allowed` | what ordinary programs and compilers need | made |
 //! | `guarded` | calls whose arguments decide: `clone`, `socket`, `ioctl`, … | one of the three |
 //! | `hostile` | what only an attack or a system tool needs | [`Denied`]: reported or killed |
+//! | `keeper` | what changes the scheduling or limits of processes | made, but not for process 1 and not for all of a user |
 //! | `quiet` | what ordinary programs probe and do without | an error number, no report |
 //!
 //! Not here: installing the program, answering notifications. Nothing in this module is unsafe or does I/O.
@@ -22,6 +23,7 @@ mod call;
 mod compile;
 mod guarded;
 mod hostile;
+mod keeper;
 mod policy;
 mod quiet;
 mod rule;

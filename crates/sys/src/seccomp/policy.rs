@@ -4,6 +4,7 @@ use super::allowed::ALLOWED;
 use super::call::Call;
 use super::guarded::guarded;
 use super::hostile::HOSTILE;
+use super::keeper::keeper;
 use super::quiet::{QUIET, UNKNOWN, errno};
 use super::rule::{Action, Rule, Rules};
 
@@ -69,6 +70,7 @@ impl Policy {
         }
         rules.extend([Call::fork, Call::vfork].map(|call| Rule::new(call, fork)));
         rules.extend(guarded(hostile, fork, self.families));
+        rules.extend(keeper());
         Rules { rules, otherwise: UNKNOWN }
     }
 }

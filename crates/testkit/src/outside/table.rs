@@ -58,6 +58,7 @@ pub const ROWS: &[(&str, Expect, Expect)] = &[
     ("$H signal-process $PID", Success, Success),
     (own_pids!("$H signal-init KILL"), Success, NEEDS_ROOT),
     (own_pids!("$H signal-init STOP"), Success, NEEDS_ROOT),
+    (own_pids!("$H order-init"), Success, NEEDS_ROOT),
     ("$H pdeathsig-clear", Success, Success),
 
     ("exec 7</dev/null; $H leaked-descriptors", Success, Success),
