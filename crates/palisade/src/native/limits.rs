@@ -28,8 +28,11 @@ pub(crate) fn rlimits(limits: &Limits, place: Option<&cgroup::Place>) -> (Vec<Rl
         }
         all.push(Rlimit { resource, value: asked.min(hard) });
     };
-    // A second wall behind the supervisor, for each process alone; whole seconds, so a little later.
-    set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", limits.cpu_time.as_secs().saturating_add(2));
+    // A second wall behind the supervisor, for each process alone; whole seconds, so a little later. By ticks of the clock, which can
+    // say a fifth more than a group's account does, and whose verdict on a child nobody sees: where there is an account, much later.
+    let accounted = matches!(place, Some(cgroup::Place::V2 { .. } | cgroup::Place::V1 { cpuacct: Some(_), .. }));
+    let seconds = limits.cpu_time.as_secs().saturating_mul(if accounted { 2 } else { 1 });
+    set(libc::RLIMIT_CPU, Resource::Cpu, "cpu-time", seconds.saturating_add(2));
     set(libc::RLIMIT_FSIZE, Resource::Fsize, "file-size", limits.file_size.0);
     set(libc::RLIMIT_NOFILE, Resource::Nofile, "descriptors", u64::from(limits.descriptors));
     // Counted per user namespace, so these are the sandbox's own tasks only (user_namespaces(7), Linux 5.14). The kernel
