@@ -3,9 +3,11 @@
 //! The program is a driver in the session's own language (`language/drivers`). It reads lines of JSON, and answers among what it
 //! prints, behind a mark that is new for each input. What it says of values and errors is its own word, since inputs share its
 //! process. Time, processor time, output and the end are measured here, outside. An input at a limit is interrupted, which
-//! its driver is asked for; if nothing comes of that, the supervisor ends the session. Not here: finding marks (`marked.rs`).
+//! its driver is asked for; if nothing comes of that, the supervisor ends the session. Not here: finding marks (`marked.rs`), where
+//! what is printed goes (`taken.rs`).
 
 mod marked;
+mod taken;
 
 use std::{
     io::{self, PipeWriter},
@@ -14,7 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use palisade_spec::{Bytes, Evaluation, InputLimits, InputOutcome, LimitKind, OutputExcess, Raised, Report, Request};
+use palisade_spec::{
+    Bytes, Evaluation, InputLimits, InputOutcome, LimitKind, OutputExcess, Raised, Report, Request, Stream,
+};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd},
     io::{Errno, ioctl_fionbio, read, write},
@@ -22,7 +26,11 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::marked::{Mark, Marked};
+pub use self::taken::{Printed, Sink};
+use self::{
+    marked::{Mark, Marked},
+    taken::Taken,
+};
 use crate::{
     error::StartError,
     resolve::resolve,
@@ -62,25 +70,8 @@ pub struct Session {
     stdin: Option<PipeWriter>,
     streams: [Marked; 2],
     /// What was printed while nobody evaluated anything, for the next evaluation.
-    early: [Vec<u8>; 2],
+    early: [Stream; 2],
     limits: InputLimits,
-}
-
-/// Which of two streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Printed {
-    /// Standard output.
-    Output,
-    /// Standard error.
-    Error,
-}
-
-/// What becomes of what an input prints.
-pub enum Sink<'a> {
-    /// It is kept for the [`Evaluation`].
-    Keep,
-    /// It is given away as it comes, and only counted in the evaluation.
-    Pass(&'a mut dyn FnMut(Printed, &[u8])),
 }
 
 /// Interrupts what a session evaluates, from any thread.
@@ -194,26 +185,27 @@ impl Session {
     /// If the program could not be started, the session has ended before, or the input is larger than 16 MiB. Whatever an
     /// input does, the end of the session included, is no error.
     pub fn evaluate(&mut self, code: &str, sink: &mut Sink<'_>) -> Result<Evaluation, StartError> {
+        let mut taken = Taken::after(std::mem::take(&mut self.early), sink, self.limits.output);
+        let exchange = self.exchange("run", code, &mut taken);
+        let [stdout, stderr] = taken.streams;
+        let exchange = match exchange {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                self.early = [stdout, stderr];
+                return Err(error);
+            }
+        };
         let mut evaluation = Evaluation {
             outcome: InputOutcome::SessionEnded,
-            stdout: palisade_spec::Stream::default(),
-            stderr: palisade_spec::Stream::default(),
+            stdout,
+            stderr,
             value: None,
             error: None,
             truncated: false,
-            wall_time_ms: 0.0,
-            cpu_time_ms: 0.0,
+            wall_time_ms: exchange.wall.as_secs_f64() * 1000.0,
+            cpu_time_ms: exchange.cpu.as_secs_f64() * 1000.0,
             session: None,
         };
-        let limit = self.limits.output;
-        let streams = [&mut evaluation.stdout, &mut evaluation.stderr];
-        let mut taken = Taken { streams, sink, limit };
-        let [out, err] = std::mem::take(&mut self.early);
-        taken.take(Printed::Output, &out);
-        taken.take(Printed::Error, &err);
-        let exchange = self.exchange("run", code, &mut taken)?;
-        evaluation.wall_time_ms = exchange.wall.as_secs_f64() * 1000.0;
-        evaluation.cpu_time_ms = exchange.cpu.as_secs_f64() * 1000.0;
         match exchange.answer {
             Some(answer) => {
                 evaluation.outcome = match (exchange.hit, &answer.error) {
@@ -241,13 +233,12 @@ impl Session {
     /// # Errors
     /// As [`Session::evaluate`]. If the session ends while it looks, the answer is that the input is complete.
     pub fn may_go_on(&mut self, code: &str) -> Result<bool, StartError> {
+        let mut keep = Sink::Keep;
         // Of background work; it would appear in the middle of a line.
-        let (mut stdout, mut stderr) = Default::default();
-        let streams = [&mut stdout, &mut stderr];
-        let limit = self.limits.output;
-        let exchange = self.exchange("check", code, &mut Taken { streams, sink: &mut Sink::Keep, limit })?;
-        self.early = [stdout.kept, stderr.kept];
-        Ok(exchange.answer.is_some_and(|answer| answer.incomplete))
+        let mut taken = Taken::after(std::mem::take(&mut self.early), &mut keep, self.limits.output);
+        let exchange = self.exchange("check", code, &mut taken);
+        self.early = taken.streams;
+        Ok(exchange?.answer.is_some_and(|answer| answer.incomplete))
     }
 
     /// Ends it: the language sees the end of its input. What does not end by itself is killed.
@@ -257,8 +248,7 @@ impl Session {
     pub fn end(mut self, sink: &mut Sink<'_>) -> Result<Report, StartError> {
         self.stdin = None;
         let deadline = Instant::now() + GRACE;
-        let (mut stdout, mut stderr) = Default::default();
-        let mut taken = Taken { streams: [&mut stdout, &mut stderr], sink, limit: self.limits.output };
+        let mut taken = Taken::after(std::mem::take(&mut self.early), sink, self.limits.output);
         while self.streams.iter().any(Marked::is_open) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -437,38 +427,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-}
-
-/// What is printed, on its way to its place.
-struct Taken<'a, 'b> {
-    streams: [&'a mut palisade_spec::Stream; 2],
-    sink: &'a mut Sink<'b>,
-    limit: u64,
-}
-
-impl Taken<'_, '_> {
-    fn take(&mut self, which: Printed, bytes: &[u8]) {
-        let [out, err] = &mut self.streams;
-        let stream = if which == Printed::Output { out } else { err };
-        let room = usize::try_from(self.limit.saturating_sub(stream.total)).unwrap_or(usize::MAX);
-        let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
-        match self.sink {
-            Sink::Keep => stream.kept.extend_from_slice(kept),
-            Sink::Pass(pass) if !kept.is_empty() => pass(which, kept),
-            Sink::Pass(_) => {}
-        }
-        stream.total += bytes.len() as u64;
-        stream.cut |= kept.len() < bytes.len();
-    }
-}
-
-impl std::fmt::Debug for Sink<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "Keep",
-            Self::Pass(_) => "Pass",
-        })
     }
 }
 
