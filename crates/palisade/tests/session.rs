@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use palisade::{
     Printed, Session, Sink,
-    spec::{Bytes, Evaluation, InputOutcome, Program, Request},
+    spec::{Bytes, Evaluation, InputOutcome, LimitKind, Program, Request},
 };
 
 /// A session in Python that is there, with these seconds of elapsed and processor time for an input.
@@ -29,6 +29,18 @@ fn evaluate(session: &mut Session, code: &str) -> Evaluation {
 /// Makes each look at an unfinished input print something, as background work may at any time.
 const TALKATIVE: &str = "import codeop\nlook = codeop._maybe_compile\ndef said(*a):\n    print('a line')\n    return look(*a)\n\
                          codeop._maybe_compile = said";
+
+#[test]
+fn an_empty_input_has_its_limit_and_not_that_of_the_start() {
+    let mut session = session(2, 60, 1000);
+    // What compiles nothing takes longer than an input may, and less than the language may to be there.
+    let slow = "import builtins, time\ncompiled = builtins.compile\ndef slow(code, *a, **k):\n    \
+                end = time.monotonic() + (0 if code else 15)\n    while time.monotonic() < end: pass\n    \
+                return compiled(code, *a, **k)\nbuiltins.compile = slow";
+    assert_eq!(evaluate(&mut session, slow).outcome, InputOutcome::Finished);
+    let empty = evaluate(&mut session, "");
+    assert_eq!(empty.outcome, InputOutcome::LimitHit { limit: LimitKind::WallTime }, "{empty:?}");
+}
 
 #[test]
 fn what_is_printed_between_two_looks_is_kept_up_to_the_limit() {

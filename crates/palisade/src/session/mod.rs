@@ -71,6 +71,8 @@ pub struct Session {
     streams: [Marked; 2],
     /// What was printed while nobody evaluated anything, for the next evaluation.
     early: [Stream; 2],
+    /// Whether no input has been given yet.
+    is_new: bool,
     limits: InputLimits,
 }
 
@@ -164,7 +166,8 @@ impl Session {
             Ok((Arc::new(wish), stdin, streams.map(Marked::new)))
         };
         let (wish, stdin, streams) = pipes().map_err(StartError::io("set up the pipes of the session"))?;
-        Ok(Self { running: Some(running), gauge, wish, stdin, streams, early: Default::default(), limits })
+        let (running, early) = (Some(running), Default::default());
+        Ok(Self { running, gauge, wish, stdin, streams, early, is_new: true, limits })
     }
 
     /// What one input may use.
@@ -179,7 +182,8 @@ impl Session {
         Interrupter { wish: Arc::clone(&self.wish), gauge: Arc::clone(&self.gauge) }
     }
 
-    /// Evaluates an input. An empty one waits until the language is there, for 30 s or the limit of an input, if that is more.
+    /// Evaluates an input. If the first one is empty, it waits until the language is there, for 30 s or the limit of an input, if
+    /// that is more. Every other has its limit.
     ///
     /// # Errors
     /// If the program could not be started, the session has ended before, or the input is larger than 16 MiB. Whatever an
@@ -290,7 +294,8 @@ impl Session {
             });
         }
         let mut limits = self.limits.clone();
-        if code.is_empty() {
+        if self.is_new && code.is_empty() {
+            // Nobody's code has run yet.
             limits.wall_time = limits.wall_time.max(START);
             limits.cpu_time = limits.cpu_time.max(START);
         }
@@ -299,6 +304,7 @@ impl Session {
         let mut unsent = line(&Told { r#do: what, mark: mark.text(), code, most })?;
         // A wish that nothing was there for is no wish of now.
         let _ = read(&*self.wish, &mut [0; 8]);
+        self.is_new &= what != "run";
         self.gauge.allow(None);
         let (begun, before) = (Instant::now(), self.gauge.cpu());
         let mut answers: [Option<Vec<u8>>; 2] = [None, None];
