@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use palisade::{
     Printed, Session, Sink,
-    spec::{Bytes, Evaluation, InputOutcome, LimitKind, Program, Request},
+    spec::{Bytes, Evaluation, InputOutcome, LimitKind, Outcome, Program, Request},
 };
+use palisade_testkit::wait_for;
+
+/// Long enough for a busy host.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A session in Python that is there, with these seconds of elapsed and processor time for an input.
 fn session(wall: u64, cpu: u64, output: u64) -> Session {
@@ -40,6 +44,18 @@ fn an_empty_input_has_its_limit_and_not_that_of_the_start() {
     assert_eq!(evaluate(&mut session, slow).outcome, InputOutcome::Finished);
     let empty = evaluate(&mut session, "");
     assert_eq!(empty.outcome, InputOutcome::LimitHit { limit: LimitKind::WallTime }, "{empty:?}");
+}
+
+#[test]
+fn looking_at_an_unfinished_input_gives_background_work_no_more_processor_time() {
+    let mut session = session(60, 2, 1000);
+    let burn = "import threading\nthreading.Thread(target=exec, args=('while True: pass',), daemon=True).start()";
+    assert_eq!(evaluate(&mut session, burn).outcome, InputOutcome::Finished);
+    let ended = wait_for(PATIENCE, || !session.may_go_on("(").unwrap());
+    assert!(ended, "each look gives it more");
+    let over = evaluate(&mut session, "1");
+    let report = over.session.unwrap();
+    assert_eq!(report.outcome, Outcome::LimitHit { limit: LimitKind::CpuTime }, "{report:?}");
 }
 
 #[test]

@@ -42,6 +42,9 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(3);
 /// What the language may take to be there, if an input may take less: elapsed time, and processor time.
 const START: Duration = Duration::from_secs(30);
+/// Processor time that is left to a session until its next input, however much the last one has used: for being there, and for
+/// looking at what is typed.
+const REST: Duration = Duration::from_secs(1);
 /// Largest input, in bytes.
 const INPUT: Bytes = Bytes::mib(16);
 /// Shortest time between two looks at the processor time.
@@ -232,7 +235,8 @@ impl Session {
         Ok(evaluation)
     }
 
-    /// Whether this input could go on in the next line: an open bracket, a block that has begun. Nothing is evaluated.
+    /// Whether this input could go on in the next line: an open bracket, a block that has begun. Nothing is evaluated, and the
+    /// processor time is the last input's.
     ///
     /// # Errors
     /// As [`Session::evaluate`]. If the session ends while it looks, the answer is that the input is complete.
@@ -304,8 +308,11 @@ impl Session {
         let mut unsent = line(&Told { r#do: what, mark: mark.text(), code, most })?;
         // A wish that nothing was there for is no wish of now.
         let _ = read(&*self.wish, &mut [0; 8]);
-        self.is_new &= what != "run";
-        self.gauge.allow(None);
+        let is_input = what == "run";
+        if is_input {
+            self.is_new = false;
+            self.gauge.allow(None);
+        }
         let (begun, before) = (Instant::now(), self.gauge.cpu());
         let mut answers: [Option<Vec<u8>>; 2] = [None, None];
         let mut next_look = begun + limits.cpu_time.min(limits.wall_time) / processors();
@@ -347,7 +354,11 @@ impl Session {
             self.read(Some((&mark, &mut answers)), taken)?;
         };
         let cpu = self.gauge.cpu().saturating_sub(before);
-        self.gauge.allow(Some(Most { from: before, limit: limits.cpu_time }));
+        if is_input {
+            let limit = limits.cpu_time;
+            let at = before.saturating_add(limit.max(cpu.saturating_add(REST)));
+            self.gauge.allow(Some(Most { from: before, limit, at }));
+        }
         let [answer, _] = answers;
         let answer = if answered { answer } else { None };
         let answer = answer.map(|text| understood(&text, most));

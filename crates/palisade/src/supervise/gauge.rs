@@ -45,8 +45,10 @@ struct Talk {
 pub(crate) struct Most {
     /// Where counting began.
     pub(crate) from: Duration,
-    /// What may be used from there.
+    /// What may be used from there, as it is told.
     pub(crate) limit: Duration,
+    /// Where it ends.
+    pub(crate) at: Duration,
 }
 
 /// Why somebody wants a program stopped.
@@ -108,7 +110,7 @@ impl Gauge {
             talk.answers = talk.questions;
             self.answered.notify_all();
         }
-        let excess = talk.most.filter(|most| talk.cpu >= most.from + most.limit);
+        let excess = talk.most.filter(|most| talk.cpu >= most.at);
         match talk.stop.take() {
             Some(Halt::Cancelled) => Some(Stop::Cancelled),
             Some(Halt::Limit(kind, limit, measured)) => Some(Stop::Limit(kind, evidence(kind, limit, measured))),
