@@ -77,3 +77,18 @@ fn what_is_printed_between_two_looks_is_kept_up_to_the_limit() {
         assert_eq!(passed, [(Printed::Output, b"a line\n".to_vec())]);
     }
 }
+
+#[test]
+fn the_longest_honest_answer_is_one_whatever_the_limit() {
+    for limit in [0, 1, 100] {
+        let mut session = session(60, 60, limit);
+        let long = "class E(Exception): pass\nE.__name__ = '\\U0001f600' * 999\nraise E('\\U0001f600' * 999)";
+        let told = evaluate(&mut session, long);
+        let error = told.error.unwrap();
+        for text in [&error.name, &error.message, &error.trace] {
+            assert_eq!(text.chars().count() as u64, limit, "{error:?}");
+        }
+        assert_eq!((&error.name, told.truncated), (&"\u{1f600}".repeat(limit as usize), true));
+        assert_eq!(evaluate(&mut session, "''").outcome, InputOutcome::Finished);
+    }
+}

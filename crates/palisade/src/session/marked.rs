@@ -18,8 +18,12 @@ const CHUNK: usize = 64 << 10;
 const TURN: usize = 16;
 /// Behind a mark: the kind of piece, and its length.
 const HEADER: usize = 5;
-/// Longest answer. No driver of ours gives one that is longer than three texts of the output limit; others are cut.
+/// Longest answer, whatever the limit.
 const ANSWER: usize = 64 << 20;
+/// Bytes of the names in an answer, and of what stands between its texts.
+const NAMES: usize = 1 << 10;
+/// Bytes that JSON may take for each sign of the limit: there are four texts, and a sign is up to two `\uXXXX`.
+const SIGN: usize = 4 * 12;
 
 /// What the answer to one input stands behind.
 #[derive(Debug)]
@@ -47,11 +51,21 @@ pub(super) struct Marked {
     held: Vec<u8>,
     /// Pieces of an answer that has begun.
     pieces: Vec<u8>,
+    /// Bytes of an answer that are kept. No driver gives a longer one.
+    longest: usize,
 }
 
 impl Marked {
-    pub(super) const fn new(pipe: Option<OwnedFd>) -> Self {
-        Self { pipe, held: Vec::new(), pieces: Vec::new() }
+    /// The one where answers have texts of up to `most` signs.
+    pub(super) fn of_answers(pipe: Option<OwnedFd>, most: u64) -> Self {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let longest = most.saturating_mul(SIGN).saturating_add(NAMES).min(ANSWER);
+        Self { longest, ..Self::of_ends(pipe) }
+    }
+
+    /// The one where nothing stands behind a mark.
+    pub(super) const fn of_ends(pipe: Option<OwnedFd>) -> Self {
+        Self { pipe, held: Vec::new(), pieces: Vec::new(), longest: 0 }
     }
 
     /// Whether more may come.
@@ -135,7 +149,7 @@ impl Marked {
                 continue;
             };
             let Some(text) = behind.get(HEADER..HEADER + length) else { break };
-            let room = ANSWER.saturating_sub(self.pieces.len());
+            let room = self.longest.saturating_sub(self.pieces.len());
             self.pieces.extend_from_slice(text.get(..room).unwrap_or(text));
             done += mark.len() + HEADER + length;
             if is_last {
@@ -173,10 +187,31 @@ mod tests {
 
     use super::*;
 
-    fn stream() -> (Marked, PipeWriter) {
+    fn pipe() -> (Option<OwnedFd>, PipeWriter) {
         let (reader, writer) = std::io::pipe().unwrap();
         ioctl_fionbio(&reader, true).unwrap();
-        (Marked::new(Some(reader.into())), writer)
+        (Some(reader.into()), writer)
+    }
+
+    fn stream() -> (Marked, PipeWriter) {
+        let (pipe, writer) = pipe();
+        (Marked::of_answers(pipe, 0), writer)
+    }
+
+    #[test]
+    fn of_an_answer_no_more_is_kept_than_the_limit_makes_possible() {
+        let mark = Mark::new().unwrap();
+        let piece = format!("{}+0400{}", mark.text(), "x".repeat(1024));
+        let text = format!("{}{}.0000", piece.repeat(9), mark.text());
+        let kept = |of: fn(Option<OwnedFd>) -> Marked| {
+            let (pipe, mut writer) = pipe();
+            writer.write_all(text.as_bytes()).unwrap();
+            of(pipe).until(&mark, &mut |bytes| assert!(bytes.is_empty(), "{bytes:?}")).unwrap().unwrap().len()
+        };
+        assert_eq!(kept(|pipe| Marked::of_answers(pipe, 0)), 1024);
+        assert_eq!(kept(|pipe| Marked::of_answers(pipe, 100)), 1024 + 100 * 48);
+        assert_eq!(kept(|pipe| Marked::of_answers(pipe, u64::MAX)), 9 * 1024);
+        assert_eq!(kept(Marked::of_ends), 0);
     }
 
     #[test]

@@ -166,7 +166,9 @@ impl Session {
             if let Some(stdin) = &stdin {
                 ioctl_fionbio(stdin, true)?;
             }
-            Ok((Arc::new(wish), stdin, streams.map(Marked::new)))
+            let [stdout, stderr] = streams;
+            let streams = [Marked::of_answers(stdout, limits.output), Marked::of_ends(stderr)];
+            Ok((Arc::new(wish), stdin, streams))
         };
         let (wish, stdin, streams) = pipes().map_err(StartError::io("set up the pipes of the session"))?;
         let (running, early) = (Some(running), Default::default());
@@ -277,7 +279,7 @@ impl Session {
     /// The report of a session that has ended, or is being killed.
     fn story(&mut self) -> Result<Report, StartError> {
         // Nobody reads any more, so nobody is waited for.
-        (self.stdin, self.streams) = (None, [Marked::new(None), Marked::new(None)]);
+        (self.stdin, self.streams) = (None, [Marked::of_ends(None), Marked::of_ends(None)]);
         match self.running.take() {
             Some(running) => running.wait(),
             None => Err(StartError::Io { doing: "evaluate", source: io::Error::other("the session has ended") }),
