@@ -87,6 +87,26 @@ fn a_python_program_behaves_as_a_file_does() {
 }
 
 #[test]
+fn what_is_done_at_the_end_does_not_show_whatever_a_program_does_to_it() {
+    let pool = pool_of(&request("python"), 1);
+    for source in [
+        "import atexit\natexit._run_exitfuncs()\nimport __main__\nprint(__main__.__name__)",
+        "import atexit, _thread\n_thread.start_new_thread(atexit._run_exitfuncs, ())\n\
+         while atexit._ncallbacks(): pass\nimport __main__",
+        "import sys\nsys.modules = None",
+        "import sys\nclass Odd(dict):\n    def get(self, *a): raise ValueError\nsys.modules = Odd(sys.modules)",
+        "import gc, os\ngc.callbacks.append(lambda phase, info: os.write(1, phase.encode()))",
+        "import gc, sys, weakref\ngc.collect = gc.unfreeze = sys._getframe = weakref.ref = print",
+        "import builtins, atexit\nbuiltins.type = builtins.set = builtins.all = print",
+        "import sys\nclass Module(type(sys)):\n    @property\n    def __dict__(self): raise ValueError\n\
+         sys.modules['__main__'].__class__ = Module",
+    ] {
+        pool.fill().unwrap();
+        assert_eq!(said(&run(&pool, source)), said(&cold("main.py", source, &[])), "{source}");
+    }
+}
+
+#[test]
 fn a_javascript_program_behaves_as_a_file_does() {
     let pool = pool_of(&request("javascript"), 1);
     for source in [

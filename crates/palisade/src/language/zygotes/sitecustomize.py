@@ -4,26 +4,39 @@
 
 
 def _palisade():
-    import atexit, gc, os, sys
+    import _thread, atexit, gc, os, sys
 
     main, waited = None, []
+    # A program may replace these.
+    modules, frame, thread, kind, callbacks = sys.modules, sys._getframe, _thread.get_ident, type, gc.callbacks
+    collect, unfreeze, get_debug, get_objects = gc.collect, gc.unfreeze, gc.get_debug, gc.get_objects
+    first = thread()
 
     # The last of all that is done at the end, since it is the first that is registered. To end modules takes longer than what
     # most programs do, and changes nothing that anybody could see, unless something of the program's own is in them.
     def leave():
-        if main is None or sys.modules.get("__main__") is not main():
-            return gc.unfreeze()
-        # What is the program's own goes first, as it always does, by a collection that finds nothing else.
-        mark = set()
-        sys.modules.pop("__main__").__dict__["palisade"] = mark
-        mark = weakref.ref(mark)
-        gc.collect()
-        if mark() is not None:
-            # Something has got hold of it, a traceback or a thread perhaps: all go the usual way.
-            gc.unfreeze()
-        elif all(type(left) in harmless for left in gc.get_objects()):
+        try:
+            # A program that runs by itself what is registered goes on after it: with a frame below, or in another thread.
+            is_end = frame().f_back is None and thread() == first
+            is_watched = callbacks or get_debug()
+            if not is_end or is_watched or main is None or modules.get("__main__") is not main():
+                return unfreeze()
+            # What is the program's own goes first, as it always does, by a collection that finds nothing else.
+            mark = {None}
+            modules.pop("__main__").__dict__["palisade"] = mark
+            mark = ref(mark)
+            collect()
+            if mark() is not None:
+                # Something has got hold of it, a traceback or a thread perhaps: all go the usual way.
+                return unfreeze()
+            for left in get_objects():
+                if kind(left) not in harmless:
+                    return
             for name in waited:
-                sys.modules.pop(name, None)
+                modules.pop(name, None)
+        except BaseException:
+            # Nobody has to know.
+            unfreeze()
 
     atexit.register(leave)
 
@@ -53,7 +66,8 @@ def _palisade():
         found = False
 
     # What does nothing when it goes, and what is in it is looked at too.
-    harmless = {dict, frozenset, list, re.Pattern, set, tuple, types.CellType, types.FunctionType, weakref.ref}
+    ref = weakref.ref
+    harmless = {dict, frozenset, list, re.Pattern, set, tuple, types.CellType, types.FunctionType, ref}
     # Modules that wait are looked at by no collection, least of all by the last one. The program's own is none of them.
     waited += [name for name in sys.modules if name not in ("__main__", "builtins", "sys")]
     kept = list(sys.modules.values())
@@ -66,7 +80,7 @@ def _palisade():
     if "__annotations__" in own.__dict__:
         own.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = own
-    main = weakref.ref(own)
+    main = ref(own)
     del own
 
     def read(count):
