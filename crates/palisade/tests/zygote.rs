@@ -122,6 +122,8 @@ fn a_javascript_program_behaves_as_a_file_does() {
         "process.stdin.on('data', (d) => console.log(String(d))).on('end', () => console.log('end'))",
         "console.log(require('fs').readFileSync(0, 'utf8').length, process.cwd(), Object.entries(process.env).sort())",
         "const { Worker, isMainThread } = require('worker_threads'); if (isMainThread) new Worker(__filename); console.log(isMainThread)",
+        "const { Worker } = require('worker_threads'); new Worker('console.log(process.execArgv, Object.keys(require.cache))', { eval: true })",
+        "const w = require('worker_threads'); if (w.isMainThread) new w.Worker(__filename); else console.log(process.execArgv, Object.keys(require.cache))",
         "const c = require('child_process'); if (process.send) process.send(1); else c.fork(__filename).on('message', (m) => { console.log('child', m); }).on('exit', (e) => console.log(e))",
         "console.log(require('fs').readdirSync('/tmp'), require('fs').readFileSync(__filename, 'utf8').length, typeof palisade)",
         "process.kill(process.pid, 'SIGSEGV')",

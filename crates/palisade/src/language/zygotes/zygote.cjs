@@ -1,6 +1,10 @@
 // Waits in a sandbox until it is known what to run. Node loads this before it looks for its program, and goes on with that as
 // it always does. What it is told: `zygote.rs`.
 "use strict";
+// As if it had never been here. A worker loads it again, with what its process was started with; a forked process would.
+delete require.cache[__filename];
+process.execArgv = process.execArgv.filter((word) => word !== `--require=${__filename}`);
+
 if (require("node:worker_threads").isMainThread) {
   const fs = require("node:fs");
   const wanted = ["assert", "async_hooks", "buffer", "child_process", "crypto", "events", "fs/promises", "module", "os", "path"];
@@ -8,11 +12,6 @@ if (require("node:worker_threads").isMainThread) {
   for (const name of [...wanted, ...more, "url", "util", "vm", "zlib"]) require(`node:${name}`);
   // Loaded when they are first asked for.
   void [globalThis.fetch, globalThis.crypto, globalThis.performance, process.stdout.isTTY, process.stderr.isTTY];
-
-  // As if it had never been here. Workers and forked processes would load it again.
-  delete require.cache[__filename];
-  const ours = (word) => word === `--require=${__filename}`;
-  process.execArgv = process.execArgv.filter((word) => !ours(word));
 
   const read = (count) => {
     const data = Buffer.alloc(count);
