@@ -1,14 +1,18 @@
 //! The ways to read a text that are still open, as one graph: they part where the grammar is ambiguous and meet again.
 //!
 //! In: nodes pushed and popped. Out: the ways, called versions, in their order. All as tree-sitter's `stack.c` does it, in whose
-//! order ties are decided. Not here: which version is the better (`engine.rs`).
+//! order ties are decided. Not here: which version is the better (`rank.rs`).
 
-use super::forest::{Forest, Sub};
+use super::forest::{ERROR, Forest, NONE, Sub, cost};
 
 /// Ways that lead to one place.
 const MOST_LINKS: usize = 8;
 /// Ways that are followed back at once.
 const MOST_ITERATORS: usize = 64;
+/// Nodes that are looked back behind a mistake.
+const DEEPEST_SUMMARY: usize = 16;
+/// The state behind a mistake.
+pub(super) const LOST: u16 = 0;
 
 /// A place's number.
 pub(super) type Place = u32;
@@ -28,6 +32,10 @@ struct Node {
     links: u16,
     at: u32,
     precedence: i32,
+    /// What the mistakes before it weigh.
+    cost: u32,
+    /// Nodes before it that are seen.
+    count: u32,
     first: Link,
     /// The others, if there are more.
     more: u32,
@@ -49,6 +57,21 @@ pub(super) struct Head {
     /// What the handwritten scanner knows here.
     pub(super) known: u32,
     pub(super) status: Status,
+    /// The token with which a paused one can not go on.
+    pub(super) token: Sub,
+    /// The node's count at the last mistake.
+    count: u32,
+    /// The number of a summary, counted from 1.
+    summary: u32,
+}
+
+/// A state that a version was in before its mistake.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Former {
+    pub(super) state: u16,
+    pub(super) at: u32,
+    /// Nodes between it and the mistake.
+    pub(super) depth: usize,
 }
 
 /// What was popped on one way, and the version that is left of it.
@@ -63,6 +86,7 @@ pub(super) struct Stack {
     nodes: Vec<Node>,
     more: Vec<Vec<Link>>,
     pub(super) heads: Vec<Head>,
+    summaries: Vec<Vec<Former>>,
     /// Places below this number may be reached from before them.
     kept: usize,
 }
@@ -76,9 +100,10 @@ enum Until {
 
 impl Stack {
     pub(super) fn new() -> Self {
-        let base = Node { state: 1, links: 0, at: 0, precedence: 0, first: Link { to: 0, sub: 0 }, more: 0 };
-        let head = Head { place: 0, known: 0, status: Status::Active };
-        Self { nodes: vec![base], more: Vec::new(), heads: vec![head], kept: 0 }
+        let first = Link { to: 0, sub: 0 };
+        let base = Node { state: 1, links: 0, at: 0, precedence: 0, cost: 0, count: 0, first, more: 0 };
+        let head = Head { place: 0, known: 0, status: Status::Active, token: NONE, count: 0, summary: 0 };
+        Self { nodes: vec![base], more: Vec::new(), heads: vec![head], summaries: Vec::new(), kept: 0 }
     }
 
     pub(super) fn state(&self, version: usize) -> u16 {
@@ -103,10 +128,131 @@ impl Stack {
 
     /// A place behind another.
     pub(super) fn place(&mut self, from: Place, sub: Sub, state: u16, forest: &Forest) -> Place {
-        let part = forest.part(sub);
-        let precedence = self.nodes[from as usize].precedence + part.precedence;
-        self.nodes.push(Node { state, links: 1, at: part.end, precedence, first: Link { to: from, sub }, more: 0 });
+        let (part, before) = (forest.part(sub), &self.nodes[from as usize]);
+        self.nodes.push(Node {
+            state,
+            links: 1,
+            at: part.end,
+            precedence: before.precedence + part.precedence,
+            cost: before.cost + part.cost,
+            count: before.count + part.progress(),
+            first: Link { to: from, sub },
+            more: 0,
+        });
         (self.nodes.len() - 1) as Place
+    }
+
+    /// A version is lost from here on.
+    pub(super) fn lose(&mut self, version: usize) {
+        let head = &mut self.heads[version];
+        let before = &self.nodes[head.place as usize];
+        let node = Node { state: LOST, links: 1, first: Link { to: head.place, sub: NONE }, more: 0, ..before.clone() };
+        head.count = node.count;
+        head.place = self.nodes.len() as Place;
+        self.nodes.push(node);
+    }
+
+    /// A version can not go on with a token.
+    pub(super) fn pause(&mut self, version: usize, token: Sub) {
+        let head = &mut self.heads[version];
+        (head.status, head.token) = (Status::Paused, token);
+        head.count = self.nodes[head.place as usize].count;
+    }
+
+    /// What a version's mistakes weigh.
+    pub(super) fn cost(&self, version: usize) -> u32 {
+        let head = &self.heads[version];
+        let node = &self.nodes[head.place as usize];
+        let is_new = head.status == Status::Paused || node.state == LOST && node.links > 0 && node.first.sub == NONE;
+        node.cost + if is_new { cost::MISTAKE } else { 0 }
+    }
+
+    /// Nodes that a version has read since its last mistake.
+    pub(super) fn progress(&mut self, version: usize) -> u32 {
+        let head = &mut self.heads[version];
+        let count = self.nodes[head.place as usize].count;
+        head.count = head.count.min(count);
+        count - head.count
+    }
+
+    /// Whether a version has read more than nothing since its last mistake.
+    pub(super) fn has_progress(&self, version: usize, forest: &Forest) -> bool {
+        let head = &self.heads[version];
+        let mut node = &self.nodes[head.place as usize];
+        if node.cost == 0 {
+            return true;
+        }
+        while node.links > 0 && node.first.sub != NONE {
+            let part = forest.part(node.first.sub);
+            if part.end > part.before {
+                return true;
+            }
+            if node.count <= head.count || part.cost > 0 {
+                break;
+            }
+            node = &self.nodes[node.first.to as usize];
+        }
+        false
+    }
+
+    /// A second version at the place of another one.
+    pub(super) fn copy(&mut self, version: usize) -> usize {
+        self.heads.push(Head { summary: 0, ..self.heads[version] });
+        self.heads.len() - 1
+    }
+
+    /// Remembers the states before a version's place.
+    pub(super) fn summarize(&mut self, version: usize, forest: &Forest) {
+        let mut summary: Vec<Former> = Vec::new();
+        let mut ways = vec![(self.heads[version].place, 0)];
+        // In the order in which `walk_back` goes.
+        while !ways.is_empty() {
+            let (mut index, mut size) = (0, ways.len());
+            while index < size {
+                let (place, depth) = ways[index];
+                let node = &self.nodes[place as usize];
+                let links = usize::from(node.links);
+                if depth <= DEEPEST_SUMMARY {
+                    let same = summary.iter().rev().take_while(|former| former.depth >= depth);
+                    if !same.into_iter().any(|former| former.depth == depth && former.state == node.state) {
+                        summary.push(Former { state: node.state, at: node.at, depth });
+                    }
+                }
+                if depth > DEEPEST_SUMMARY || links == 0 {
+                    ways.remove(index);
+                    size -= 1;
+                    continue;
+                }
+                for number in 1..=links {
+                    let is_last = number == links;
+                    if !is_last && ways.len() >= MOST_ITERATORS {
+                        continue;
+                    }
+                    let link = self.link(place, if is_last { 0 } else { number });
+                    let way = (link.to, depth + usize::from(counts(link, forest)));
+                    if is_last { ways[index] = way } else { ways.push(way) }
+                }
+                index += 1;
+            }
+        }
+        self.summaries.push(summary);
+        self.heads[version].summary = self.summaries.len() as u32;
+    }
+
+    /// The states before a version's last mistake, the nearest first.
+    pub(super) fn former(&self, version: usize, number: usize) -> Option<Former> {
+        let summary = (self.heads[version].summary as usize).checked_sub(1)?;
+        self.summaries[summary].get(number).copied()
+    }
+
+    /// Pops what was given up, if it is what was pushed last.
+    pub(super) fn pop_error(&mut self, version: usize, forest: &Forest) -> Option<Sub> {
+        let place = self.heads[version].place;
+        let links = 0..usize::from(self.nodes[place as usize].links);
+        let mut links = links.map(|at| self.link(place, at));
+        let link = links.find(|link| link.sub != NONE && forest.part(link.sub).symbol == ERROR)?;
+        self.heads[version].place = link.to;
+        Some(link.sub)
     }
 
     pub(super) fn push(&mut self, version: usize, sub: Sub, state: u16, forest: &Forest) {
@@ -121,6 +267,9 @@ impl Stack {
         while left > 0 {
             let node = &self.nodes[place as usize];
             if node.links != 1 {
+                return None;
+            }
+            if node.first.sub == NONE {
                 return None;
             }
             into.push(node.first.sub);
@@ -143,8 +292,8 @@ impl Stack {
     }
 
     /// Pops `count` nodes on every way back: a version for each place where that ends.
-    pub(super) fn pop(&mut self, version: usize, count: u8, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Until::Count(usize::from(count)), forest)
+    pub(super) fn pop(&mut self, version: usize, count: usize, forest: &Forest) -> Vec<Slice> {
+        self.walk_back(version, Until::Count(count), forest)
     }
 
     /// Pops everything on every way back.
@@ -192,8 +341,10 @@ impl Stack {
                     let next = if is_last { index } else { ways.len() - 1 };
                     let way = &mut ways[next];
                     way.place = link.to;
-                    way.subs.push(link.sub);
-                    way.count += usize::from(!forest.part(link.sub).is_extra);
+                    if link.sub != NONE {
+                        way.subs.push(link.sub);
+                    }
+                    way.count += usize::from(counts(link, forest));
                 }
                 index += 1;
             }
@@ -208,7 +359,7 @@ impl Stack {
             slices.insert(at + 1, Slice { subs, version });
             return;
         }
-        self.heads.push(Head { place, known: self.heads[from].known, status: Status::Active });
+        self.heads.push(Head { place, status: Status::Active, token: NONE, summary: 0, ..self.heads[from] });
         slices.push(Slice { subs, version: self.heads.len() - 1 });
     }
 
@@ -222,7 +373,7 @@ impl Stack {
 
     fn is_same_place(&self, one: Place, other: Place) -> bool {
         let (a, b) = (&self.nodes[one as usize], &self.nodes[other as usize]);
-        a.state == b.state && a.at == b.at
+        a.state == b.state && a.at == b.at && a.cost == b.cost
     }
 
     /// Makes one version of two, if they have come to the same place. The second is removed.
@@ -230,13 +381,23 @@ impl Stack {
         if !self.can_merge(one, other) {
             return false;
         }
-        self.join(self.heads[one].place, self.heads[other].place, forest);
+        self.join_heads(one, other, forest);
         self.heads.remove(other);
         true
     }
 
+    /// All ways of one version are another's as well.
+    pub(super) fn join_heads(&mut self, one: usize, other: usize, forest: &Forest) {
+        let place = self.heads[one].place;
+        self.join(place, self.heads[other].place, forest);
+        let node = &self.nodes[place as usize];
+        if node.state == LOST {
+            self.heads[one].count = node.count;
+        }
+    }
+
     /// All ways to one place lead to another as well.
-    pub(super) fn join(&mut self, to: Place, from: Place, forest: &Forest) {
+    fn join(&mut self, to: Place, from: Place, forest: &Forest) {
         for at in 0..usize::from(self.nodes[from as usize].links) {
             self.add(to, self.link(from, at), forest);
         }
@@ -246,14 +407,20 @@ impl Stack {
         if link.to == place {
             return;
         }
-        let precedence = self.nodes[link.to as usize].precedence + forest.part(link.sub).precedence;
+        let before = &self.nodes[link.to as usize];
+        let (mut precedence, mut count) = (before.precedence, before.count);
+        if link.sub != NONE {
+            let part = forest.part(link.sub);
+            precedence += part.precedence;
+            count += part.progress();
+        }
         for at in 0..usize::from(self.nodes[place as usize].links) {
             let known = self.link(place, at);
             if !forest.are_alike(known.sub, link.sub) {
                 continue;
             }
             if known.to == link.to {
-                if forest.part(link.sub).precedence > forest.part(known.sub).precedence {
+                if link.sub != NONE && forest.part(link.sub).precedence > forest.part(known.sub).precedence {
                     self.set(place, at, link);
                     self.nodes[place as usize].precedence = precedence;
                 }
@@ -282,6 +449,7 @@ impl Stack {
         }
         node.links += 1;
         node.precedence = node.precedence.max(precedence);
+        node.count = node.count.max(count);
     }
 
     fn set(&mut self, place: Place, at: usize, link: Link) {
@@ -295,8 +463,17 @@ impl Stack {
     /// A version takes the place of another one.
     pub(super) fn renumber(&mut self, from: usize, to: usize) {
         if from != to {
+            let summary = self.heads[to].summary;
             self.heads[to] = self.heads[from];
+            if self.heads[to].summary == 0 {
+                self.heads[to].summary = summary;
+            }
             self.heads.remove(from);
         }
     }
+}
+
+/// Whether a link is one of those that a reduction counts.
+fn counts(link: Link, forest: &Forest) -> bool {
+    link.sub == NONE || !forest.part(link.sub).is_extra
 }

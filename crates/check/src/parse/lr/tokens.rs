@@ -1,0 +1,134 @@
+//! The next token of a version.
+//!
+//! In: a state and a place. Out: the token, and what can be done with it; signs that no token begins with are one that nobody
+//! knows. Not here: what generated code finds (`palisade-tables`), what is done (`engine.rs`).
+
+use palisade_tables::{Entry, Mode, NO_LOOKAHEAD, Token};
+
+use super::{
+    engine::Engine,
+    forest::{ERROR, Part},
+    stack::LOST,
+};
+
+/// The end of the text.
+pub(super) const END: u16 = 0;
+
+/// A token that was read last, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    at: u32,
+    known: u32,
+    token: Part,
+}
+
+impl Engine<'_> {
+    /// The token that another version has read at this place, if it is the same one here.
+    pub(super) fn seen_before(&mut self, state: u16, at: u32, known: u32) -> Option<(Part, Entry)> {
+        let seen = self.seen.filter(|seen| seen.at == at && seen.known == known)?;
+        let token = seen.token;
+        let entry = self.memo.actions(state, token.symbol);
+        let (here, there) = (self.tables.mode(state), self.tables.mode(token.production));
+        if here.state == NO_LOOKAHEAD {
+            return None;
+        }
+        let is_word = token.symbol == self.tables.word();
+        let is_same =
+            !entry.is_empty() && here == there && (!is_word || !token.is_keyword && token.production == state);
+        let is_there = token.end > token.start || token.symbol == END;
+        (is_same || is_there && here.external == 0 && entry.is_reusable).then_some((token, entry))
+    }
+
+    /// The next token, and what is done with it; none where that does not depend on it.
+    pub(super) fn read(&mut self, version: usize, state: u16, at: u32, known: u32) -> (Option<Part>, Entry) {
+        let mode = self.tables.mode(state);
+        if mode.state == NO_LOOKAHEAD {
+            return (None, self.memo.actions(state, END));
+        }
+        let token = self.lex(version, state, mode, at, known);
+        self.seen = Some(Seen { at, known, token });
+        (Some(token), self.memo.actions(state, token.symbol))
+    }
+
+    fn lex(&mut self, version: usize, state: u16, mode: Mode, at: u32, known: u32) -> Part {
+        let (mut mode, mut is_lost, mut from) = (mode, state == LOST, at);
+        let mut unknown: Option<(u32, u32)> = None;
+        let token = loop {
+            if mode.external != 0
+                && let Some(token) = self.external(version, mode.external, (from, at), known, is_lost)
+            {
+                break token;
+            }
+            let nothing = match self.scanner.token(from, mode.state) {
+                Ok(found) => break self.with_keyword(found, state, at),
+                Err(nothing) => nothing,
+            };
+            if !is_lost {
+                // Where nothing fits, what fits somewhere: it may be a keyword that is a name here.
+                (mode, is_lost) = (self.tables.mode(LOST), true);
+                continue;
+            }
+            // Signs that are in no token.
+            let (_, end) = unknown.get_or_insert((nothing.start, nothing.start));
+            from = nothing.at;
+            if from == *end {
+                let Some(behind) = self.scanner.behind(from) else { break Part::token(ERROR, state, at, at, at) };
+                from = behind;
+            }
+            *end = from;
+        };
+        unknown.map_or(token, |(start, end)| Part::token(ERROR, state, at, start, end))
+    }
+
+    fn with_keyword(&mut self, found: Token, state: u16, at: u32) -> Part {
+        let word = self.tables.word();
+        let mut token = Part::token(found.symbol, state, at, found.start, found.end);
+        if found.symbol == word
+            && word != END
+            && let Some(keyword) = self.scanner.keyword(found.start)
+        {
+            token.is_keyword = true;
+            if keyword.end == found.end
+                && (!self.memo.actions(state, keyword.symbol).is_empty()
+                    || self.tables.is_reserved(state, keyword.symbol))
+            {
+                token.symbol = keyword.symbol;
+            }
+        }
+        token
+    }
+
+    /// A token of the handwritten scanner, which begins to look at the first of two places, behind the second.
+    fn external(
+        &mut self,
+        version: usize,
+        mode: u16,
+        (from, before): (u32, u32),
+        known: u32,
+        is_lost: bool,
+    ) -> Option<Part> {
+        let known = &self.known[known as usize];
+        let found = self.scanner.external(from, mode, known)?;
+        let (token, teaches) = (found.token, found.state != *known);
+        let state = self.stack.state(version);
+        // One of nothing would come again and again.
+        if token.end <= from
+            && !teaches
+            && (is_lost
+                || self.memo.next(state, token.symbol) == state
+                || !self.stack.has_progress(version, &self.forest))
+        {
+            return None;
+        }
+        let number = match self.known.iter().position(|known| *known == found.state) {
+            Some(number) => number,
+            None => {
+                self.known.push(found.state);
+                self.known.len() - 1
+            }
+        };
+        // 0 is for tokens of the other scanner.
+        let part = Part::token(token.symbol, state, before, token.start, token.end);
+        Some(part.with_known(number as u32 + 1, teaches))
+    }
+}
