@@ -16,8 +16,9 @@ const FILES: usize = 5;
 
 fn main() {
     println!("{:<12} {:>7} {:>9} {:>9} {:>9}  file", "language", "KB", "fastest", "median", "slowest");
-    // A language's name, to look at it alone.
-    let only = std::env::args().nth(1).filter(|word| !word.starts_with('-'));
+    // A language's name, and a part of a file's, to look at them alone.
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
+    let (only, part) = (words.next(), words.next().unwrap_or_default());
     for language in Language::ALL {
         if only.as_ref().is_some_and(|only| only != language.name()) {
             continue;
@@ -25,7 +26,7 @@ fn main() {
         let policy = Policy::shipped("default", language).unwrap().unwrap();
         let mut programs = ordinary::programs(language, 100_000);
         programs.sort_by_key(|program| std::cmp::Reverse(program.code.len()));
-        for program in programs.into_iter().take(FILES) {
+        for program in programs.into_iter().filter(|program| program.name.contains(&part)).take(FILES) {
             let mut times: Vec<Duration> = (0..ROUNDS)
                 .map(|_| {
                     let begun = Instant::now();

@@ -33,8 +33,15 @@ pub(super) fn parse<'a>(text: &'a str, grammar: &'a Grammar) -> Option<Result<Tr
 mod ordinary;
 
 #[cfg(test)]
+#[path = "../../../tests/common/mutate.rs"]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
-    use super::{ordinary, parse};
+    use super::{
+        mutate::{Random, mutated},
+        ordinary, parse,
+    };
     use crate::{Language, parse::grammar, text::Text, tree::GaveUp};
 
     /// Programs of each language; `PALISADE_PROGRAMS=100000` takes all that are installed.
@@ -73,6 +80,39 @@ mod tests {
             .collect();
         println!("{}: {} programs", language.name(), programs.len());
         assert!(wrong.is_empty(), "{} of {} programs\n{}", wrong.len(), programs.len(), wrong.join("\n"));
+    }
+
+    /// As `compare`, in texts that are mostly mistakes; `PALISADE_FUZZ=100000` tries that many.
+    fn compare_mutated(language: Language, hostile: &str) {
+        let turns = std::env::var("PALISADE_FUZZ").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+        let mut seeds: Vec<Vec<u8>> = hostile.split("#### ").skip(1).map(|case| case.as_bytes().to_vec()).collect();
+        seeds.extend(ordinary::programs(language, 10).into_iter().map(|program| program.code));
+        let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        for turn in 0..turns {
+            let text = mutated(&seeds, &mut random);
+            if let Some(difference) = difference(&text, language) {
+                let file = std::env::temp_dir().join(format!("{}-{turn}", language.name()));
+                std::fs::write(&file, &text).expect("the directory of temporary files takes one");
+                panic!("turn {turn}, {}: {difference}", file.display());
+            }
+        }
+    }
+
+    macro_rules! mutated_programs_have_the_same_nodes {
+        ($($test:ident: $language:ident, $hostile:literal;)+) => {$(
+            #[test]
+            fn $test() {
+                compare_mutated(Language::$language, include_str!(concat!("../../../tests/hostile/", $hostile, ".txt")));
+            }
+        )+};
+    }
+
+    mutated_programs_have_the_same_nodes! {
+        mutated_go_has_the_nodes_that_tree_sitter_gives: Go, "go";
+        mutated_java_has_the_nodes_that_tree_sitter_gives: Java, "java";
+        mutated_rust_has_the_nodes_that_tree_sitter_gives: Rust, "rust";
+        mutated_c_has_the_nodes_that_tree_sitter_gives: C, "c";
+        mutated_cpp_has_the_nodes_that_tree_sitter_gives: Cpp, "cpp";
     }
 
     #[test]
