@@ -30,10 +30,11 @@ impl Possible {
         for number in 0..entry.len() {
             match entry.get(number) {
                 Some(Action::Shift { extra: false, repetition: false, .. } | Action::Recover) => self.takes = true,
-                Some(Action::Reduce { symbol, children, precedence, production }) if children > 0 => {
-                    if !self.rules.iter().any(|rule| rule.symbol == symbol && rule.children == children) {
-                        self.rules.push(Rule { symbol, children, precedence: precedence.into(), production });
-                    }
+                Some(Action::Reduce { symbol, children, precedence, production })
+                    if children > 0
+                        && !self.rules.iter().any(|rule| rule.symbol == symbol && rule.children == children) =>
+                {
+                    self.rules.push(Rule { symbol, children, precedence: precedence.into(), production });
                 }
                 _ => {}
             }
