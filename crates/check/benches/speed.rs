@@ -16,7 +16,7 @@ const FILES: usize = 5;
 
 fn main() {
     println!("{:<12} {:>7} {:>9} {:>9} {:>9}  file", "language", "KB", "fastest", "median", "slowest");
-    // A language's name, and a part of a file's, to look at them alone.
+    // A language's name, and a part of a file's or another file, to look at them alone.
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
     let (only, part) = (words.next(), words.next().unwrap_or_default());
     for language in Language::ALL {
@@ -24,7 +24,10 @@ fn main() {
             continue;
         }
         let policy = Policy::shipped("default", language).unwrap().unwrap();
-        let mut programs = ordinary::programs(language, 100_000);
+        let mut programs = match std::fs::read(&part) {
+            Ok(code) => vec![ordinary::Program { name: part.clone(), code }],
+            Err(_) => ordinary::programs(language, 100_000),
+        };
         programs.sort_by_key(|program| std::cmp::Reverse(program.code.len()));
         for program in programs.into_iter().filter(|program| program.name.contains(&part)).take(FILES) {
             let mut times: Vec<Duration> = (0..ROUNDS)

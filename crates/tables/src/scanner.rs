@@ -200,6 +200,12 @@ impl<'a> Scanner<'a> {
         if found { Ok(self.lexer.token()) } else { Err(Nothing { start: self.lexer.start, at: self.lexer.at }) }
     }
 
+    /// The last place that was looked at, for the token that was looked for last.
+    #[must_use]
+    pub fn reach(&self) -> u32 {
+        self.lexer.at
+    }
+
     /// The place behind the sign at a place; nothing at the end of the text.
     #[must_use]
     pub fn behind(&mut self, at: u32) -> Option<u32> {

@@ -18,6 +18,7 @@ use super::{
     mend::Possible,
     stack::{LOST, Stack, Status},
     tokens::Seen,
+    words::Words,
 };
 
 /// Versions that are followed.
@@ -41,6 +42,7 @@ pub(super) struct Engine<'a> {
     pub(super) forest: Forest,
     pub(super) stack: Stack,
     pub(super) seen: Option<Seen>,
+    pub(super) words: Words,
     /// What the handwritten scanner has known somewhere.
     pub(super) known: Vec<Vec<u8>>,
     pub(super) finished: Option<Sub>,
@@ -63,6 +65,7 @@ impl<'a> Engine<'a> {
             forest: Forest::for_text(text.len(), tables),
             stack: Stack::new(),
             seen: None,
+            words: Words::default(),
             known: vec![Vec::new()],
             finished: None,
             accepted: 0,
@@ -206,23 +209,41 @@ impl<'a> Engine<'a> {
         if self.stack.heads.len() > MOST_VERSIONS {
             return None;
         }
+        self.stack.heads[version].place = self.put_above(version, rule, ends_extra, true)?;
+        Some(!self.meets_another(version))
+    }
+
+    /// A reduction on the only way back, as a version of its own, the last one. Whether that goes on; nothing if there are more ways.
+    fn reduce_on_one_way(&mut self, version: usize, rule: &Rule, ends_extra: bool) -> Option<bool> {
+        let own = self.stack.heads.len();
+        if own > MOST_VERSIONS {
+            return None;
+        }
+        let place = self.put_above(version, rule, ends_extra, false)?;
+        self.stack.begin(version, place);
+        Some((0..own).all(|other| other == version || !self.stack.merge(other, own, &self.forest)))
+    }
+
+    /// A node above the last few on the only way back from a version, and the place behind it; nothing if there are more ways.
+    fn put_above(&mut self, version: usize, rule: &Rule, ends_extra: bool, is_last: bool) -> Option<u32> {
         let mut popped = std::mem::take(&mut self.popped);
         let place = self.stack.pop_only(version, rule.children, &self.forest, &mut popped);
-        let goes_on = place.map(|place| {
+        let end = place.map(|place| {
             let extras = popped.iter().take_while(|sub| self.forest.part(**sub).is_extra).count();
             popped.reverse();
             let (children, extras) = popped.split_at(popped.len() - extras);
             let part = self.node(rule, children, place, ends_extra);
-            self.stack.forget_behind(place);
+            if is_last {
+                self.stack.forget_behind(place);
+            }
             let (mut end, next) = self.put(place, part);
             for extra in extras {
                 end = self.stack.place(end, *extra, next, &self.forest);
             }
-            self.stack.heads[version].place = end;
-            !self.meets_another(version)
+            end
         });
         self.popped = popped;
-        goes_on
+        end
     }
 
     /// Whether another version has come to the same place, and goes on for this one.
@@ -254,6 +275,9 @@ impl<'a> Engine<'a> {
     /// A reduction on every way back: a version for each. The first of the new ones.
     pub(super) fn reduce(&mut self, version: usize, rule: &Rule, ends_extra: bool) -> Result<Option<usize>, Stuck> {
         let before = self.stack.heads.len();
+        if let Some(goes_on) = self.reduce_on_one_way(version, rule, ends_extra) {
+            return Ok(goes_on.then_some(before));
+        }
         let halted = self.stack.heads.iter().filter(|head| head.status == Status::Halted).count();
         let mut slices = self.stack.pop(version, rule.children.into(), &self.forest).into_iter().peekable();
         let mut removed = 0;

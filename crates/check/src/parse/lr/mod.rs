@@ -10,6 +10,7 @@ mod mend;
 mod rank;
 mod stack;
 mod tokens;
+mod words;
 
 use std::time::Duration;
 

@@ -359,8 +359,13 @@ impl Stack {
             slices.insert(at + 1, Slice { subs, version });
             return;
         }
-        self.heads.push(Head { place, status: Status::Active, token: NONE, summary: 0, ..self.heads[from] });
+        self.begin(from, place);
         slices.push(Slice { subs, version: self.heads.len() - 1 });
+    }
+
+    /// A version of what one has read, at a place.
+    pub(super) fn begin(&mut self, from: usize, place: Place) {
+        self.heads.push(Head { place, status: Status::Active, token: NONE, summary: 0, ..self.heads[from] });
     }
 
     pub(super) fn can_merge(&self, one: usize, other: usize) -> bool {

@@ -3,12 +3,13 @@
 //! In: a state and a place. Out: the token, and what can be done with it; signs that no token begins with are one that nobody
 //! knows. Not here: what generated code finds (`palisade-tables`), what is done (`engine.rs`).
 
-use palisade_tables::{Entry, Mode, NO_LOOKAHEAD, Token};
+use palisade_tables::{Entry, Mode, NO_LOOKAHEAD, Nothing};
 
 use super::{
     engine::Engine,
     forest::{ERROR, Part},
     stack::LOST,
+    words::Word,
 };
 
 /// The end of the text.
@@ -59,8 +60,8 @@ impl Engine<'_> {
             {
                 break token;
             }
-            let nothing = match self.scanner.token(from, mode.state) {
-                Ok(found) => break self.with_keyword(found, state, at),
+            let nothing = match self.word(from, mode.state) {
+                Ok(found) => break self.in_state(found, state, at),
                 Err(nothing) => nothing,
             };
             if !is_lost {
@@ -80,22 +81,38 @@ impl Engine<'_> {
         unknown.map_or(token, |(start, end)| Part::token(ERROR, state, at, start, end))
     }
 
-    fn with_keyword(&mut self, found: Token, state: u16, at: u32) -> Part {
-        let word = self.tables.word();
-        let mut token = Part::token(found.symbol, state, at, found.start, found.end);
-        if found.symbol == word
-            && word != END
-            && let Some(keyword) = self.scanner.keyword(found.start)
-        {
-            token.is_keyword = true;
-            if keyword.end == found.end
+    /// A token, and the keyword that it may be.
+    fn word(&mut self, from: u32, mode: u16) -> Result<Word, Nothing> {
+        let place = self.words.place(self.text, from, mode);
+        if let Some(word) = place.as_ref().and_then(|place| self.words.find(self.text, place)) {
+            return Ok(word);
+        }
+        let token = self.scanner.token(from, mode)?;
+        let mut reach = self.scanner.reach();
+        let mut word = Word { token, keyword: None };
+        if token.symbol == self.tables.word() && token.symbol != END {
+            word.keyword = self.scanner.keyword(token.start);
+            reach = reach.max(self.scanner.reach());
+        }
+        if let Some(place) = place {
+            self.words.keep(&place, word, reach);
+        }
+        Ok(word)
+    }
+
+    /// The token in a state, where a keyword may be one, or but a name.
+    fn in_state(&mut self, Word { token, keyword }: Word, state: u16, at: u32) -> Part {
+        let mut part = Part::token(token.symbol, state, at, token.start, token.end);
+        if let Some(keyword) = keyword {
+            part.is_keyword = true;
+            if keyword.end == token.end
                 && (!self.memo.actions(state, keyword.symbol).is_empty()
                     || self.tables.is_reserved(state, keyword.symbol))
             {
-                token.symbol = keyword.symbol;
+                part.symbol = keyword.symbol;
             }
         }
-        token
+        part
     }
 
     /// A token of the handwritten scanner, which begins to look at the first of two places, behind the second.
