@@ -112,6 +112,9 @@ impl<'t> Eval<'t> {
                 if let Some(name) = self.pasted(callee, id, arguments) {
                     return self.named(&name, id);
                 }
+                if let Some(given) = self.given_at_once(callee) {
+                    return given;
+                }
                 let arguments = self.arguments(id, arguments);
                 let callees = self.callees(callee);
                 callees.iter().map(|(object, value)| self.call(object, value, &arguments)).collect()
@@ -193,6 +196,27 @@ impl<'t> Eval<'t> {
             _ => Vec::new(),
         };
         if all.is_empty() { self.unknown.clone() } else { self.bounded(all) }
+    }
+
+    /// What a function gives that is called where it is written: `(function () { return this })()`.
+    fn given_at_once(&self, callee: Id) -> Option<Values> {
+        let tree = self.tree;
+        let mut function = callee;
+        while tree.role(function) == Role::Inner {
+            function = tree.named(function).next()?;
+        }
+        if !tree.grammar.is_function(tree.kind_id(function)) {
+            return None;
+        }
+        let body = tree.field(function, "body")?;
+        if tree.kind(body) != "statement_block" {
+            return Some(self.of(body));
+        }
+        let given = tree.child(body, "return_statement").and_then(|given| tree.named(given).next())?;
+        match tree.kind(given) {
+            "this" if tree.kind(function) == "function_expression" => Some(Rc::new([Value::path("globalThis")])),
+            _ => Some(self.of(given)),
+        }
     }
 
     /// `this.name`, where the class declares the name.
@@ -323,6 +347,8 @@ impl<'t> Eval<'t> {
             Value::Path(path) if name == "constructor" && is_method_of_constant(path) => {
                 self.canonical("function.constructor")
             }
+            // `pathlib.os` is `os`.
+            Value::Path(path) if self.facts.held.contains(&name) && self.scopes.is_module(path) => self.canonical(name),
             Value::Path(path) => self.canonical(&format!("{path}.{name}")),
             Value::Text(_) => Value::path(&format!("text.{name}")),
             Value::Number(_) => Value::path(&format!("number.{name}")),

@@ -33,7 +33,7 @@ words! {
         for_in_statement for_statement while_statement do_statement if_statement statement_block catch_clause switch_case
         switch_default function_declaration generator_function_declaration function_expression generator_function
         method_definition arrow_function class_declaration formal_parameters import_statement import_specifier
-        export_statement export_specifier;
+        export_statement export_specifier return_statement this;
     // Those of TypeScript are 0 in JavaScript, where they do not occur.
     class = "class" import = "import" as_expression = "as_expression" satisfies = "satisfies_expression"
         non_null = "non_null_expression" assertion = "type_assertion" require = "import_require_clause"

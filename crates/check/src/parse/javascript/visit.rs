@@ -38,6 +38,8 @@ impl<'a> Maker<'_> {
             AstKind::ObjectPattern(_) | AstKind::ObjectAssignmentTarget(_) => words.object_pattern,
             AstKind::AwaitExpression(_) => words.await_expression,
             AstKind::SpreadElement(_) => words.spread_element,
+            AstKind::ReturnStatement(_) => words.return_statement,
+            AstKind::ThisExpression(_) => words.this,
             AstKind::SequenceExpression(_) => words.sequence_expression,
             AstKind::FormalParameters(_) => words.formal_parameters,
             AstKind::BlockStatement(_) | AstKind::FunctionBody(_) => words.statement_block,
