@@ -63,7 +63,7 @@ impl<'a> Engine<'a> {
             text,
             scanner: Scanner::new(tables, text),
             forest: Forest::for_text(text.len(), tables),
-            stack: Stack::new(),
+            stack: Stack::for_text(text.len()),
             seen: None,
             words: Words::default(),
             known: vec![Vec::new()],

@@ -117,7 +117,7 @@ pub(super) struct Forest {
 
 impl Forest {
     pub(super) fn for_text(length: usize, tables: Tables) -> Self {
-        let (parts, children) = (Vec::with_capacity(length / 2), Vec::with_capacity(length / 2));
+        let (parts, children) = (Vec::with_capacity(1 + length), Vec::with_capacity(1 + length));
         Self { tables, parts, children, lines: Vec::new() }
     }
 

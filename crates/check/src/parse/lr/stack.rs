@@ -87,23 +87,31 @@ pub(super) struct Stack {
     more: Vec<Vec<Link>>,
     pub(super) heads: Vec<Head>,
     summaries: Vec<Vec<Former>>,
+    /// For the next walk back.
+    ways: Vec<Way>,
+    popped: Vec<(Sub, u32)>,
     /// Places below this number may be reached from before them.
     kept: usize,
 }
 
-/// How far back is popped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
-    Count(usize),
-    Beginning,
+/// A way that is followed back.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    place: Place,
+    /// What was popped last on it, by its number.
+    last: u32,
+    count: usize,
 }
 
 impl Stack {
-    pub(super) fn new() -> Self {
+    pub(super) fn for_text(length: usize) -> Self {
         let first = Link { to: 0, sub: 0 };
         let base = Node { state: 1, links: 0, at: 0, precedence: 0, cost: 0, count: 0, first, more: 0 };
         let head = Head { place: 0, known: 0, status: Status::Active, token: NONE, count: 0, summary: 0 };
-        Self { nodes: vec![base], more: Vec::new(), heads: vec![head], summaries: Vec::new(), kept: 0 }
+        let mut nodes = Vec::with_capacity(1 + length / 2);
+        nodes.push(base);
+        let (ways, popped) = (Vec::new(), Vec::new());
+        Self { nodes, more: Vec::new(), heads: vec![head], summaries: Vec::new(), ways, popped, kept: 0 }
     }
 
     pub(super) fn state(&self, version: usize) -> u16 {
@@ -293,38 +301,37 @@ impl Stack {
 
     /// Pops `count` nodes on every way back: a version for each place where that ends.
     pub(super) fn pop(&mut self, version: usize, count: usize, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Until::Count(count), forest)
+        self.walk_back(version, Some(count), forest)
     }
 
     /// Pops everything on every way back.
     pub(super) fn pop_all(&mut self, version: usize, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Until::Beginning, forest)
+        self.walk_back(version, None, forest)
     }
 
-    fn walk_back(&mut self, version: usize, until: Until, forest: &Forest) -> Vec<Slice> {
-        struct Way {
-            place: Place,
-            subs: Vec<Sub>,
-            count: usize,
-        }
+    /// Pops so many nodes, or all.
+    fn walk_back(&mut self, version: usize, most: Option<usize>, forest: &Forest) -> Vec<Slice> {
         let mut slices: Vec<Slice> = Vec::new();
-        let mut ways = vec![Way { place: self.heads[version].place, subs: Vec::new(), count: 0 }];
+        let mut ways = std::mem::take(&mut self.ways);
+        // What was popped, each with the number of what was popped on its way before it.
+        let mut popped = std::mem::take(&mut self.popped);
+        popped.clear();
+        ways.clear();
+        ways.push(Way { place: self.heads[version].place, last: NONE, count: 0 });
         while !ways.is_empty() {
-            let mut index = 0;
-            let mut size = ways.len();
+            let (mut index, mut size) = (0, ways.len());
             while index < size {
-                let place = ways[index].place;
-                let links = usize::from(self.nodes[place as usize].links);
-                let pops = match until {
-                    Until::Count(count) => ways[index].count == count,
-                    Until::Beginning => links == 0,
-                };
+                let way = ways[index];
+                let links = usize::from(self.nodes[way.place as usize].links);
+                let pops = most.map_or(links == 0, |most| way.count == most);
                 if pops || links == 0 {
-                    let mut way = ways.remove(index);
+                    ways.remove(index);
                     size -= 1;
                     if pops {
-                        way.subs.reverse();
-                        self.slice(&mut slices, version, place, way.subs);
+                        let first = (way.last != NONE).then_some(way.last);
+                        let next = |number: &u32| Some(popped[*number as usize].1).filter(|next| *next != NONE);
+                        let subs = std::iter::successors(first, next).map(|number| popped[number as usize].0);
+                        self.slice(&mut slices, version, way.place, subs.collect());
                     }
                     continue;
                 }
@@ -333,22 +340,18 @@ impl Stack {
                     if !is_last && ways.len() >= MOST_ITERATORS {
                         continue;
                     }
-                    let link = self.link(place, if is_last { 0 } else { number });
-                    if !is_last {
-                        let copy = Way { place, subs: ways[index].subs.clone(), count: ways[index].count };
-                        ways.push(copy);
-                    }
-                    let next = if is_last { index } else { ways.len() - 1 };
-                    let way = &mut ways[next];
-                    way.place = link.to;
+                    let link = self.link(way.place, if is_last { 0 } else { number });
+                    let mut next = Way { place: link.to, count: way.count + usize::from(counts(link, forest)), ..way };
                     if link.sub != NONE {
-                        way.subs.push(link.sub);
+                        popped.push((link.sub, way.last));
+                        next.last = (popped.len() - 1) as u32;
                     }
-                    way.count += usize::from(counts(link, forest));
+                    if is_last { ways[index] = next } else { ways.push(next) }
                 }
                 index += 1;
             }
         }
+        (self.ways, self.popped) = (ways, popped);
         slices
     }
 
