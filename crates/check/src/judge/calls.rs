@@ -30,7 +30,10 @@ impl Judge<'_> {
                     self.opens(path, id, arguments);
                     self.formats(path, id, callee);
                 }
-                Value::Number(_) => self.undecided("what stands at this address", callee, self.policy.dynamic.0),
+                // A name may be given 0 for nothing.
+                Value::Number(_) if self.tree.kind(self.inner(callee)) == "cast_expression" => {
+                    self.undecided("what stands at this address", callee, self.policy.dynamic.0);
+                }
                 _ => {}
             }
         }
@@ -42,12 +45,13 @@ impl Judge<'_> {
         let Some((_, like)) = self.facts.openers.iter().find(|(opener, _)| *opener == path) else { return };
         let name = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).next());
         let Some(name) = name else { return };
-        let is_text = |value: &Value| match value {
-            Value::Text(_) => true,
+        // A builder of texts is known by its text as well, and may stand there.
+        let is_name = |value: &Value| match value {
+            Value::Text(text) => !text.is_empty(),
             Value::Path(path) => &**path == "java.lang.String()",
             _ => false,
         };
-        if self.eval.of(name).iter().any(is_text) {
+        if !matches!(self.tree.role(name), Role::Call(..)) && self.eval.of(name).iter().all(is_name) {
             self.import(like, id, &[]);
         }
     }
@@ -61,7 +65,7 @@ impl Judge<'_> {
         let Some(Value::Text(text)) = self.tree.field(callee, object).map(|object| self.eval.one(object)) else {
             return;
         };
-        for field in text.split('{').skip(1) {
+        for field in text.replace("{{", "").split('{').skip(1) {
             let field = field.split(['}', '!', ':']).next().unwrap_or_default();
             for member in field.split('.').skip(1) {
                 let member = member.split('[').next().unwrap_or_default();
@@ -78,15 +82,18 @@ impl Judge<'_> {
             let key = tree.field(id, key).map(|key| self.eval.one(key))?;
             (!matches!(key, Value::Text(_) | Value::Number(_))).then(|| tree.field(id, object))?
         };
-        let Some(mut object) = unknown(callee).and_then(unknown) else { return };
-        while tree.role(object) == Role::Inner {
-            let Some(inner) = tree.named(object).next() else { return };
-            object = inner;
-        }
+        let Some(object) = unknown(callee).and_then(unknown).map(|object| self.inner(object)) else { return };
         let is_constant = matches!(tree.role(object), Role::List | Role::Text | Role::Number | Role::Function(..));
         if is_constant || tree.grammar.is_function(tree.kind_id(object)) {
             self.undecided("which member this calls", callee, self.policy.dynamic.0);
         }
+    }
+
+    /// What stands in parentheses.
+    fn inner(&self, id: Id) -> Id {
+        let tree = self.tree;
+        let next = |id: &Id| Some(*id).filter(|id| tree.role(*id) == Role::Inner).and_then(|id| tree.named(id).next());
+        std::iter::successors(Some(id), next).last().unwrap_or(id)
     }
 
     /// What can do blocked things is given to something that is not followed: a list, whoever calls this.
