@@ -45,6 +45,7 @@ pub(super) struct Engine<'a> {
     pub(super) words: Words,
     /// What the handwritten scanner has known somewhere.
     pub(super) known: Vec<Vec<u8>>,
+    pub(super) numbers: HashMap<Vec<u8>, u32>,
     pub(super) finished: Option<Sub>,
     pub(super) accepted: usize,
     popped: Vec<Sub>,
@@ -67,6 +68,7 @@ impl<'a> Engine<'a> {
             seen: None,
             words: Words::default(),
             known: vec![Vec::new()],
+            numbers: HashMap::from([(Vec::new(), 0)]),
             finished: None,
             accepted: 0,
             popped: Vec::new(),

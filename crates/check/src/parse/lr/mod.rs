@@ -116,6 +116,10 @@ mod tests {
         mutated_rust_has_the_nodes_that_tree_sitter_gives: Rust, "rust";
         mutated_c_has_the_nodes_that_tree_sitter_gives: C, "c";
         mutated_cpp_has_the_nodes_that_tree_sitter_gives: Cpp, "cpp";
+        mutated_python_has_the_nodes_that_tree_sitter_gives: Python, "python";
+        mutated_javascript_has_the_nodes_that_tree_sitter_gives: JavaScript, "javascript";
+        mutated_typescript_has_the_nodes_that_tree_sitter_gives: TypeScript, "typescript";
+        mutated_tsx_has_the_nodes_that_tree_sitter_gives: Tsx, "typescript";
     }
 
     #[test]
@@ -136,6 +140,21 @@ mod tests {
     #[test]
     fn c_has_the_nodes_that_tree_sitter_gives() {
         compare(Language::C);
+    }
+
+    #[test]
+    fn python_has_the_nodes_that_tree_sitter_gives() {
+        compare(Language::Python);
+    }
+
+    #[test]
+    fn javascript_has_the_nodes_that_tree_sitter_gives() {
+        compare(Language::JavaScript);
+    }
+
+    #[test]
+    fn typescript_has_the_nodes_that_tree_sitter_gives() {
+        compare(Language::TypeScript);
     }
 
     #[test]

@@ -124,9 +124,9 @@ impl Engine<'_> {
         known: u32,
         is_lost: bool,
     ) -> Option<Part> {
-        let known = &self.known[known as usize];
-        let found = self.scanner.external(from, mode, known)?;
-        let (token, teaches) = (found.token, found.state != *known);
+        let before_it = &self.known[known as usize];
+        let found = self.scanner.external(from, mode, before_it)?;
+        let (token, teaches) = (found.token, found.state != *before_it);
         let state = self.stack.state(version);
         // One of nothing would come again and again.
         if token.end <= from
@@ -137,15 +137,20 @@ impl Engine<'_> {
         {
             return None;
         }
-        let number = match self.known.iter().position(|known| *known == found.state) {
-            Some(number) => number,
-            None => {
-                self.known.push(found.state);
-                self.known.len() - 1
-            }
-        };
+        let number = if teaches { self.number(found.state) } else { known };
         // 0 is for tokens of the other scanner.
         let part = Part::token(token.symbol, state, before, token.start, token.end);
-        Some(part.with_known(number as u32 + 1, teaches))
+        Some(part.with_known(number + 1, teaches))
+    }
+
+    /// The number of what the handwritten scanner knows.
+    fn number(&mut self, known: Vec<u8>) -> u32 {
+        if let Some(number) = self.numbers.get(&known) {
+            return *number;
+        }
+        let number = self.known.len() as u32;
+        self.known.push(known.clone());
+        self.numbers.insert(known, number);
+        number
     }
 }
