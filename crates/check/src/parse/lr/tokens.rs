@@ -9,7 +9,7 @@ use super::{
     engine::Engine,
     forest::{ERROR, Part},
     stack::LOST,
-    words::Word,
+    words::{Word, Words},
 };
 
 /// The end of the text.
@@ -83,7 +83,7 @@ impl Engine<'_> {
 
     /// A token, and the keyword that it may be.
     fn word(&mut self, from: u32, mode: u16) -> Result<Word, Nothing> {
-        let place = self.words.place(self.text, from, mode);
+        let place = Words::place(self.text, from, mode);
         if let Some(word) = place.as_ref().and_then(|place| self.words.find(self.text, place)) {
             return Ok(word);
         }
@@ -91,7 +91,7 @@ impl Engine<'_> {
         let mut reach = self.scanner.reach();
         let mut word = Word { token, keyword: None };
         if token.symbol == self.tables.word() && token.symbol != END {
-            word.keyword = self.scanner.keyword(token.start);
+            word.keyword = self.scanner.keyword(token.start).map(|keyword| (keyword.symbol, keyword.end));
             reach = reach.max(self.scanner.reach());
         }
         if let Some(place) = place {
@@ -103,13 +103,12 @@ impl Engine<'_> {
     /// The token in a state, where a keyword may be one, or but a name.
     fn in_state(&mut self, Word { token, keyword }: Word, state: u16, at: u32) -> Part {
         let mut part = Part::token(token.symbol, state, at, token.start, token.end);
-        if let Some(keyword) = keyword {
+        if let Some((symbol, end)) = keyword {
             part.is_keyword = true;
-            if keyword.end == token.end
-                && (!self.memo.actions(state, keyword.symbol).is_empty()
-                    || self.tables.is_reserved(state, keyword.symbol))
+            if end == token.end
+                && (!self.memo.actions(state, symbol).is_empty() || self.tables.is_reserved(state, symbol))
             {
-                part.symbol = keyword.symbol;
+                part.symbol = symbol;
             }
         }
         part
