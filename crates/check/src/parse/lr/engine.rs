@@ -28,7 +28,7 @@ const OVERFLOW: usize = 4;
 /// Steps between two looks at the clock.
 const STEPS: usize = 1 << 12;
 /// Nodes for each byte of a text, dropped ones included: ordinary programs make less than 2.
-const MOST_NODES: usize = 64;
+const MOST_NODES: usize = 32;
 
 /// This parser does not get through the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +106,13 @@ impl<'a> Engine<'a> {
 
     /// So much work is done.
     pub(super) fn count(&mut self, steps: usize) -> Result<(), Stuck> {
-        self.steps += steps;
+        self.steps += steps + std::mem::take(&mut self.stack.steps);
+        if self.stack.gave_up {
+            return Err(Stuck);
+        }
         if self.steps >= STEPS {
             self.steps = 0;
-            if Instant::now() > self.until || self.forest.size() > self.most_nodes {
+            if Instant::now() > self.until || self.forest.size() + self.stack.size() > self.most_nodes {
                 return Err(Stuck);
             }
         }
@@ -348,6 +351,7 @@ impl<'a> Engine<'a> {
     pub(super) fn accept(&mut self, version: usize, end: Part) -> Result<(), Stuck> {
         self.shift(version, Part { is_extra: true, ..end }, 1);
         let slices = self.stack.pop_all(version, &self.forest);
+        self.count(slices.len())?;
         let Some(first) = slices.first().map(|slice| slice.version) else { return Err(Stuck) };
         for slice in slices {
             let mut trees = slice.subs;

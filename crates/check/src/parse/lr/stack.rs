@@ -1,16 +1,16 @@
 //! The ways to read a text that are still open, as one graph: they part where the grammar is ambiguous and meet again.
 //!
 //! In: nodes pushed and popped. Out: the ways, called versions, in their order. All as tree-sitter's `stack.c` does it, in whose
-//! order ties are decided. Not here: which version is the better (`rank.rs`).
+//! order ties are decided. Not here: walks along them (`stack/walk.rs`), which version is the better (`rank.rs`).
+
+mod walk;
+
+use walk::{Former, Way};
 
 use super::forest::{ERROR, Forest, NONE, Sub, cost};
 
 /// Ways that lead to one place.
 const MOST_LINKS: usize = 8;
-/// Ways that are followed back at once.
-const MOST_ITERATORS: usize = 64;
-/// Nodes that are looked back behind a mistake.
-const DEEPEST_SUMMARY: usize = 16;
 /// The state behind a mistake.
 pub(super) const LOST: u16 = 0;
 
@@ -65,15 +65,6 @@ pub(super) struct Head {
     summary: u32,
 }
 
-/// A state that a version was in before its mistake.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Former {
-    pub(super) state: u16,
-    pub(super) at: u32,
-    /// Nodes between it and the mistake.
-    pub(super) depth: usize,
-}
-
 /// What was popped on one way, and the version that is left of it.
 #[derive(Debug)]
 pub(super) struct Slice {
@@ -87,20 +78,15 @@ pub(super) struct Stack {
     more: Vec<Vec<Link>>,
     pub(super) heads: Vec<Head>,
     summaries: Vec<Vec<Former>>,
+    /// Nodes that were passed on walks back since this was set to 0.
+    pub(super) steps: usize,
+    /// A walk back was not walked to its end.
+    pub(super) gave_up: bool,
     /// For the next walk back.
     ways: Vec<Way>,
     popped: Vec<(Sub, u32)>,
     /// Places below this number may be reached from before them.
     kept: usize,
-}
-
-/// A way that is followed back.
-#[derive(Clone, Copy, Debug)]
-struct Way {
-    place: Place,
-    /// What was popped last on it, by its number.
-    last: u32,
-    count: usize,
 }
 
 impl Stack {
@@ -110,8 +96,22 @@ impl Stack {
         let head = Head { place: 0, known: 0, status: Status::Active, token: NONE, count: 0, summary: 0 };
         let mut nodes = Vec::with_capacity(1 + length / 2);
         nodes.push(base);
-        let (ways, popped) = (Vec::new(), Vec::new());
-        Self { nodes, more: Vec::new(), heads: vec![head], summaries: Vec::new(), ways, popped, kept: 0 }
+        Self {
+            nodes,
+            more: Vec::new(),
+            heads: vec![head],
+            summaries: Vec::new(),
+            steps: 0,
+            gave_up: false,
+            ways: Vec::new(),
+            popped: Vec::new(),
+            kept: 0,
+        }
+    }
+
+    /// How much it is to hold.
+    pub(super) fn size(&self) -> usize {
+        self.nodes.len() + self.more.len() + self.summaries.len()
     }
 
     pub(super) fn state(&self, version: usize) -> u16 {
@@ -209,50 +209,6 @@ impl Stack {
         self.heads.len() - 1
     }
 
-    /// Remembers the states before a version's place.
-    pub(super) fn summarize(&mut self, version: usize, forest: &Forest) {
-        let mut summary: Vec<Former> = Vec::new();
-        let mut ways = vec![(self.heads[version].place, 0)];
-        // In the order in which `walk_back` goes.
-        while !ways.is_empty() {
-            let (mut index, mut size) = (0, ways.len());
-            while index < size {
-                let (place, depth) = ways[index];
-                let node = &self.nodes[place as usize];
-                let links = usize::from(node.links);
-                if depth <= DEEPEST_SUMMARY {
-                    let same = summary.iter().rev().take_while(|former| former.depth >= depth);
-                    if !same.into_iter().any(|former| former.depth == depth && former.state == node.state) {
-                        summary.push(Former { state: node.state, at: node.at, depth });
-                    }
-                }
-                if depth > DEEPEST_SUMMARY || links == 0 {
-                    ways.remove(index);
-                    size -= 1;
-                    continue;
-                }
-                for number in 1..=links {
-                    let is_last = number == links;
-                    if !is_last && ways.len() >= MOST_ITERATORS {
-                        continue;
-                    }
-                    let link = self.link(place, if is_last { 0 } else { number });
-                    let way = (link.to, depth + usize::from(counts(link, forest)));
-                    if is_last { ways[index] = way } else { ways.push(way) }
-                }
-                index += 1;
-            }
-        }
-        self.summaries.push(summary);
-        self.heads[version].summary = self.summaries.len() as u32;
-    }
-
-    /// The states before a version's last mistake, the nearest first.
-    pub(super) fn former(&self, version: usize, number: usize) -> Option<Former> {
-        let summary = (self.heads[version].summary as usize).checked_sub(1)?;
-        self.summaries[summary].get(number).copied()
-    }
-
     /// Pops what was given up, if it is what was pushed last.
     pub(super) fn pop_error(&mut self, version: usize, forest: &Forest) -> Option<Sub> {
         let place = self.heads[version].place;
@@ -297,62 +253,6 @@ impl Stack {
     fn link(&self, place: Place, at: usize) -> Link {
         let node = &self.nodes[place as usize];
         if at == 0 { node.first } else { self.more[node.more as usize][at - 1] }
-    }
-
-    /// Pops `count` nodes on every way back: a version for each place where that ends.
-    pub(super) fn pop(&mut self, version: usize, count: usize, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Some(count), forest)
-    }
-
-    /// Pops everything on every way back.
-    pub(super) fn pop_all(&mut self, version: usize, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, None, forest)
-    }
-
-    /// Pops so many nodes, or all.
-    fn walk_back(&mut self, version: usize, most: Option<usize>, forest: &Forest) -> Vec<Slice> {
-        let mut slices: Vec<Slice> = Vec::new();
-        let mut ways = std::mem::take(&mut self.ways);
-        // What was popped, each with the number of what was popped on its way before it.
-        let mut popped = std::mem::take(&mut self.popped);
-        popped.clear();
-        ways.clear();
-        ways.push(Way { place: self.heads[version].place, last: NONE, count: 0 });
-        while !ways.is_empty() {
-            let (mut index, mut size) = (0, ways.len());
-            while index < size {
-                let way = ways[index];
-                let links = usize::from(self.nodes[way.place as usize].links);
-                let pops = most.map_or(links == 0, |most| way.count == most);
-                if pops || links == 0 {
-                    ways.remove(index);
-                    size -= 1;
-                    if pops {
-                        let first = (way.last != NONE).then_some(way.last);
-                        let next = |number: &u32| Some(popped[*number as usize].1).filter(|next| *next != NONE);
-                        let subs = std::iter::successors(first, next).map(|number| popped[number as usize].0);
-                        self.slice(&mut slices, version, way.place, subs.collect());
-                    }
-                    continue;
-                }
-                for number in 1..=links {
-                    let is_last = number == links;
-                    if !is_last && ways.len() >= MOST_ITERATORS {
-                        continue;
-                    }
-                    let link = self.link(way.place, if is_last { 0 } else { number });
-                    let mut next = Way { place: link.to, count: way.count + usize::from(counts(link, forest)), ..way };
-                    if link.sub != NONE {
-                        popped.push((link.sub, way.last));
-                        next.last = (popped.len() - 1) as u32;
-                    }
-                    if is_last { ways[index] = next } else { ways.push(next) }
-                }
-                index += 1;
-            }
-        }
-        (self.ways, self.popped) = (ways, popped);
-        slices
     }
 
     fn slice(&mut self, slices: &mut Vec<Slice>, from: usize, place: Place, subs: Vec<Sub>) {
@@ -479,9 +379,4 @@ impl Stack {
             self.heads.remove(from);
         }
     }
-}
-
-/// Whether a link is one of those that a reduction counts.
-fn counts(link: Link, forest: &Forest) -> bool {
-    link.sub == NONE || !forest.part(link.sub).is_extra
 }
