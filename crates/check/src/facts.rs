@@ -34,6 +34,12 @@ pub(crate) struct Facts {
     pub(crate) getters: &'static [Getter],
     /// Functions that run their first argument if it is a text; with `*` all whose path ends so.
     pub(crate) runners: &'static [&'static str],
+    /// Things that are made of a file if they are given its name, and what that is like.
+    pub(crate) openers: &'static [(&'static str, &'static str)],
+    /// Objects by which blocked things are done: who gives one away does not know what for.
+    pub(crate) powers: &'static [&'static str],
+    /// Modules that other modules hold as a member.
+    pub(crate) held: &'static [&'static str],
     /// Other spellings: a path that begins with the first is one that begins with the second.
     pub(crate) same: &'static [(&'static str, &'static str)],
     /// Objects that hold the names of everything: a key that is not known could be any of them.

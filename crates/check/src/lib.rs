@@ -51,8 +51,8 @@ pub fn prepare() {
 
 /// Checks one source file.
 ///
-/// Usually takes 2 to 25 ms for 100 KB, by the language and its mistakes (`cargo bench -p palisade-check`), and memory in proportion to the text.
-/// Parsing is given up after 2.5 seconds; what follows it is bounded by the size and depth of the text alone.
+/// Usually takes 2 to 12 ms for 100 KB, by the language (`cargo bench -p palisade-check`), and memory in proportion to the text.
+/// Parsing is given up after 2 seconds; what follows it is bounded by the size and depth of the text alone.
 #[must_use]
 pub fn check(name: &str, bytes: &[u8], language: Language, policy: &Policy) -> Checked {
     let empty = || Checked {

@@ -356,6 +356,11 @@ impl<'t> Scopes<'t> {
         true
     }
 
+    /// Whether the program asks for a module of this name.
+    pub(crate) fn is_module(&self, path: &str) -> bool {
+        self.imports.iter().any(|import| import.module == path)
+    }
+
     /// Whether a name is given something at this node.
     pub(crate) fn is_target(&self, id: Id) -> bool {
         self.targets[id as usize]

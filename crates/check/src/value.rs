@@ -3,7 +3,11 @@
 //! In: a tree and its scopes. Out: for a node, the few things it may be: something from outside by its path (`os.system`), a
 //! constant, or unknown. Not here: folding of constants (`fold.rs`), what is forbidden (`judge.rs`).
 
-use std::{borrow::Cow, cell::RefCell, rc::Rc};
+use std::{
+    borrow::Cow,
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use crate::{
     facts::{Facts, LATER},
@@ -41,6 +45,22 @@ impl Value {
 
 /// The things that an expression may be.
 pub(crate) type Values = Rc<[Value]>;
+
+/// The arguments of a call, which most calls are not asked for.
+struct Arguments<'a, 't> {
+    eval: &'a Eval<'t>,
+    call: Id,
+    field: &'static str,
+    known: OnceCell<Vec<Value>>,
+}
+
+impl Arguments<'_, '_> {
+    fn values(&self) -> &[Value] {
+        let (eval, tree) = (self.eval, self.eval.tree);
+        let list = || tree.field(self.call, self.field).into_iter().flat_map(|list| tree.named(list));
+        self.known.get_or_init(|| list().take(64).map(|argument| eval.one(argument)).collect())
+    }
+}
 
 /// Finds values, each node's once.
 pub(crate) struct Eval<'t> {
@@ -112,13 +132,16 @@ impl<'t> Eval<'t> {
                 if let Some(name) = self.pasted(callee, id, arguments) {
                     return self.named(&name, id);
                 }
-                let arguments = self.arguments(id, arguments);
+                if let Some(given) = self.given_at_once(callee) {
+                    return given;
+                }
+                let arguments = Arguments { eval: self, call: id, field: arguments, known: OnceCell::new() };
                 let callees = self.callees(callee);
                 callees.iter().map(|(object, value)| self.call(object, value, &arguments)).collect()
             }
             Role::Method(object, name, arguments) => {
                 let name = tree.word(id, name);
-                let arguments = self.arguments(id, arguments);
+                let arguments = Arguments { eval: self, call: id, field: arguments, known: OnceCell::new() };
                 match tree.field(id, object).filter(|object| !self.is_own_field(*object, name)) {
                     Some(object) => self
                         .of(object)
@@ -193,6 +216,27 @@ impl<'t> Eval<'t> {
             _ => Vec::new(),
         };
         if all.is_empty() { self.unknown.clone() } else { self.bounded(all) }
+    }
+
+    /// What a function gives that is called where it is written: `(function () { return this })()`.
+    fn given_at_once(&self, callee: Id) -> Option<Values> {
+        let tree = self.tree;
+        let mut function = callee;
+        while tree.role(function) == Role::Inner {
+            function = tree.named(function).next()?;
+        }
+        if !tree.grammar.is_function(tree.kind_id(function)) {
+            return None;
+        }
+        let body = tree.field(function, "body")?;
+        if tree.kind(body) != "statement_block" {
+            return Some(self.of(body));
+        }
+        let given = tree.child(body, "return_statement").and_then(|given| tree.named(given).next())?;
+        match tree.kind(given) {
+            "this" if tree.kind(function) == "function_expression" => Some(Rc::new([Value::path("globalThis")])),
+            _ => Some(self.of(given)),
+        }
     }
 
     /// `this.name`, where the class declares the name.
@@ -323,6 +367,8 @@ impl<'t> Eval<'t> {
             Value::Path(path) if name == "constructor" && is_method_of_constant(path) => {
                 self.canonical("function.constructor")
             }
+            // `pathlib.os` is `os`.
+            Value::Path(path) if self.facts.held.contains(&name) && self.scopes.is_module(path) => self.canonical(name),
             Value::Path(path) => self.canonical(&format!("{path}.{name}")),
             Value::Text(_) => Value::path(&format!("text.{name}")),
             Value::Number(_) => Value::path(&format!("number.{name}")),
@@ -347,11 +393,6 @@ impl<'t> Eval<'t> {
         Value::path(&path)
     }
 
-    fn arguments(&self, call: Id, field: &str) -> Vec<Value> {
-        let Some(list) = self.tree.field(call, field) else { return Vec::new() };
-        self.tree.named(list).take(64).map(|argument| self.one(argument)).collect()
-    }
-
     /// What is called, each with its object and name if it is a member.
     fn callees(&self, callee: Id) -> Vec<((Value, String), Value)> {
         if let Role::Member(object, name) = self.tree.role(callee)
@@ -363,25 +404,29 @@ impl<'t> Eval<'t> {
         self.of(callee).iter().map(|value| ((Value::Unknown, String::new()), value.clone())).collect()
     }
 
-    fn call(&self, (object, name): &(Value, String), callee: &Value, arguments: &[Value]) -> Value {
-        if let Some(folded) = fold::method(object, name, arguments) {
+    fn call(&self, (object, name): &(Value, String), callee: &Value, arguments: &Arguments<'_, '_>) -> Value {
+        if matches!(object, Value::Text(_) | Value::List(_))
+            && let Some(folded) = fold::method(object, name, arguments.values())
+        {
             return folded;
         }
         let Value::Path(path) = callee else { return Value::Unknown };
         if let Some(importer) = self.facts.importers.iter().find(|importer| importer.path == &**path) {
-            return match arguments.get(importer.argument) {
+            return match arguments.values().get(importer.argument) {
                 Some(Value::Text(module)) => self.canonical((self.facts.module)(module).unwrap_or("?")),
                 _ => Value::Unknown,
             };
         }
         if let Some(getter) = self.facts.getters.iter().find(|getter| getter.path == &**path) {
-            return match (arguments.get(getter.object), arguments.get(getter.name)) {
+            return match (arguments.values().get(getter.object), arguments.values().get(getter.name)) {
                 (Some(object), Some(Value::Text(name))) => self.member(object, name),
                 (None, Some(Value::Text(name))) if getter.object == LATER => self.member(&Value::Unknown, name),
                 _ => Value::Unknown,
             };
         }
-        if let Some(folded) = fold::function(path, arguments) {
+        if fold::folds(path)
+            && let Some(folded) = fold::function(path, arguments.values())
+        {
             return folded;
         }
         self.canonical(&format!("{path}()"))

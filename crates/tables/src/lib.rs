@@ -8,5 +8,5 @@ mod raw;
 mod scanner;
 mod tables;
 
-pub use scanner::{External, Scanner, Token};
+pub use scanner::{External, Nothing, Scanner, Token};
 pub use tables::{Action, Entry, Memo, Mode, NO_LOOKAHEAD, Tables};

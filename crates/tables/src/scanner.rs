@@ -26,6 +26,15 @@ pub struct Token {
     pub end: u32,
 }
 
+/// Where no token was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nothing {
+    /// Where one would have begun: behind what may stand before any.
+    pub start: u32,
+    /// The first byte that does not fit.
+    pub at: u32,
+}
+
 /// A token of the handwritten scanner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct External {
@@ -179,13 +188,32 @@ impl<'a> Scanner<'a> {
     }
 
     /// The token at a place, in a state of the scanner ([`crate::Mode::state`]).
-    #[must_use]
-    pub fn token(&mut self, at: u32, state: u16) -> Option<Token> {
-        let lex = self.tables.raw.lex_fn?;
+    ///
+    /// # Errors
+    /// [`Nothing`] if there is none.
+    pub fn token(&mut self, at: u32, state: u16) -> Result<Token, Nothing> {
+        let Some(lex) = self.tables.raw.lex_fn else { return Err(Nothing { start: at, at }) };
         self.lexer.begin(at);
         // SAFETY: generated code, which uses the lexer by its own functions and moves forward in it only; a state that it does not
         // have finds nothing.
-        unsafe { lex(std::ptr::from_mut(&mut *self.lexer).cast(), state) }.then(|| self.lexer.token())
+        let found = unsafe { lex(std::ptr::from_mut(&mut *self.lexer).cast(), state) };
+        if found { Ok(self.lexer.token()) } else { Err(Nothing { start: self.lexer.start, at: self.lexer.at }) }
+    }
+
+    /// The last place that was looked at, for the token that was looked for last.
+    #[must_use]
+    pub fn reach(&self) -> u32 {
+        self.lexer.at
+    }
+
+    /// The place behind the sign at a place; nothing at the end of the text.
+    #[must_use]
+    pub fn behind(&mut self, at: u32) -> Option<u32> {
+        self.lexer.begin(at);
+        (!self.lexer.is_over).then(|| {
+            self.lexer.step(false);
+            self.lexer.at
+        })
     }
 
     /// The keyword at a place: which it is, if it is one and ends there.

@@ -71,6 +71,22 @@ impl Entry {
     pub fn get(&self, at: usize) -> Option<Action> {
         self.actions.get(at).map(action)
     }
+
+    /// The last of them, which decides where a token leads.
+    #[must_use]
+    pub fn last(&self) -> Option<Action> {
+        self.actions.last().map(action)
+    }
+
+    /// The state behind the token when it is taken in `state`; 0 if it cannot be.
+    #[must_use]
+    pub fn next(&self, state: u16) -> u16 {
+        match self.last() {
+            Some(Action::Shift { extra: true, .. }) => state,
+            Some(Action::Shift { state, .. }) => state,
+            _ => 0,
+        }
+    }
 }
 
 #[inline]
@@ -188,6 +204,38 @@ impl Tables {
         Entry { actions, is_reusable: head.second != 0 }
     }
 
+    /// The tokens with which something can be done in a state, and what, in the order of the tables; the end of the text left out.
+    #[must_use]
+    pub fn lookaheads(&self, state: u16) -> Vec<(u16, Entry)> {
+        let raw = self.raw;
+        let (state, mut found) = (u32::from(state), Vec::new());
+        if state >= raw.state_count {
+            return found;
+        }
+        let mut add = |symbol: u16, value: u16| {
+            if symbol != 0 && symbol < self.tokens() && value != 0 {
+                found.push((symbol, self.entry(value)));
+            }
+        };
+        if state < raw.large_state_count {
+            (0..self.tokens()).for_each(|symbol| add(symbol, self.lookup(state as u16, symbol)));
+            return found;
+        }
+        // SAFETY: see `lookup`.
+        unsafe {
+            let offset = *raw.small_parse_table_map.add((state - raw.large_state_count) as usize);
+            let mut row = raw.small_parse_table.add(offset as usize);
+            let groups = *row;
+            row = row.add(1);
+            for _ in 0..groups {
+                let (value, count) = (*row, usize::from(*row.add(1)));
+                std::slice::from_raw_parts(row.add(2), count).iter().for_each(|symbol| add(*symbol, value));
+                row = row.add(2 + count);
+            }
+        }
+        found
+    }
+
     /// What may be done in a state when it sees a token.
     #[must_use]
     pub fn actions(&self, state: u16, token: u16) -> Entry {
@@ -203,12 +251,7 @@ impl Tables {
         if symbol >= self.tokens() {
             return self.lookup(state, symbol);
         }
-        let entry = self.actions(state, symbol);
-        match entry.len().checked_sub(1).and_then(|last| entry.get(last)) {
-            Some(Action::Shift { extra: true, .. }) => state,
-            Some(Action::Shift { state, .. }) => state,
-            _ => 0,
-        }
+        self.actions(state, symbol).next(state)
     }
 
     /// How tokens are looked for in a state.

@@ -14,6 +14,9 @@ pub(crate) static FACTS: Facts = Facts {
     importers: &[],
     getters: &[],
     runners: &[],
+    openers: &[],
+    powers: &[],
+    held: &[],
     same: c::SAME,
     namespaces: &[],
     brings_parents: false,
@@ -44,7 +47,7 @@ const TABLE: Table = Table {
         ("class_specifier", Role::Class("name")),
         ("struct_specifier", Role::Class("name")),
         ("union_specifier", Role::Class("name")),
-        ("namespace_definition", Role::Class("name")),
+        ("namespace_definition", Role::Own),
         ("alias_declaration", Role::Class("name")),
         ("using_declaration", Role::Own),
         ("namespace_alias_definition", Role::Own),
@@ -66,6 +69,20 @@ fn declare(scopes: &mut Scopes<'_>, id: Id) {
                 scopes.mentions.push((path.clone(), name));
                 scopes.bind(last, What::Path(path.as_str().into()));
             }
+        }
+        "namespace_definition" => {
+            if let Some(name) = tree.field(id, "name") {
+                scopes.declare(name);
+                // All names of another one are also its own.
+                let body = tree.field(id, "body").into_iter().flat_map(|body| tree.children(body));
+                for using in body.filter(|part| tree.kind(*part) == "using_declaration") {
+                    if let (Some(_), Some(other)) = (tree.child(using, "namespace"), tree.named(using).next()) {
+                        let path = tree.source(other).replace("::", ".").trim_start_matches('.').to_owned();
+                        scopes.bind(name, What::Path(path.as_str().into()));
+                    }
+                }
+            }
+            scopes.open(id, false);
         }
         "namespace_alias_definition" => {
             let Some(name) = tree.field(id, "name") else { return };

@@ -19,6 +19,13 @@ pub(crate) static FACTS: Facts = Facts {
     getters: &[],
     // Of java.lang, which every file imports, the classes that rules speak of; and what some methods give.
     runners: &[],
+    openers: &[
+        ("java.io.PrintWriter", "java.io.FileWriter"),
+        ("java.io.PrintStream", "java.io.FileOutputStream"),
+        ("java.util.Formatter", "java.io.FileWriter"),
+    ],
+    powers: &["java.lang.Runtime()", "java.lang.Runtime.getRuntime"],
+    held: &[],
     same: &[
         ("Runtime", "java.lang.Runtime"),
         ("ProcessBuilder", "java.lang.ProcessBuilder"),

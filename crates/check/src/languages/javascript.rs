@@ -27,6 +27,9 @@ pub(crate) static FACTS: Facts = Facts {
     ],
     // The constructor of something unknown may be that of all functions.
     runners: &["setTimeout", "setInterval", "setImmediate", "execScript", "*.constructor"],
+    openers: &[],
+    powers: &[],
+    held: &[],
     same: &[
         ("globalThis.", ""),
         ("window.", ""),

@@ -33,6 +33,9 @@ pub(crate) static FACTS: Facts = Facts {
         Getter { path: "operator.methodcaller", object: LATER, name: 0 },
     ],
     runners: &[],
+    openers: &[],
+    powers: &[],
+    held: &["os", "_os", "sys", "_sys", "subprocess", "builtins", "importlib", "shutil", "socket", "ctypes"],
     same: &[
         ("builtins.", ""),
         ("__builtins__.", ""),

@@ -13,6 +13,9 @@ pub(crate) static FACTS: Facts = Facts {
     importers: &[],
     getters: &[],
     runners: &[],
+    openers: &[],
+    powers: &[],
+    held: &[],
     same: &[
         ("core.arch.asm!", "asm!"),
         ("std.arch.asm!", "asm!"),

@@ -1,7 +1,7 @@
-//! Parsing by a language's grammar (tree-sitter), which goes on behind mistakes.
+//! Parsing by tree-sitter, for queries.
 //!
-//! In: text and a grammar. Out: every node, with those that mark mistakes, and the parser's own tree for queries. Not here: the
-//! faster parsers that some languages have (`python.rs`, `javascript.rs`, `lr/`).
+//! In: text and a grammar. Out: every node, with those that mark mistakes, and the parser's own tree. Not here: the faster parsers
+//! (`python.rs`, `javascript/`, `lr/`).
 
 use std::{
     ops::ControlFlow,

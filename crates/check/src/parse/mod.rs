@@ -2,7 +2,7 @@
 //!
 //! In: text and a language. Out: [`Tree`], or why it was given up. Python and JavaScript have parsers of their own that are ten
 //! times as fast as their grammars; they give nodes with the grammar's names, so that everything behind them is the same. The
-//! others are parsed by the grammar's own tables (`lr/`). Where these find a mistake, or a policy asks for more than they give,
+//! others, and texts with mistakes, are parsed by the grammar's own tables (`lr/`). Where a policy asks for more than these give,
 //! tree-sitter parses. `tests/parsers.rs` compares what is found by both. Not here: what nodes mean (`role.rs`).
 
 mod grammar;
@@ -29,17 +29,15 @@ pub(crate) enum Nodes {
 /// Parses `text`, which is shorter than 4 GiB.
 pub(crate) fn parse(text: &str, language: Language, nodes: Nodes) -> Result<Tree<'_>, GaveUp> {
     let grammar = language.grammar();
-    let fast = match (nodes, language) {
+    let own = match (nodes, language) {
         (Nodes::Known, Language::Python) => python::parse(text, grammar),
         (Nodes::Known, Language::JavaScript | Language::TypeScript | Language::Tsx) => {
             javascript::parse(text, language, grammar)
         }
-        (Nodes::Known | Nodes::All, Language::Go | Language::Java | Language::Rust | Language::C | Language::Cpp) => {
-            lr::parse(text, grammar)
-        }
         _ => None,
     };
-    fast.unwrap_or_else(|| grammar::parse(text, grammar))
+    let own = own.or_else(|| if nodes == Nodes::Queried { None } else { lr::parse(text, grammar) });
+    own.unwrap_or_else(|| grammar::parse(text, grammar))
 }
 
 /// Numbers of a grammar's words: nodes, its other signs, and fields.

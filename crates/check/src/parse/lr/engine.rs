@@ -1,72 +1,59 @@
 //! Reading a text by a grammar's tables, all ways at once where it is ambiguous.
 //!
-//! In: tables and a text. Out: the root of a [`Forest`], or nothing where the text has a mistake. This is what tree-sitter's
-//! `parser.c` does with a text that has none, decision by decision, without what it does for editors: counting who holds a node,
-//! rows and columns, what an edit would change. Not here: mending mistakes, which is left to tree-sitter.
+//! In: tables and a text. Out: the root of a [`Forest`]. This is what tree-sitter's `parser.c` does, decision by decision, without
+//! what it does for editors: counting who holds a node, rows and columns, what an edit would change. Not here: finding tokens
+//! (`tokens.rs`), going on behind a mistake (`mend.rs`), which way to read is the better (`rank.rs`).
 
 use std::{
     cmp::Ordering,
+    collections::HashMap,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
-use palisade_tables::{Action, Entry, Memo, Mode, NO_LOOKAHEAD, Scanner, Tables};
+use palisade_tables::{Action, Memo, Scanner, Tables};
 
 use super::{
     forest::{Forest, Part, Sub},
-    stack::{Stack, Status},
+    mend::Possible,
+    stack::{LOST, Stack, Status},
+    tokens::Seen,
+    words::Words,
 };
 
 /// Versions that are followed.
-const MOST_VERSIONS: usize = 6;
+pub(super) const MOST_VERSIONS: usize = 6;
 /// More than that for a moment.
 const OVERFLOW: usize = 4;
-/// A token that could not be read.
-const ERROR: u16 = u16::MAX;
-/// The end of the text.
-const END: u16 = 0;
-/// The state behind a mistake.
-const LOST: u16 = 0;
 /// Steps between two looks at the clock.
 const STEPS: usize = 1 << 12;
 /// Nodes for each byte of a text, dropped ones included: ordinary programs make less than 2.
-const MOST_NODES: usize = 64;
+const MOST_NODES: usize = 32;
 
 /// This parser does not get through the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stuck;
 
-/// A token that was read last, and where.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    at: u32,
-    known: u32,
-    token: Part,
-}
-
 pub(super) struct Engine<'a> {
-    tables: Tables,
-    memo: Memo,
-    scanner: Scanner<'a>,
-    forest: Forest,
-    stack: Stack,
-    seen: Option<Seen>,
+    pub(super) tables: Tables,
+    pub(super) memo: Memo,
+    pub(super) text: &'a str,
+    pub(super) scanner: Scanner<'a>,
+    pub(super) forest: Forest,
+    pub(super) stack: Stack,
+    pub(super) seen: Option<Seen>,
+    pub(super) words: Words,
     /// What the handwritten scanner has known somewhere.
-    known: Vec<Vec<u8>>,
-    finished: Option<Sub>,
-    accepted: usize,
+    pub(super) known: Vec<Vec<u8>>,
+    pub(super) numbers: HashMap<Vec<u8>, u32>,
+    pub(super) finished: Option<Sub>,
+    pub(super) accepted: usize,
     popped: Vec<Sub>,
+    /// What can be done in the states of mistakes.
+    pub(super) possible: HashMap<u16, Rc<Possible>>,
     steps: usize,
     most_nodes: usize,
     until: Instant,
-}
-
-/// Which of two versions is the better.
-enum Better {
-    TakeLeft,
-    Left,
-    Neither,
-    Right,
-    TakeRight,
 }
 
 impl<'a> Engine<'a> {
@@ -74,14 +61,18 @@ impl<'a> Engine<'a> {
         Self {
             tables,
             memo: Memo::new(tables),
+            text,
             scanner: Scanner::new(tables, text),
-            forest: Forest::for_text(text.len()),
-            stack: Stack::new(),
+            forest: Forest::for_text(text.len(), tables),
+            stack: Stack::for_text(text.len()),
             seen: None,
+            words: Words::default(),
             known: vec![Vec::new()],
+            numbers: HashMap::from([(Vec::new(), 0)]),
             finished: None,
             accepted: 0,
             popped: Vec::new(),
+            possible: HashMap::new(),
             steps: 0,
             most_nodes: 10_000 + MOST_NODES * text.len(),
             until: Instant::now() + longest,
@@ -105,8 +96,8 @@ impl<'a> Engine<'a> {
                 version += 1;
             }
             let is_over = version == 0;
-            let some_go_on = self.condense()?;
-            if is_over || (self.finished.is_some() && !some_go_on) {
+            let least = self.condense()?;
+            if is_over || self.finished.is_some_and(|root| self.forest.part(root).cost < least) {
                 break;
             }
         }
@@ -114,11 +105,14 @@ impl<'a> Engine<'a> {
     }
 
     /// So much work is done.
-    fn count(&mut self, steps: usize) -> Result<(), Stuck> {
-        self.steps += steps;
+    pub(super) fn count(&mut self, steps: usize) -> Result<(), Stuck> {
+        self.steps += steps + std::mem::take(&mut self.stack.steps);
+        if self.stack.gave_up {
+            return Err(Stuck);
+        }
         if self.steps >= STEPS {
             self.steps = 0;
-            if Instant::now() > self.until || self.forest.size() > self.most_nodes {
+            if Instant::now() > self.until || self.forest.size() + self.stack.size() > self.most_nodes {
                 return Err(Stuck);
             }
         }
@@ -132,7 +126,7 @@ impl<'a> Engine<'a> {
         let known = self.stack.heads[version].known;
         let (mut token, mut entry) = match self.seen_before(state, at, known) {
             Some((token, entry)) => (Some(token), entry),
-            None => self.read(state, at, known),
+            None => self.read(version, state, at, known),
         };
         loop {
             self.count(1)?;
@@ -162,7 +156,10 @@ impl<'a> Engine<'a> {
                         let Some(token) = token else { return Err(Stuck) };
                         return self.accept(version, token);
                     }
-                    Some(Action::Recover) => return Err(Stuck),
+                    Some(Action::Recover) => {
+                        let Some(token) = token else { return Err(Stuck) };
+                        return self.recover(version, token);
+                    }
                 }
             }
             if let Some(last) = reduced {
@@ -170,7 +167,10 @@ impl<'a> Engine<'a> {
                 state = self.stack.state(version);
                 match &token {
                     Some(token) => entry = self.memo.actions(state, token.symbol),
-                    None => (token, entry) = self.read(state, self.stack.at(version), self.stack.heads[version].known),
+                    None => {
+                        let (at, known) = (self.stack.at(version), self.stack.heads[version].known);
+                        (token, entry) = self.read(version, state, at, known);
+                    }
                 }
                 continue;
             }
@@ -191,84 +191,14 @@ impl<'a> Engine<'a> {
                     continue;
                 }
             }
-            self.stack.heads[version].status = Status::Paused;
+            let Some(token) = token else { return Err(Stuck) };
+            if state == LOST {
+                return self.recover(version, token);
+            }
+            let token = self.forest.add(token);
+            self.stack.pause(version, token);
             return Ok(());
         }
-    }
-
-    /// The token that another version has read at this place, if it is the same one here.
-    fn seen_before(&mut self, state: u16, at: u32, known: u32) -> Option<(Part, Entry)> {
-        let seen = self.seen.filter(|seen| seen.at == at && seen.known == known)?;
-        let token = seen.token;
-        let entry = self.memo.actions(state, token.symbol);
-        let (here, there) = (self.tables.mode(state), self.tables.mode(token.state));
-        if here.state == NO_LOOKAHEAD {
-            return None;
-        }
-        let is_word = token.symbol == self.tables.word();
-        let is_same = !entry.is_empty() && here == there && (!is_word || !token.is_keyword && token.state == state);
-        let is_there = token.end > token.start || token.symbol == END;
-        (is_same || is_there && here.external == 0 && entry.is_reusable).then_some((token, entry))
-    }
-
-    /// The next token, and what is done with it; none where that does not depend on it.
-    fn read(&mut self, state: u16, at: u32, known: u32) -> (Option<Part>, Entry) {
-        let mode = self.tables.mode(state);
-        if mode.state == NO_LOOKAHEAD {
-            return (None, self.memo.actions(state, END));
-        }
-        let token = self.lex(state, mode, at, known);
-        self.seen = Some(Seen { at, known, token });
-        (Some(token), self.memo.actions(state, token.symbol))
-    }
-
-    fn lex(&mut self, state: u16, mode: Mode, at: u32, known: u32) -> Part {
-        // Where nothing fits, what fits somewhere: it may be a keyword that is a name here.
-        for (mode, is_lost) in [(mode, false), (self.tables.mode(LOST), true)] {
-            if mode.external != 0
-                && let Some(token) = self.external(state, mode.external, at, known, is_lost)
-            {
-                return token;
-            }
-            if let Some(found) = self.scanner.token(at, mode.state) {
-                let word = self.tables.word();
-                let mut token = Part::token(found.symbol, state, at, found.start, found.end);
-                if found.symbol == word
-                    && word != END
-                    && let Some(keyword) = self.scanner.keyword(found.start)
-                {
-                    token.is_keyword = true;
-                    if keyword.end == found.end
-                        && (!self.memo.actions(state, keyword.symbol).is_empty()
-                            || self.tables.is_reserved(state, keyword.symbol))
-                    {
-                        token.symbol = keyword.symbol;
-                    }
-                }
-                return token;
-            }
-        }
-        Part::token(ERROR, state, at, at, at)
-    }
-
-    fn external(&mut self, state: u16, mode: u16, at: u32, known: u32, is_lost: bool) -> Option<Part> {
-        let before = &self.known[known as usize];
-        let found = self.scanner.external(at, mode, before)?;
-        let (token, changed) = (found.token, found.state != *before);
-        // One of nothing would come again and again.
-        if token.end <= at && !changed && (is_lost || self.memo.next(state, token.symbol) == state) {
-            return None;
-        }
-        let number = match self.known.iter().position(|known| *known == found.state) {
-            Some(number) => number,
-            None => {
-                self.known.push(found.state);
-                self.known.len() - 1
-            }
-        };
-        // 0 is for tokens of the other scanner.
-        let part = Part::token(token.symbol, state, at, token.start, token.end);
-        Some(part.with_known(number as u32 + 1))
     }
 
     fn shift(&mut self, version: usize, token: Part, state: u16) {
@@ -284,30 +214,48 @@ impl<'a> Engine<'a> {
         if self.stack.heads.len() > MOST_VERSIONS {
             return None;
         }
+        self.stack.heads[version].place = self.put_above(version, rule, ends_extra, true)?;
+        Some(!self.meets_another(version))
+    }
+
+    /// A reduction on the only way back, as a version of its own, the last one. Whether that goes on; nothing if there are more ways.
+    fn reduce_on_one_way(&mut self, version: usize, rule: &Rule, ends_extra: bool) -> Option<bool> {
+        let own = self.stack.heads.len();
+        if own > MOST_VERSIONS {
+            return None;
+        }
+        let place = self.put_above(version, rule, ends_extra, false)?;
+        self.stack.begin(version, place);
+        Some((0..own).all(|other| other == version || !self.stack.merge(other, own, &self.forest)))
+    }
+
+    /// A node above the last few on the only way back from a version, and the place behind it; nothing if there are more ways.
+    fn put_above(&mut self, version: usize, rule: &Rule, ends_extra: bool, is_last: bool) -> Option<u32> {
         let mut popped = std::mem::take(&mut self.popped);
         let place = self.stack.pop_only(version, rule.children, &self.forest, &mut popped);
-        let goes_on = place.map(|place| {
+        let end = place.map(|place| {
             let extras = popped.iter().take_while(|sub| self.forest.part(**sub).is_extra).count();
             popped.reverse();
             let (children, extras) = popped.split_at(popped.len() - extras);
             let part = self.node(rule, children, place, ends_extra);
-            self.stack.forget_behind(place);
+            if is_last {
+                self.stack.forget_behind(place);
+            }
             let (mut end, next) = self.put(place, part);
             for extra in extras {
                 end = self.stack.place(end, *extra, next, &self.forest);
             }
-            self.stack.heads[version].place = end;
-            !self.meets_another(version)
+            end
         });
         self.popped = popped;
-        goes_on
+        end
     }
 
     /// Whether another version has come to the same place, and goes on for this one.
     fn meets_another(&mut self, version: usize) -> bool {
         for other in 0..self.stack.heads.len() {
             if other != version && self.stack.can_merge(other, version) {
-                self.stack.join(self.stack.heads[other].place, self.stack.heads[version].place, &self.forest);
+                self.stack.join_heads(other, version, &self.forest);
                 return true;
             }
         }
@@ -330,10 +278,13 @@ impl<'a> Engine<'a> {
     }
 
     /// A reduction on every way back: a version for each. The first of the new ones.
-    fn reduce(&mut self, version: usize, rule: &Rule, ends_extra: bool) -> Result<Option<usize>, Stuck> {
+    pub(super) fn reduce(&mut self, version: usize, rule: &Rule, ends_extra: bool) -> Result<Option<usize>, Stuck> {
         let before = self.stack.heads.len();
+        if let Some(goes_on) = self.reduce_on_one_way(version, rule, ends_extra) {
+            return Ok(goes_on.then_some(before));
+        }
         let halted = self.stack.heads.iter().filter(|head| head.status == Status::Halted).count();
-        let mut slices = self.stack.pop(version, rule.children, &self.forest).into_iter().peekable();
+        let mut slices = self.stack.pop(version, rule.children.into(), &self.forest).into_iter().peekable();
         let mut removed = 0;
         while let Some(slice) = slices.next() {
             let own = slice.version - removed;
@@ -354,7 +305,10 @@ impl<'a> Engine<'a> {
                 let other = self.forest.node(rule.symbol, 0, &others, self.stack.end_of(place));
                 if self.is_better(part, other)? {
                     extras = other_extras;
-                    part = Part { production: rule.production, ..other };
+                    part = match rule.production {
+                        0 => other,
+                        _ => self.forest.node(rule.symbol, rule.production, &others, self.stack.end_of(place)),
+                    };
                 }
             }
             part.precedence += rule.precedence;
@@ -376,16 +330,16 @@ impl<'a> Engine<'a> {
     }
 
     /// Takes those off the end that may stand anywhere: they stand behind the node.
-    fn trailing_extras(&mut self, children: &mut Vec<Sub>) -> Vec<Sub> {
+    pub(super) fn trailing_extras(&mut self, children: &mut Vec<Sub>) -> Vec<Sub> {
         let extras = children.iter().rev().take_while(|sub| self.forest.part(**sub).is_extra).count();
         children.split_off(children.len() - extras)
     }
 
     /// Whether the second of two nodes over the same text is the better one.
     fn is_better(&mut self, left: Part, right: Part) -> Result<bool, Stuck> {
-        let order = right.precedence.cmp(&left.precedence);
-        if order != Ordering::Equal {
-            return Ok(order == Ordering::Greater);
+        let order = left.cost.cmp(&right.cost).then(right.precedence.cmp(&left.precedence));
+        if order != Ordering::Equal || left.cost > 0 {
+            return Ok(order != Ordering::Less);
         }
         let (left, right) = (self.forest.add(left), self.forest.add(right));
         let (order, steps) = self.forest.compare(left, right);
@@ -394,9 +348,10 @@ impl<'a> Engine<'a> {
     }
 
     /// The text is over.
-    fn accept(&mut self, version: usize, end: Part) -> Result<(), Stuck> {
+    pub(super) fn accept(&mut self, version: usize, end: Part) -> Result<(), Stuck> {
         self.shift(version, Part { is_extra: true, ..end }, 1);
         let slices = self.stack.pop_all(version, &self.forest);
+        self.count(slices.len())?;
         let Some(first) = slices.first().map(|slice| slice.version) else { return Err(Stuck) };
         for slice in slices {
             let mut trees = slice.subs;
@@ -421,79 +376,13 @@ impl<'a> Engine<'a> {
         self.stack.heads[version].status = Status::Halted;
         Ok(())
     }
-
-    fn compare(&self, left: usize, right: usize) -> Better {
-        let is_paused = |version: usize| self.stack.heads[version].status == Status::Paused;
-        match (is_paused(left), is_paused(right)) {
-            (false, true) => return Better::TakeLeft,
-            (true, false) => return Better::TakeRight,
-            _ => {}
-        }
-        match self.stack.precedence(left).cmp(&self.stack.precedence(right)) {
-            Ordering::Greater => Better::Left,
-            Ordering::Less => Better::Right,
-            Ordering::Equal => Better::Neither,
-        }
-    }
-
-    /// Removes what cannot go on, and joins what has met. Whether some go on; stuck if none does and the text is not over.
-    fn condense(&mut self) -> Result<bool, Stuck> {
-        if let [head] = &self.stack.heads[..]
-            && head.status == Status::Active
-        {
-            return Ok(true);
-        }
-        let mut some_go_on = false;
-        let mut this = 0;
-        'all: while this < self.stack.heads.len() {
-            if self.stack.heads[this].status == Status::Halted {
-                self.stack.heads.remove(this);
-                continue;
-            }
-            some_go_on |= self.stack.heads[this].status == Status::Active;
-            let mut other = 0;
-            while other < this {
-                match self.compare(other, this) {
-                    Better::TakeLeft => {
-                        self.stack.heads.remove(this);
-                        continue 'all;
-                    }
-                    Better::TakeRight => {
-                        self.stack.heads.remove(other);
-                        this -= 1;
-                        continue;
-                    }
-                    Better::Left | Better::Neither => {
-                        if self.stack.merge(other, this, &self.forest) {
-                            continue 'all;
-                        }
-                    }
-                    Better::Right => {
-                        if self.stack.merge(other, this, &self.forest) {
-                            continue 'all;
-                        }
-                        self.stack.heads.swap(this, other);
-                    }
-                }
-                other += 1;
-            }
-            this += 1;
-        }
-        self.stack.heads.truncate(MOST_VERSIONS);
-        let is_active = |status: Status| status == Status::Active;
-        if self.stack.heads.first().is_some_and(|head| !is_active(head.status)) {
-            // With a text that was read to its end, nobody needs the others.
-            return if self.finished.is_some() { Ok(false) } else { Err(Stuck) };
-        }
-        self.stack.heads.retain(|head| is_active(head.status));
-        Ok(some_go_on)
-    }
 }
 
 /// What a reduction makes.
-struct Rule {
-    symbol: u16,
-    children: u8,
-    precedence: i32,
-    production: u16,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    pub(super) symbol: u16,
+    pub(super) children: u8,
+    pub(super) precedence: i32,
+    pub(super) production: u16,
 }

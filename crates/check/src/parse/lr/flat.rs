@@ -5,7 +5,7 @@
 
 use palisade_tables::Tables;
 
-use super::forest::{Forest, Sub};
+use super::forest::{ERROR, Forest, Part, Sub};
 use crate::{
     role::Grammar,
     tree::{Builder, Form, GaveUp, Tree},
@@ -33,7 +33,7 @@ pub(super) fn tree<'a>(
 ) -> Result<Tree<'a>, GaveUp> {
     let mut tree = Builder::new(text, grammar);
     let top = forest.part(root);
-    tree.open(tables.public(top.symbol), form(tables, top.symbol), top.start..top.end);
+    tree.open(tables.public(top.symbol), form(tables, top, top.symbol), top.start..top.end);
     let mut open = vec![Open { sub: root, production: top.production, child: 0, number: 0, field: 0, is_seen: true }];
     while let Some(above) = open.last_mut() {
         let Some(sub) = forest.children(above.sub).get(above.child as usize).copied() else {
@@ -62,10 +62,10 @@ pub(super) fn tree<'a>(
             tree.field = field;
             let kind = tables.public(symbol);
             if !has_children {
-                tree.leaf(kind, form(tables, symbol), part.start..part.end);
+                tree.leaf(kind, form(tables, part, symbol), part.start..part.end);
                 continue;
             }
-            tree.open(kind, form(tables, symbol), part.start..part.end);
+            tree.open(kind, form(tables, part, symbol), part.start..part.end);
             if tree.is_too_deep() {
                 break;
             }
@@ -74,9 +74,17 @@ pub(super) fn tree<'a>(
             open.push(Open { sub, production: part.production, child: 0, number: 0, field, is_seen });
         }
     }
-    tree.finish(false, None)
+    tree.finish(top.cost > 0, None)
 }
 
-fn form(tables: Tables, symbol: u16) -> Form {
-    if tables.is_named(symbol) { Form::Named } else { Form::Anonymous }
+fn form(tables: Tables, part: &Part, symbol: u16) -> Form {
+    if part.is_missing {
+        Form::Missing
+    } else if symbol == ERROR {
+        Form::Error
+    } else if tables.is_named(symbol) {
+        Form::Named
+    } else {
+        Form::Anonymous
+    }
 }

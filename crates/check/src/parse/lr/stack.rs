@@ -1,14 +1,18 @@
 //! The ways to read a text that are still open, as one graph: they part where the grammar is ambiguous and meet again.
 //!
 //! In: nodes pushed and popped. Out: the ways, called versions, in their order. All as tree-sitter's `stack.c` does it, in whose
-//! order ties are decided. Not here: which version is the better (`engine.rs`).
+//! order ties are decided. Not here: walks along them (`stack/walk.rs`), which version is the better (`rank.rs`).
 
-use super::forest::{Forest, Sub};
+mod walk;
+
+use walk::{Former, Way};
+
+use super::forest::{ERROR, Forest, NONE, Sub, cost};
 
 /// Ways that lead to one place.
 const MOST_LINKS: usize = 8;
-/// Ways that are followed back at once.
-const MOST_ITERATORS: usize = 64;
+/// The state behind a mistake.
+pub(super) const LOST: u16 = 0;
 
 /// A place's number.
 pub(super) type Place = u32;
@@ -28,6 +32,10 @@ struct Node {
     links: u16,
     at: u32,
     precedence: i32,
+    /// What the mistakes before it weigh.
+    cost: u32,
+    /// Nodes before it that are seen.
+    count: u32,
     first: Link,
     /// The others, if there are more.
     more: u32,
@@ -49,6 +57,12 @@ pub(super) struct Head {
     /// What the handwritten scanner knows here.
     pub(super) known: u32,
     pub(super) status: Status,
+    /// The token with which a paused one can not go on.
+    pub(super) token: Sub,
+    /// The node's count at the last mistake.
+    count: u32,
+    /// The number of a summary, counted from 1.
+    summary: u32,
 }
 
 /// What was popped on one way, and the version that is left of it.
@@ -63,22 +77,41 @@ pub(super) struct Stack {
     nodes: Vec<Node>,
     more: Vec<Vec<Link>>,
     pub(super) heads: Vec<Head>,
+    summaries: Vec<Vec<Former>>,
+    /// Nodes that were passed on walks back since this was set to 0.
+    pub(super) steps: usize,
+    /// A walk back was not walked to its end.
+    pub(super) gave_up: bool,
+    /// For the next walk back.
+    ways: Vec<Way>,
+    popped: Vec<(Sub, u32)>,
     /// Places below this number may be reached from before them.
     kept: usize,
 }
 
-/// How far back is popped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
-    Count(usize),
-    Beginning,
-}
-
 impl Stack {
-    pub(super) fn new() -> Self {
-        let base = Node { state: 1, links: 0, at: 0, precedence: 0, first: Link { to: 0, sub: 0 }, more: 0 };
-        let head = Head { place: 0, known: 0, status: Status::Active };
-        Self { nodes: vec![base], more: Vec::new(), heads: vec![head], kept: 0 }
+    pub(super) fn for_text(length: usize) -> Self {
+        let first = Link { to: 0, sub: 0 };
+        let base = Node { state: 1, links: 0, at: 0, precedence: 0, cost: 0, count: 0, first, more: 0 };
+        let head = Head { place: 0, known: 0, status: Status::Active, token: NONE, count: 0, summary: 0 };
+        let mut nodes = Vec::with_capacity(1 + length / 2);
+        nodes.push(base);
+        Self {
+            nodes,
+            more: Vec::new(),
+            heads: vec![head],
+            summaries: Vec::new(),
+            steps: 0,
+            gave_up: false,
+            ways: Vec::new(),
+            popped: Vec::new(),
+            kept: 0,
+        }
+    }
+
+    /// How much it is to hold.
+    pub(super) fn size(&self) -> usize {
+        self.nodes.len() + self.more.len() + self.summaries.len()
     }
 
     pub(super) fn state(&self, version: usize) -> u16 {
@@ -103,10 +136,87 @@ impl Stack {
 
     /// A place behind another.
     pub(super) fn place(&mut self, from: Place, sub: Sub, state: u16, forest: &Forest) -> Place {
-        let part = forest.part(sub);
-        let precedence = self.nodes[from as usize].precedence + part.precedence;
-        self.nodes.push(Node { state, links: 1, at: part.end, precedence, first: Link { to: from, sub }, more: 0 });
+        let (part, before) = (forest.part(sub), &self.nodes[from as usize]);
+        self.nodes.push(Node {
+            state,
+            links: 1,
+            at: part.end,
+            precedence: before.precedence + part.precedence,
+            cost: before.cost + part.cost,
+            count: before.count + part.progress(),
+            first: Link { to: from, sub },
+            more: 0,
+        });
         (self.nodes.len() - 1) as Place
+    }
+
+    /// A version is lost from here on.
+    pub(super) fn lose(&mut self, version: usize) {
+        let head = &mut self.heads[version];
+        let before = &self.nodes[head.place as usize];
+        let node = Node { state: LOST, links: 1, first: Link { to: head.place, sub: NONE }, more: 0, ..before.clone() };
+        head.count = node.count;
+        head.place = self.nodes.len() as Place;
+        self.nodes.push(node);
+    }
+
+    /// A version can not go on with a token.
+    pub(super) fn pause(&mut self, version: usize, token: Sub) {
+        let head = &mut self.heads[version];
+        (head.status, head.token) = (Status::Paused, token);
+        head.count = self.nodes[head.place as usize].count;
+    }
+
+    /// What a version's mistakes weigh.
+    pub(super) fn cost(&self, version: usize) -> u32 {
+        let head = &self.heads[version];
+        let node = &self.nodes[head.place as usize];
+        let is_new = head.status == Status::Paused || node.state == LOST && node.links > 0 && node.first.sub == NONE;
+        node.cost + if is_new { cost::MISTAKE } else { 0 }
+    }
+
+    /// Nodes that a version has read since its last mistake.
+    pub(super) fn progress(&mut self, version: usize) -> u32 {
+        let head = &mut self.heads[version];
+        let count = self.nodes[head.place as usize].count;
+        head.count = head.count.min(count);
+        count - head.count
+    }
+
+    /// Whether a version has read more than nothing since its last mistake.
+    pub(super) fn has_progress(&self, version: usize, forest: &Forest) -> bool {
+        let head = &self.heads[version];
+        let mut node = &self.nodes[head.place as usize];
+        if node.cost == 0 {
+            return true;
+        }
+        while node.links > 0 && node.first.sub != NONE {
+            let part = forest.part(node.first.sub);
+            if part.end > part.before {
+                return true;
+            }
+            if node.count <= head.count || part.cost > 0 {
+                break;
+            }
+            node = &self.nodes[node.first.to as usize];
+        }
+        false
+    }
+
+    /// A second version at the place of another one.
+    pub(super) fn copy(&mut self, version: usize) -> usize {
+        self.heads.push(Head { summary: 0, ..self.heads[version] });
+        self.heads.len() - 1
+    }
+
+    /// Pops what was given up, if it is what was pushed last.
+    pub(super) fn pop_error(&mut self, version: usize, forest: &Forest) -> Option<Sub> {
+        let place = self.heads[version].place;
+        let links = 0..usize::from(self.nodes[place as usize].links);
+        let mut links = links.map(|at| self.link(place, at));
+        let link = links.find(|link| link.sub != NONE && forest.part(link.sub).symbol == ERROR)?;
+        self.heads[version].place = link.to;
+        Some(link.sub)
     }
 
     pub(super) fn push(&mut self, version: usize, sub: Sub, state: u16, forest: &Forest) {
@@ -121,6 +231,9 @@ impl Stack {
         while left > 0 {
             let node = &self.nodes[place as usize];
             if node.links != 1 {
+                return None;
+            }
+            if node.first.sub == NONE {
                 return None;
             }
             into.push(node.first.sub);
@@ -142,65 +255,6 @@ impl Stack {
         if at == 0 { node.first } else { self.more[node.more as usize][at - 1] }
     }
 
-    /// Pops `count` nodes on every way back: a version for each place where that ends.
-    pub(super) fn pop(&mut self, version: usize, count: u8, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Until::Count(usize::from(count)), forest)
-    }
-
-    /// Pops everything on every way back.
-    pub(super) fn pop_all(&mut self, version: usize, forest: &Forest) -> Vec<Slice> {
-        self.walk_back(version, Until::Beginning, forest)
-    }
-
-    fn walk_back(&mut self, version: usize, until: Until, forest: &Forest) -> Vec<Slice> {
-        struct Way {
-            place: Place,
-            subs: Vec<Sub>,
-            count: usize,
-        }
-        let mut slices: Vec<Slice> = Vec::new();
-        let mut ways = vec![Way { place: self.heads[version].place, subs: Vec::new(), count: 0 }];
-        while !ways.is_empty() {
-            let mut index = 0;
-            let mut size = ways.len();
-            while index < size {
-                let place = ways[index].place;
-                let links = usize::from(self.nodes[place as usize].links);
-                let pops = match until {
-                    Until::Count(count) => ways[index].count == count,
-                    Until::Beginning => links == 0,
-                };
-                if pops || links == 0 {
-                    let mut way = ways.remove(index);
-                    size -= 1;
-                    if pops {
-                        way.subs.reverse();
-                        self.slice(&mut slices, version, place, way.subs);
-                    }
-                    continue;
-                }
-                for number in 1..=links {
-                    let is_last = number == links;
-                    if !is_last && ways.len() >= MOST_ITERATORS {
-                        continue;
-                    }
-                    let link = self.link(place, if is_last { 0 } else { number });
-                    if !is_last {
-                        let copy = Way { place, subs: ways[index].subs.clone(), count: ways[index].count };
-                        ways.push(copy);
-                    }
-                    let next = if is_last { index } else { ways.len() - 1 };
-                    let way = &mut ways[next];
-                    way.place = link.to;
-                    way.subs.push(link.sub);
-                    way.count += usize::from(!forest.part(link.sub).is_extra);
-                }
-                index += 1;
-            }
-        }
-        slices
-    }
-
     fn slice(&mut self, slices: &mut Vec<Slice>, from: usize, place: Place, subs: Vec<Sub>) {
         let same = slices.iter().rposition(|slice| self.heads[slice.version].place == place);
         if let Some(at) = same {
@@ -208,8 +262,13 @@ impl Stack {
             slices.insert(at + 1, Slice { subs, version });
             return;
         }
-        self.heads.push(Head { place, known: self.heads[from].known, status: Status::Active });
+        self.begin(from, place);
         slices.push(Slice { subs, version: self.heads.len() - 1 });
+    }
+
+    /// A version of what one has read, at a place.
+    pub(super) fn begin(&mut self, from: usize, place: Place) {
+        self.heads.push(Head { place, status: Status::Active, token: NONE, summary: 0, ..self.heads[from] });
     }
 
     pub(super) fn can_merge(&self, one: usize, other: usize) -> bool {
@@ -222,7 +281,7 @@ impl Stack {
 
     fn is_same_place(&self, one: Place, other: Place) -> bool {
         let (a, b) = (&self.nodes[one as usize], &self.nodes[other as usize]);
-        a.state == b.state && a.at == b.at
+        a.state == b.state && a.at == b.at && a.cost == b.cost
     }
 
     /// Makes one version of two, if they have come to the same place. The second is removed.
@@ -230,13 +289,23 @@ impl Stack {
         if !self.can_merge(one, other) {
             return false;
         }
-        self.join(self.heads[one].place, self.heads[other].place, forest);
+        self.join_heads(one, other, forest);
         self.heads.remove(other);
         true
     }
 
+    /// All ways of one version are another's as well.
+    pub(super) fn join_heads(&mut self, one: usize, other: usize, forest: &Forest) {
+        let place = self.heads[one].place;
+        self.join(place, self.heads[other].place, forest);
+        let node = &self.nodes[place as usize];
+        if node.state == LOST {
+            self.heads[one].count = node.count;
+        }
+    }
+
     /// All ways to one place lead to another as well.
-    pub(super) fn join(&mut self, to: Place, from: Place, forest: &Forest) {
+    fn join(&mut self, to: Place, from: Place, forest: &Forest) {
         for at in 0..usize::from(self.nodes[from as usize].links) {
             self.add(to, self.link(from, at), forest);
         }
@@ -246,14 +315,20 @@ impl Stack {
         if link.to == place {
             return;
         }
-        let precedence = self.nodes[link.to as usize].precedence + forest.part(link.sub).precedence;
+        let before = &self.nodes[link.to as usize];
+        let (mut precedence, mut count) = (before.precedence, before.count);
+        if link.sub != NONE {
+            let part = forest.part(link.sub);
+            precedence += part.precedence;
+            count += part.progress();
+        }
         for at in 0..usize::from(self.nodes[place as usize].links) {
             let known = self.link(place, at);
             if !forest.are_alike(known.sub, link.sub) {
                 continue;
             }
             if known.to == link.to {
-                if forest.part(link.sub).precedence > forest.part(known.sub).precedence {
+                if link.sub != NONE && forest.part(link.sub).precedence > forest.part(known.sub).precedence {
                     self.set(place, at, link);
                     self.nodes[place as usize].precedence = precedence;
                 }
@@ -282,6 +357,7 @@ impl Stack {
         }
         node.links += 1;
         node.precedence = node.precedence.max(precedence);
+        node.count = node.count.max(count);
     }
 
     fn set(&mut self, place: Place, at: usize, link: Link) {
@@ -295,7 +371,11 @@ impl Stack {
     /// A version takes the place of another one.
     pub(super) fn renumber(&mut self, from: usize, to: usize) {
         if from != to {
+            let summary = self.heads[to].summary;
             self.heads[to] = self.heads[from];
+            if self.heads[to].summary == 0 {
+                self.heads[to].summary = summary;
+            }
             self.heads.remove(from);
         }
     }

@@ -1,8 +1,10 @@
 //! What a policy says of a program.
 //!
 //! In: names, values and imports of a program, and a policy. Out: findings. A thing is found where it is named, whether it is
-//! called there or not: who holds it can call it anywhere. Its other names are not found again. Not here: how names are followed
-//! (`scope.rs`, `value.rs`), when a word of a policy fits a path (`bans.rs`).
+//! called there or not: who holds it can call it anywhere. Its other names are not found again. Not here: calls, and what only the
+//! run decides (`calls.rs`), how names are followed (`scope.rs`, `value.rs`), when a word of a policy fits a path (`bans.rs`).
+
+mod calls;
 
 use std::{collections::HashSet, rc::Rc};
 
@@ -182,6 +184,9 @@ impl Judge<'_> {
             if !self.policy.syntax.is_empty() {
                 self.kind(id);
             }
+            if !self.facts.powers.is_empty() {
+                self.given_away(id);
+            }
             id += 1;
         }
     }
@@ -270,6 +275,10 @@ impl Judge<'_> {
         }
         for value in self.eval.of(id).iter() {
             if let Value::Path(path) = value {
+                if self.facts.held.contains(&&**path) && !any_path(&known, |above| above.ends_with(&**path)) {
+                    // As if it had been imported.
+                    self.import(path, id, &[]);
+                }
                 self.path(path, id, &known);
                 self.qualified(path, id, &known);
             }
@@ -328,114 +337,6 @@ impl Judge<'_> {
                 self.loads(path, id, "arguments");
             }
         }
-    }
-
-    /// What a call gives, if that is not just its result: `__import__("os")`, `getattr(os, "system")`.
-    fn results(&mut self, id: Id) {
-        for value in self.eval.of(id).iter() {
-            if let Value::Path(path) = value
-                && !path.ends_with("()")
-            {
-                self.path(path, id, &[]);
-            }
-        }
-    }
-
-    fn call(&mut self, id: Id, callee: Id, arguments: &str) {
-        for value in self.eval.of(callee).iter() {
-            if let Value::Path(path) = value {
-                self.loads(path, id, arguments);
-                self.gets(path, id, arguments);
-                self.runs(path, id, arguments);
-            }
-        }
-    }
-
-    /// A call that gives a module for a name.
-    fn loads(&mut self, path: &str, id: Id, arguments: &str) {
-        let Some(importer) = self.facts.importers.iter().find(|importer| importer.path == path) else { return };
-        let argument = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).nth(importer.argument));
-        let Some(argument) = argument else { return };
-        for value in self.eval.of(argument).iter() {
-            match value {
-                Value::Text(module) => {
-                    let module = (self.facts.module)(module).map(|module| self.eval.canonical(module));
-                    if let Some(Value::Path(module)) = module {
-                        self.import(&module, argument, &[]);
-                    }
-                }
-                _ => self.undecided("which module this loads", argument, self.policy.dynamic.0),
-            }
-        }
-    }
-
-    /// A call that gives a member for a name.
-    fn gets(&mut self, path: &str, id: Id, arguments: &str) {
-        let Some(getter) = self.facts.getters.iter().find(|getter| getter.path == path) else { return };
-        let Some(list) = self.tree.field(id, arguments) else { return };
-        let given: Vec<Id> = self.tree.named(list).collect();
-        let Some(name) = given.get(getter.name) else { return };
-        if !matches!(self.eval.one(*name), Value::Text(_)) {
-            let holds_names = given.get(getter.object).is_some_and(|object| self.holds_names(*object));
-            let severity = if holds_names { self.policy.dynamic.0 } else { Severity::Note };
-            self.undecided("which member this takes", id, severity);
-        }
-    }
-
-    /// A function that gives things for names is given to another one, which calls it with whatever it likes.
-    fn handed_on(&mut self, path: &str, id: Id) {
-        let gives = self.facts.importers.iter().any(|importer| importer.path == path)
-            || self.facts.getters.iter().any(|getter| getter.path == path);
-        let is_argument =
-            self.tree.parent(id).is_some_and(|parent| matches!(self.tree.kind(parent), "argument_list" | "arguments"));
-        if gives && is_argument {
-            self.undecided("what this is called with", id, self.policy.dynamic.0);
-        }
-    }
-
-    /// A call that runs text as code: one that is given a text.
-    fn runs(&mut self, path: &str, id: Id, arguments: &str) {
-        let is_runner = |runner: &&str| runner.strip_prefix('*').map_or(*runner == path, |end| path.ends_with(end));
-        if !self.facts.runners.iter().any(is_runner) {
-            return;
-        }
-        let text = self.tree.field(id, arguments).and_then(|list| self.tree.named(list).next());
-        if let Some(text) = text.filter(|text| self.eval.of(*text).iter().any(|value| matches!(value, Value::Text(_))))
-        {
-            self.undecided("what this text does", text, self.policy.dynamic.0);
-        }
-    }
-
-    fn index(&mut self, id: Id, object: &str, key: &str) {
-        let tree = self.tree;
-        let (Some(object), Some(key)) = (tree.field(id, object), tree.field(id, key)) else { return };
-        if self.holds_names(object) && !matches!(self.eval.one(key), Value::Text(_) | Value::Number(_)) {
-            self.undecided("which member this takes", id, self.policy.dynamic.0);
-        }
-    }
-
-    /// Whether an object holds the names of a module, or of everything.
-    fn holds_names(&self, object: Id) -> bool {
-        self.eval.of(object).iter().any(|value| match value {
-            Value::Path(path) => {
-                self.facts.namespaces.contains(&&**path)
-                    || path.ends_with(".__dict__")
-                    || self.modules.contains(&**path)
-            }
-            _ => false,
-        })
-    }
-
-    fn undecided(&mut self, what: &str, at: Id, severity: Severity) {
-        let finding = Finding {
-            code: FindingCode::DynamicCode,
-            severity,
-            message: format!("{what} is decided only when the program runs"),
-            recommendation: Some("write the name out, so that everybody can see what is used".to_owned()),
-            span: self.text.span(&self.tree.range(at)),
-            policy: self.policy.dynamic.1.clone(),
-        };
-        self.findings.push(finding);
     }
 
     /// A path is used. What is found in one of `known` is not found again.
