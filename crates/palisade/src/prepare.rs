@@ -168,7 +168,30 @@ impl Prepared {
         &self.launch
     }
 
+    /// When its preparation began.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// What becomes of too much output, and of protections that cannot be had in full.
+    pub(crate) fn reactions(&self) -> (OutputExcess, Strictness) {
+        (self.excess, self.strictness)
+    }
+
+    /// Whether a run tells of nothing but the launch.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compile.is_none() && self.conflicts.listed.is_empty() && self.choice.passed_over().is_empty()
+    }
+
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_only(self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+        self.run_once(stdin, output, Watch { cancel, ..Watch::default() })
+    }
+
+    /// As [`Prepared::run_only`].
     pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
         let report = self.run_since(Turn::default(), self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })

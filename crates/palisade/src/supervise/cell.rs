@@ -127,6 +127,13 @@ impl Cell {
         }
     }
 
+    /// Whether it still waits, and has everything that was planned for it.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut list = [PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN)];
+        let looked = poll_on(&mut list, Some(Duration::ZERO));
+        looked.is_ok() && list[0].revents().is_empty() && self.acts.weakened.is_empty()
+    }
+
     /// Starts the program of `launch` in it: one whose sandbox is the same.
     ///
     /// # Errors

@@ -1,0 +1,133 @@
+//! What `palisade run` and the pool say to each other.
+//!
+//! Both are the same binary, which the pool has seen to, so that the form may change at any time. An order is a length, then JSON; its
+//! descriptors come with the length. An answer is one byte, which says whether a cell was taken, then JSON up to the end. Who
+//! asked and goes away, or shuts down its side, wants the program to be stopped.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
+    mem::MaybeUninit,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+use palisade::{Errand, Likeness};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
+use serde::{Deserialize, Serialize};
+
+/// Most bytes of an order: more than a command line may have.
+const MOST: u64 = 8 << 20;
+
+/// Descriptors of an order: the three streams.
+pub(super) const STREAMS: usize = 3;
+
+/// What is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    Run(Box<Wish>),
+    Status,
+    Stop { now: bool },
+}
+
+/// A program for a cell.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Wish {
+    /// Or why there can be no such cell.
+    pub(super) likeness: Result<Likeness, String>,
+    pub(super) errand: Errand,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+}
+
+/// A cell was taken, and a program runs in it soon; or nothing will run.
+pub(super) const TAKEN: u8 = b'T';
+pub(super) const COLD: u8 = b'C';
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// Nothing has run.
+    Cold,
+    /// What `palisade run` says, and its exit status.
+    Ran {
+        code: i32,
+        stdout: String,
+        stderr: String,
+    },
+    Status(Status),
+    Stopping,
+}
+
+/// What is known of a pool.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Status {
+    pub(super) pid: u32,
+    pub(super) size: usize,
+    pub(super) ready: usize,
+    pub(super) running: usize,
+    /// Runs that had a cell.
+    pub(super) served: u64,
+    /// Runs that had none.
+    pub(super) not_served: u64,
+    /// Why the last one of those had none.
+    pub(super) last_not_served: Option<String>,
+    /// Why the last cell could not be made.
+    pub(super) failure: Option<String>,
+}
+
+/// Sends an order.
+pub(super) fn send(mut stream: &UnixStream, order: &Order, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let text = serde_json::to_vec(order)?;
+    let length = (text.len() as u64).to_le_bytes();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(STREAMS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    let sent = sendmsg(stream, &[IoSlice::new(&length)], &mut control, SendFlags::NOSIGNAL)?;
+    stream.write_all(length.get(sent..).unwrap_or_default())?;
+    stream.write_all(&text)
+}
+
+/// Receives one, with its descriptors.
+pub(super) fn receive(mut stream: &UnixStream) -> io::Result<(Order, Vec<File>)> {
+    let mut length = [0; 8];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(STREAMS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(stream, &mut [IoSliceMut::new(&mut length)], &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
+    let mut streams = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message {
+            streams.extend(fds.map(File::from));
+        }
+    }
+    let rest = length.get_mut(got..).unwrap_or_default();
+    if got == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    stream.read_exact(rest)?;
+    let length = u64::from_le_bytes(length);
+    if length > MOST {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    stream.read_exact(&mut text)?;
+    Ok((serde_json::from_slice(&text)?, streams))
+}
+
+/// The end of an answer.
+pub(super) fn answer(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
+    stream.write_all(&serde_json::to_vec(answer)?)
+}
+
+/// The standard streams of this process, the input being `stdin`.
+pub(super) fn own_streams(stdin: &OwnedFd) -> [BorrowedFd<'_>; STREAMS] {
+    use std::os::fd::AsFd;
+    [stdin.as_fd(), rustix::stdio::stdout(), rustix::stdio::stderr()]
+}
