@@ -3,7 +3,7 @@
 //! Not here: the door for a single run (`run.rs`), which goes through this too.
 
 use std::{
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -166,6 +166,30 @@ impl Prepared {
 
     pub(crate) fn launch(&self) -> &Launch {
         &self.launch
+    }
+
+    /// The same for whichever source file comes later, in place of the one that was prepared.
+    ///
+    /// # Errors
+    /// Why not: it is not an interpreted program of a single file.
+    pub fn for_any_source(mut self) -> Result<Self, &'static str> {
+        let Some(at) = self.launch.one_source().map(|given| given.at.clone()) else {
+            return Err("its program is not a single source file that is run as it is");
+        };
+        for entry in &mut self.launch.tree {
+            if matches!(entry, Entry::Copy { .. }) {
+                *entry = Entry::Blank { at: at.clone() };
+            }
+        }
+        self.launch.job.given.clear();
+        self.launch.job.blank = Some(at);
+        Ok(self)
+    }
+
+    /// The source file that is copied into it, if that is the only file that is.
+    #[must_use]
+    pub fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.launch.one_source().map(|given| given.content.as_fd())
     }
 
     /// When its preparation began.

@@ -74,7 +74,9 @@ fn there(mut pool: UnixStream, prepared: &Prepared, say: Say, cancel: BorrowedFd
     let errand = prepared.errand();
     let order = Order::Run(Box::new(Wish { likeness, errand, json: say.json, quiet: say.quiet }));
     let (stdin, typed) = input().ok()?;
-    talk::send(&pool, &order, &talk::own_streams(&stdin)).ok()?;
+    let streams = [stdin.as_fd(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let all: Vec<BorrowedFd<'_>> = streams.into_iter().chain(prepared.source()).collect();
+    talk::send(&pool, &order, &all).ok()?;
     drop(stdin);
     if wait(&pool, Some(cancel), Some(PATIENCE)) != Woken::Pool {
         // From here on the pool cannot say that it has taken one. If it has already, that is in the socket.

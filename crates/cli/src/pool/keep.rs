@@ -25,7 +25,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::{
     peer::Standing,
-    talk::{self, Answer, COLD, Order, STREAMS, Status, TAKEN, Wish},
+    talk::{self, Answer, COLD, Order, Status, TAKEN, Wish},
 };
 use crate::print;
 
@@ -158,10 +158,15 @@ impl Keeper {
             return talk::answer(stream, &Answer::Cold);
         }
         match talk::receive(stream)? {
-            (Order::Run(wish), streams) => match <[File; STREAMS]>::try_from(streams) {
-                Ok(streams) => self.run(&wish, streams, stream),
-                Err(_) => Err(io::ErrorKind::InvalidData.into()),
-            },
+            (Order::Run(wish), files) => {
+                let mut files = files.into_iter();
+                match (files.next(), files.next(), files.next()) {
+                    (Some(stdin), Some(stdout), Some(stderr)) => {
+                        self.run(&wish, [stdin, stdout, stderr], files.next().as_ref(), stream)
+                    }
+                    _ => Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
             (Order::Status, _) => {
                 stream.write_all(&[COLD])?;
                 talk::answer(stream, &Answer::Status(self.status()))
@@ -175,7 +180,13 @@ impl Keeper {
         }
     }
 
-    fn run(&self, wish: &Wish, streams: [File; STREAMS], mut stream: &UnixStream) -> io::Result<()> {
+    fn run(
+        &self,
+        wish: &Wish,
+        streams: [File; 3],
+        source: Option<&File>,
+        mut stream: &UnixStream,
+    ) -> io::Result<()> {
         let taken = match self.unlike(wish) {
             None => self.pool.take().ok_or_else(|| "no sandbox stood ready".to_owned()),
             Some(because) => Err(because),
@@ -195,7 +206,7 @@ impl Keeper {
         let [stdin, stdout, stderr] = streams.map(Arc::new);
         let entered = told.map(|()| {
             let output = if wish.json { Output::Keep } else { Output::PassTo { stdout, stderr } };
-            taken.run(&wish.errand, Input::File(stdin), output, Some(stream.as_fd()))
+            taken.run(&wish.errand, source, Input::File(stdin), output, Some(stream.as_fd()))
         });
         let mut state = self.state();
         state.running.remove(&number);

@@ -56,7 +56,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Keep sandboxes ready for commands that are run with the same options, until `palisade pool stop`
+    /// Keep sandboxes ready for commands that are run with the same options or, with --language, for source files
     Start(Box<Start>),
     /// Tell how many stand ready, how many runs they served, and why the last one was not served
     Status {

@@ -91,6 +91,12 @@ impl Claim {
         }
     }
 
+    /// An empty file, to be prepared in place of those that will come.
+    pub(super) fn example(&self) -> io::Result<PathBuf> {
+        let file = self.directory.join("main");
+        fs::write(&file, "").map(|()| file)
+    }
+
     /// Listens there.
     pub(super) fn listen(&self) -> Result<UnixListener, Trouble> {
         let socket = self.directory.join(SOCKET);

@@ -4,16 +4,19 @@
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Read},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
 };
 
-use palisade::{Pool, Preparation, StartError, prepare};
+use palisade::{Pool, Preparation, Prepared, StartError, prepare};
 
 use super::{Failure, Start, Trouble, keep::Keeper, place::Claim};
-use crate::{config, print, request};
+use crate::{
+    config::{self, Held},
+    print, request,
+};
 
 /// Starts the process, and returns when its sandboxes stand.
 pub(super) fn apart() -> i32 {
@@ -58,16 +61,8 @@ fn keep(args: Start) -> Result<(), Failure> {
     let claim = Claim::new()?;
     let held = config::hold(&args.wants, args.on_output_limit)?;
     print::notices(&held.settled.notices);
-    let wanted = request::command("true".to_owned(), Vec::new(), &args.wants, &held)
-        .map_err(|refused| Trouble::new(refused.what, refused.hint))?;
-    let Preparation::Ready(prepared) = prepare(&wanted, None)? else {
-        return Err(Trouble::new("a command was compiled", "tell us about it").into());
-    };
-    let likeness = prepared.likeness().map_err(|because| {
-        let hint =
-            "leave out what shows more than files to read, or makes another wall: such runs make their own sandbox";
-        Trouble::new(format!("sandboxes of this kind cannot stand ready for others: {because}"), hint)
-    })?;
+    let prepared = prepared(&args, &held, &claim)?;
+    let likeness = prepared.likeness().map_err(unfit)?;
     std::env::set_current_dir("/")?;
     let keeper = Keeper::new(args.size, || {
         let pool = Pool::new(prepared, args.size)?;
@@ -84,6 +79,32 @@ fn keep(args: Start) -> Result<(), Failure> {
     }
     keeper.serve(listener, stop)?;
     Ok(())
+}
+
+/// What each sandbox is: one for commands, or for source files of a language.
+fn prepared(args: &Start, held: &Held, claim: &Claim) -> Result<Prepared, Failure> {
+    let wants = &args.wants;
+    if wants.language.is_none() {
+        let wanted = request::command("true".to_owned(), Vec::new(), wants, held)
+            .map_err(|refused| Trouble::new(refused.what, refused.hint))?;
+        return match prepare(&wanted, None)? {
+            Preparation::Ready(prepared) => Ok(prepared),
+            Preparation::Failed(_) => Err(unfit("it is compiled").into()),
+        };
+    }
+    let source = claim.example()?;
+    let prepared = prepare(&request::source(source.clone(), Vec::new(), wants, held), None);
+    // It is open, or of no use.
+    let _ = fs::remove_file(source);
+    match prepared? {
+        Preparation::Ready(prepared) => Ok(prepared.for_any_source().map_err(unfit)?),
+        Preparation::Failed(_) => Err(unfit("its programs are compiled first").into()),
+    }
+}
+
+fn unfit(because: &str) -> Trouble {
+    let hint = "leave out what is more than files to read and an interpreter: such runs make a sandbox of their own";
+    Trouble::new(format!("sandboxes of this kind cannot stand ready for others: {because}"), hint)
 }
 
 /// Nobody waits for the end of this process's streams.

@@ -8,10 +8,7 @@ use std::{
     fs::File,
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
     mem::MaybeUninit,
-    os::{
-        fd::{BorrowedFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::BorrowedFd, unix::net::UnixStream},
 };
 
 use palisade::{Errand, Likeness};
@@ -24,8 +21,8 @@ use serde::{Deserialize, Serialize};
 /// Most bytes of an order: more than a command line may have.
 const MOST: u64 = 8 << 20;
 
-/// Descriptors of an order: the three streams.
-pub(super) const STREAMS: usize = 3;
+/// Descriptors of an order at most: the three streams, and a source file.
+pub(super) const FDS: usize = 4;
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,7 +82,7 @@ pub(super) struct Status {
 pub(super) fn send(mut stream: &UnixStream, order: &Order, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
     let text = serde_json::to_vec(order)?;
     let length = (text.len() as u64).to_le_bytes();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(STREAMS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
         return Err(ErrorKind::InvalidInput.into());
@@ -98,7 +95,7 @@ pub(super) fn send(mut stream: &UnixStream, order: &Order, streams: &[BorrowedFd
 /// Receives one, with its descriptors.
 pub(super) fn receive(mut stream: &UnixStream) -> io::Result<(Order, Vec<File>)> {
     let mut length = [0; 8];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(STREAMS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let got = recvmsg(stream, &mut [IoSliceMut::new(&mut length)], &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
     let mut streams = Vec::new();
@@ -124,10 +121,4 @@ pub(super) fn receive(mut stream: &UnixStream) -> io::Result<(Order, Vec<File>)>
 /// The end of an answer.
 pub(super) fn answer(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
     stream.write_all(&serde_json::to_vec(answer)?)
-}
-
-/// The standard streams of this process, the input being `stdin`.
-pub(super) fn own_streams(stdin: &OwnedFd) -> [BorrowedFd<'_>; STREAMS] {
-    use std::os::fd::AsFd;
-    [stdin.as_fd(), rustix::stdio::stdout(), rustix::stdio::stderr()]
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: whether the cell is what they want (`likeness.rs`), who may ask (the command line).
 
-use std::{mem, os::fd::BorrowedFd, time::Duration};
+use std::{fs::File, mem, os::fd::BorrowedFd, time::Duration};
 
 use palisade_spec::{Bytes, HostileCalls, Input, Output, Report};
 use serde::{Deserialize, Serialize};
@@ -102,10 +102,10 @@ impl Pool {
 }
 
 impl Taken<'_> {
-    /// Runs it, as [`Prepared::run`] would.
+    /// Runs it, as [`Prepared::run`] would, with this source if the pool is one for sources.
     #[must_use]
-    pub fn run(mut self, errand: &Errand, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Entered {
-        let (shared, Some(cell)) = (&self.pool.shared, self.cell.take()) else { return Entered::Gone };
+    pub fn run(mut self, errand: &Errand, source: Option<&File>, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Entered {
+        let (shared, Some(mut cell)) = (&self.pool.shared, self.cell.take()) else { return Entered::Gone };
         let mut launch = shared.prepared.launch().clone();
         let job = &mut launch.job;
         (job.command, job.environment) = (errand.command.clone(), errand.environment.clone());
@@ -115,6 +115,9 @@ impl Taken<'_> {
         if let Err(error) = check(&launch.job) {
             self.cell = Some(cell);
             return Entered::Ran(Err(error));
+        }
+        if let Err(error) = cell.fill(source) {
+            return Entered::Ran(Err(StartError::Io { doing: "write the source", source: error }));
         }
         let (started, leave) = (|| shared.work.notify_one(), |remains| shared.leave(remains));
         let warm = Warm { cell: Some(cell).into(), launch: &launch, order: None, started: &started, leave: &leave };

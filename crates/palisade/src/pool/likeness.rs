@@ -4,7 +4,7 @@
 //! the supervisor alone holds ([`Errand`](super::Errand)). What is alike is compared by digests with names, so that it can be said
 //! what differs, and nobody has to send a file tree. Not here: giving cells away (`errand.rs`).
 
-use std::{collections::BTreeMap, fmt::Write, os::unix::fs::MetadataExt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write, os::unix::fs::MetadataExt, time::Duration};
 
 use palisade_spec::{Bytes, Limits};
 use serde::{Deserialize, Serialize};
@@ -74,14 +74,18 @@ impl Prepared {
             outputs,
             artefact,
             zygote,
+            blank: _, // in the tree
             terminal: _, // there is none
             network,
             capabilities,
             hostile_calls: _, // an answer of the supervisor's
             limits,
         } = job;
-        if zygote.is_some() || !given.is_empty() {
-            return Err("files are copied into it");
+        if zygote.is_some() {
+            return Err("its interpreter is started before its program");
+        }
+        if !given.is_empty() && self.launch().one_source().is_none() {
+            return Err("files are copied into it, beside a source file that is run as it is");
         }
         if outputs.is_some() || overlay.is_some() || artefact.is_some() || !stacks.is_empty() {
             return Err("something is taken from it when its program has ended");
@@ -104,7 +108,8 @@ impl Prepared {
 }
 
 /// A step of its file tree, and which file of the host that is about.
-fn entry(entry: &Entry) -> Result<(&Entry, Option<(u64, u64)>), &'static str> {
+fn entry(entry: &Entry) -> Result<(Cow<'_, Entry>, Option<(u64, u64)>), &'static str> {
+    let none = |entry| Ok((Cow::Borrowed(entry), None));
     match entry {
         Entry::Host { from, access: Access::Read, owner: None, held, .. } => {
             let identity = match held {
@@ -114,16 +119,19 @@ fn entry(entry: &Entry) -> Result<(&Entry, Option<(u64, u64)>), &'static str> {
                     .map(|found| (found.dev(), found.ino()))
                     .map_err(|_| "a part of the toolchain is not there")?,
             };
-            Ok((entry, Some(identity)))
+            Ok((Cow::Borrowed(entry), Some(identity)))
         }
+        // It is written when it is known.
+        Entry::Copy { at, .. } => Ok((Cow::Owned(Entry::Blank { at: at.clone() }), None)),
         Entry::Link { .. }
         | Entry::Directory { .. }
         | Entry::Text { .. }
+        | Entry::Blank { .. }
         | Entry::Proc
         | Entry::Mask { .. }
         | Entry::Device { .. }
         | Entry::Seal
-        | Entry::Scratch { .. } => Ok((entry, None)),
+        | Entry::Scratch { .. } => none(entry),
         _ => Err("it shows more of the host than the toolchain and what is only read"),
     }
 }
