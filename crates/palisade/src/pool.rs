@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use self::{
-    errand::{Entered, Errand, Taken},
+    errand::{Errand, Taken},
     interpreters::Interpreters,
     likeness::Likeness,
 };

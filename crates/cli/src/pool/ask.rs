@@ -25,7 +25,7 @@ use rustix::{
 
 use super::{
     Trouble, place,
-    talk::{self, Answer, Order, TAKEN, Wish},
+    talk::{self, Answer, Order, Wish},
 };
 use crate::print;
 
@@ -41,6 +41,7 @@ pub(crate) struct Say {
 
 /// What came of a run.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a run, and it is taken apart at once")]
 pub(crate) enum Ran {
     /// Everything is said: its exit status.
     There(i32),
@@ -70,6 +71,9 @@ pub(crate) fn run(pool: UnixStream, mut request: Request, say: Say, cancel: Borr
 
 /// `None`: nothing has run.
 fn there(mut pool: UnixStream, prepared: &Prepared, say: Say, cancel: BorrowedFd<'_>) -> Option<i32> {
+    if wait(&pool, Some(cancel), Some(PATIENCE)) != Woken::Pool || !talk::is_yes(&pool).ok()? {
+        return None;
+    }
     let likeness = prepared.likeness().map_err(str::to_owned);
     let errand = prepared.errand();
     let order = Order::Run(Box::new(Wish { likeness, errand, json: say.json, quiet: say.quiet }));
@@ -82,9 +86,7 @@ fn there(mut pool: UnixStream, prepared: &Prepared, say: Say, cancel: BorrowedFd
         // From here on the pool cannot say that it has taken one. If it has already, that is in the socket.
         pool.shutdown(Shutdown::Read).ok()?;
     }
-    let mut first = [0];
-    let taken = matches!(pool.read(&mut first), Ok(1)) && first == [TAKEN];
-    if !taken {
+    if !talk::is_yes(&pool).ok()? {
         return None;
     }
     if let Some(typed) = typed {

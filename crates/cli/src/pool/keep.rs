@@ -9,23 +9,23 @@ use std::{
     io::{self, Write},
     net::Shutdown,
     os::{
-        fd::AsFd,
+        fd::{AsFd, OwnedFd},
         unix::net::{UnixListener, UnixStream},
     },
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, Scope},
     time::Duration,
 };
 
 use palisade::{
-    Entered, Likeness, Pool,
+    Likeness, Pool, Report, StartError,
     spec::{Input, Output},
 };
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::{
     peer::Standing,
-    talk::{self, Answer, COLD, Order, Status, TAKEN, Wish},
+    talk::{self, Answer, NO, Order, Status, Wish, YES},
 };
 use crate::print;
 
@@ -51,10 +51,8 @@ pub(super) struct Keeper {
     /// Asked before a cell is given away.
     mounts: Mutex<File>,
     state: Mutex<State>,
-    /// A connection has ended.
-    quieter: Condvar,
     /// Readable when it is to end.
-    over: std::os::fd::OwnedFd,
+    over: OwnedFd,
 }
 
 #[derive(Debug, Default)]
@@ -86,42 +84,40 @@ impl Keeper {
         let standing = Standing::own()?;
         let (pool, likeness) = make()?;
         let (likeness, state) = (Mutex::new(likeness), Mutex::default());
-        Ok(Self { pool, size, standing, likeness, mounts, state, quieter: Condvar::new(), over })
+        Ok(Self { pool, size, standing, likeness, mounts, state, over })
     }
 
     /// Answers until it is to end, and then until every connection has ended.
     pub(super) fn serve(self, listener: UnixListener, stop: impl AsFd) -> io::Result<()> {
         let mounts = File::open(MOUNTS)?;
-        let keeper = Arc::new(self);
-        loop {
-            let mut list = [
-                PollFd::new(&listener, PollFlags::IN),
-                PollFd::new(&stop, PollFlags::IN),
-                PollFd::new(&keeper.over, PollFlags::IN),
-                PollFd::new(&mounts, PollFlags::PRI),
-            ];
-            match poll(&mut list, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+        thread::scope(|talks| {
+            loop {
+                let mut list = [
+                    PollFd::new(&listener, PollFlags::IN),
+                    PollFd::new(&stop, PollFlags::IN),
+                    PollFd::new(&self.over, PollFlags::IN),
+                    PollFd::new(&mounts, PollFlags::PRI),
+                ];
+                match poll(&mut list, None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                let [asked, stopped, over, mounted] = list.map(|fd| !fd.revents().is_empty());
+                if stopped {
+                    self.end(true);
+                }
+                if stopped || over {
+                    drop(listener);
+                    return Ok(());
+                }
+                if mounted {
+                    self.pool.renew();
+                }
+                if asked && let Ok((stream, _)) = listener.accept() {
+                    self.begin(stream, talks);
+                }
             }
-            let [asked, stopped, over, mounted] = list.map(|fd| !fd.revents().is_empty());
-            if stopped {
-                keeper.end(true);
-            }
-            if stopped || over {
-                break;
-            }
-            if mounted {
-                keeper.pool.renew();
-            }
-            if asked && let Ok((stream, _)) = listener.accept() {
-                keeper.begin(stream);
-            }
-        }
-        drop(listener);
-        let state = keeper.state();
-        drop(keeper.quieter.wait_while(state, |state| state.talks > 0).unwrap_or_else(PoisonError::into_inner));
-        Ok(())
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -129,20 +125,18 @@ impl Keeper {
     }
 
     /// Talks on a thread of its own. Whoever is one too many is hung up on, and makes a sandbox of its own.
-    fn begin(self: &Arc<Self>, stream: UnixStream) {
+    fn begin<'scope>(&'scope self, stream: UnixStream, talks: &'scope Scope<'scope, '_>) {
         let mut state = self.state();
         if state.talks >= TALKS {
             return;
         }
         state.talks += 1;
         drop(state);
-        let keeper = Arc::clone(self);
-        let talk = thread::Builder::new().name("palisade-talk".to_owned()).spawn(move || {
+        let talk = thread::Builder::new().name("palisade-talk".to_owned()).spawn_scoped(talks, move || {
             // Whoever does not listen is told nothing.
-            let _ = keeper.talk(&stream);
+            let _ = self.talk(&stream);
             drop(stream);
-            keeper.state().talks -= 1;
-            keeper.quieter.notify_all();
+            self.state().talks -= 1;
         });
         if talk.is_err() {
             self.state().talks -= 1;
@@ -154,9 +148,9 @@ impl Keeper {
         stream.set_write_timeout(Some(PATIENCE))?;
         if let Err(because) = self.standing.check(stream) {
             self.note(because);
-            stream.write_all(&[COLD])?;
-            return talk::answer(stream, &Answer::Cold);
+            return stream.write_all(&[NO]);
         }
+        stream.write_all(&[YES])?;
         match talk::receive(stream)? {
             (Order::Run(wish), files) => {
                 let mut files = files.into_iter();
@@ -168,11 +162,11 @@ impl Keeper {
                 }
             }
             (Order::Status, _) => {
-                stream.write_all(&[COLD])?;
+                stream.write_all(&[YES])?;
                 talk::answer(stream, &Answer::Status(self.status()))
             }
             (Order::Stop { now }, _) => {
-                stream.write_all(&[COLD])?;
+                stream.write_all(&[YES])?;
                 talk::answer(stream, &Answer::Stopping)?;
                 self.end(now);
                 Ok(())
@@ -180,13 +174,7 @@ impl Keeper {
         }
     }
 
-    fn run(
-        &self,
-        wish: &Wish,
-        streams: [File; 3],
-        source: Option<&File>,
-        mut stream: &UnixStream,
-    ) -> io::Result<()> {
+    fn run(&self, wish: &Wish, streams: [File; 3], source: Option<&File>, mut stream: &UnixStream) -> io::Result<()> {
         let taken = match self.unlike(wish) {
             None => self.pool.take().ok_or_else(|| "no sandbox stood ready".to_owned()),
             Some(because) => Err(because),
@@ -197,12 +185,11 @@ impl Keeper {
             (taken, _) => {
                 let too_many = || "too many programs run in the pool's sandboxes, or it is being stopped".to_owned();
                 self.note(taken.err().unwrap_or_else(too_many));
-                stream.write_all(&[COLD])?;
-                return talk::answer(stream, &Answer::Cold);
+                return stream.write_all(&[NO]);
             }
         };
         // Who has stopped waiting cannot be told, and then nothing may run.
-        let told = stream.write_all(&[TAKEN]);
+        let told = stream.write_all(&[YES]);
         let [stdin, stdout, stderr] = streams.map(Arc::new);
         let entered = told.map(|()| {
             let output = if wish.json { Output::Keep } else { Output::PassTo { stdout, stderr } };
@@ -211,22 +198,26 @@ impl Keeper {
         let mut state = self.state();
         state.running.remove(&number);
         match &entered {
-            Ok(Entered::Ran(_)) => state.served += 1,
-            Ok(Entered::Gone) => {
+            Ok(Ok(None)) => {
                 state.not_served += 1;
                 state.last = Some("somebody ended the sandbox that stood ready".to_owned());
             }
+            Ok(_) => state.served += 1,
             Err(_) => {}
         }
         drop(state);
         // Its reader may be slow, and there may be a lot.
         stream.set_write_timeout(None)?;
-        talk::answer(stream, &self.told(wish, entered?))
+        talk::answer(stream, &Self::told(wish, entered?))
     }
 
     /// What `palisade run` would say.
-    fn told(&self, wish: &Wish, entered: Entered) -> Answer {
-        let Entered::Ran(ran) = entered else { return Answer::Cold };
+    fn told(wish: &Wish, ran: Result<Option<Report>, StartError>) -> Answer {
+        let ran = match ran {
+            Ok(None) => return Answer::Cold,
+            Ok(Some(report)) => Ok(report),
+            Err(error) => Err(error),
+        };
         let (code, stdout, stderr) = print::overheard(|| match &ran {
             Ok(report) if wish.json => print::report_json(report),
             Ok(report) => print::verdict(report, wish.quiet),

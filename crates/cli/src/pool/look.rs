@@ -24,12 +24,12 @@ const NONE: i32 = 1;
 pub(super) fn status(json: bool) -> i32 {
     let Some(stream) = place::connect() else { return none(json) };
     match ask(&stream, &Order::Status) {
-        Ok(Answer::Status(status)) if json => print::json(&serde_json::json!({
+        Ok(Some(Answer::Status(status))) if json => print::json(&serde_json::json!({
             "schema": "palisade.pool/1",
             "running": true,
             "pool": status,
         })),
-        Ok(Answer::Status(status)) => print::words(&text(&status)),
+        Ok(Some(Answer::Status(status))) => print::words(&text(&status)),
         Ok(_) => print::trouble(&refused()),
         Err(error) => print::trouble(&silent(&stream, &error)),
     }
@@ -38,7 +38,7 @@ pub(super) fn status(json: bool) -> i32 {
 pub(super) fn stop(now: bool) -> i32 {
     let Some(stream) = place::connect() else { return none(false) };
     match ask(&stream, &Order::Stop { now }) {
-        Ok(Answer::Stopping) => {}
+        Ok(Some(Answer::Stopping)) => {}
         Ok(_) => return print::trouble(&refused()),
         Err(error) => return print::trouble(&silent(&stream, &error)),
     }
@@ -58,12 +58,19 @@ fn none(json: bool) -> i32 {
     NONE
 }
 
-fn ask(mut stream: &UnixStream, order: &Order) -> io::Result<Answer> {
+/// `None`: it does not answer this process.
+fn ask(mut stream: &UnixStream, order: &Order) -> io::Result<Option<Answer>> {
     stream.set_read_timeout(Some(PATIENCE))?;
+    if !talk::is_yes(stream)? {
+        return Ok(None);
+    }
     talk::send(stream, order, &[])?;
+    if !talk::is_yes(stream)? {
+        return Ok(None);
+    }
     let mut said = Vec::new();
     stream.read_to_end(&mut said)?;
-    Ok(serde_json::from_slice(said.get(1..).unwrap_or_default())?)
+    Ok(Some(serde_json::from_slice(&said)?))
 }
 
 fn refused() -> Trouble {
@@ -87,7 +94,7 @@ fn text(status: &Status) -> String {
         let _ = writeln!(text, "the last one {because}");
     }
     if let Some(failure) = failure {
-        let _ = writeln!(text, "broken       {failure}");
+        let _ = writeln!(text, "broken       {failure}; stop it and start it again when that is mended");
     }
     text
 }

@@ -1,8 +1,9 @@
 //! What `palisade run` and the pool say to each other.
 //!
-//! Both are the same binary, which the pool has seen to, so that the form may change at any time. An order is a length, then JSON; its
-//! descriptors come with the length. An answer is one byte, which says whether a cell was taken, then JSON up to the end. Who
-//! asked and goes away, or shuts down its side, wants the program to be stopped.
+//! Both are the same binary, which the pool has seen to, so that the form may change at any time. The pool says one byte when it has
+//! looked at whoever connected. Before that nothing is sent: what a pool that hangs does not take holds pipes open. An order is a length,
+//! then JSON; its descriptors come with the length. The answer is one byte more and, if that is good, JSON up to the end. Who asked
+//! and goes away, or shuts down its side, wants the program to be stopped.
 
 use std::{
     fs::File,
@@ -42,14 +43,15 @@ pub(super) struct Wish {
     pub(super) quiet: bool,
 }
 
-/// A cell was taken, and a program runs in it soon; or nothing will run.
-pub(super) const TAKEN: u8 = b'T';
-pub(super) const COLD: u8 = b'C';
+/// First: an order is listened to. Then: a cell was taken, and a program runs in it soon; or what was asked for follows.
+pub(super) const YES: u8 = b'Y';
+/// Nothing follows.
+pub(super) const NO: u8 = b'N';
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// Nothing has run.
+    /// Nothing has run after all.
     Cold,
     /// What `palisade run` says, and its exit status.
     Ran {
@@ -118,7 +120,16 @@ pub(super) fn receive(mut stream: &UnixStream) -> io::Result<(Order, Vec<File>)>
     Ok((serde_json::from_slice(&text)?, streams))
 }
 
-/// The end of an answer.
+/// What follows.
 pub(super) fn answer(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
     stream.write_all(&serde_json::to_vec(answer)?)
+}
+
+/// Whether the next byte is there, and a good one.
+///
+/// # Errors
+/// What read(2) says.
+pub(super) fn is_yes(mut stream: &UnixStream) -> io::Result<bool> {
+    let mut said = [0];
+    Ok(stream.read(&mut said)? == 1 && said == [YES])
 }

@@ -53,15 +53,6 @@ pub struct Taken<'a> {
     generation: u64,
 }
 
-/// Why a cell has run nothing, or what came of it.
-#[derive(Debug)]
-pub enum Entered {
-    /// The program has run, or could not be started: what a launch of its own would have told.
-    Ran(Result<Report, StartError>),
-    /// Somebody has ended the cell before.
-    Gone,
-}
-
 impl Pool {
     /// A cell that stands, if there is one that is as strong as it was planned.
     #[must_use]
@@ -102,10 +93,20 @@ impl Pool {
 }
 
 impl Taken<'_> {
-    /// Runs it, as [`Prepared::run`] would, with this source if the pool is one for sources.
-    #[must_use]
-    pub fn run(mut self, errand: &Errand, source: Option<&File>, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Entered {
-        let (shared, Some(mut cell)) = (&self.pool.shared, self.cell.take()) else { return Entered::Gone };
+    /// Runs it, as [`Prepared::run`] would, with this source if the pool is one for sources. `None`: somebody has ended the cell, and
+    /// nothing has run.
+    ///
+    /// # Errors
+    /// If the program could not be started; whatever it does afterwards is in the report.
+    pub fn run(
+        mut self,
+        errand: &Errand,
+        source: Option<&File>,
+        stdin: Input,
+        output: Output,
+        cancel: Option<BorrowedFd<'_>>,
+    ) -> Result<Option<Report>, StartError> {
+        let (shared, Some(mut cell)) = (&self.pool.shared, self.cell.take()) else { return Ok(None) };
         let mut launch = shared.prepared.launch().clone();
         let job = &mut launch.job;
         (job.command, job.environment) = (errand.command.clone(), errand.environment.clone());
@@ -114,18 +115,21 @@ impl Taken<'_> {
         launch.candidates = candidates(&launch.job);
         if let Err(error) = check(&launch.job) {
             self.cell = Some(cell);
-            return Entered::Ran(Err(error));
+            return Err(error);
         }
-        if let Err(error) = cell.fill(source) {
-            return Entered::Ran(Err(StartError::Io { doing: "write the source", source: error }));
-        }
+        cell.fill(source).map_err(StartError::io("write the source"))?;
         let (started, leave) = (|| shared.work.notify_one(), |remains| shared.leave(remains));
         let warm = Warm { cell: Some(cell).into(), launch: &launch, order: None, started: &started, leave: &leave };
         let turn = Turn { warm: Some(&warm), ..Turn::default() };
         let watch = Watch { cancel, ..Watch::default() };
-        match shared.prepared.run_on(turn, errand.begun, stdin, output, watch) {
-            Err(StartError::KilledDuringSetup { .. }) => Entered::Gone,
-            answer => Entered::Ran(answer),
+        let ran = shared.prepared.run_on(turn, errand.begun, stdin, output, watch);
+        if ran.is_err() {
+            // Perhaps nobody was told that a cell is gone.
+            shared.work.notify_one();
+        }
+        match ran {
+            Err(StartError::KilledDuringSetup { .. }) => Ok(None),
+            ran => ran.map(Some),
         }
     }
 }
@@ -134,6 +138,7 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
             self.pool.shared.give_back(cell, self.generation);
+            self.pool.shared.work.notify_one();
         }
     }
 }

@@ -74,7 +74,7 @@ impl Prepared {
             outputs,
             artefact,
             zygote,
-            blank: _, // in the tree
+            blank: _,    // in the tree
             terminal: _, // there is none
             network,
             capabilities,
@@ -107,8 +107,10 @@ impl Prepared {
     }
 }
 
-/// A step of its file tree, and which file of the host that is about.
-fn entry(entry: &Entry) -> Result<(Cow<'_, Entry>, Option<(u64, u64)>), &'static str> {
+/// A step of a file tree, and which file of the host that is about: device and inode.
+type Step<'a> = (Cow<'a, Entry>, Option<(u64, u64)>);
+
+fn entry(entry: &Entry) -> Result<Step<'_>, &'static str> {
     let none = |entry| Ok((Cow::Borrowed(entry), None));
     match entry {
         Entry::Host { from, access: Access::Read, owner: None, held, .. } => {
