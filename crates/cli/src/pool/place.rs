@@ -43,8 +43,10 @@ fn is_private(directory: &Metadata) -> bool {
 /// A connection to the pool, if there is one: a single look where there is none.
 pub(super) fn connect() -> Option<UnixStream> {
     let directory = directory();
+    let socket = directory.join(SOCKET);
+    fs::symlink_metadata(&socket).ok()?;
     fs::symlink_metadata(&directory).ok().filter(is_private)?;
-    let stream = UnixStream::connect(directory.join(SOCKET)).ok()?;
+    let stream = UnixStream::connect(socket).ok()?;
     // Whoever listens there: that nobody else could put it there is not all that is relied on.
     let peer = palisade_sys::peer(stream.as_fd()).ok()??;
     (peer.uid == geteuid().as_raw()).then_some(stream)
