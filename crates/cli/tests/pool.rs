@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
 mod common;
+#[path = "common/screen.rs"]
+mod screen;
 
 use std::{
     fs,
@@ -14,7 +16,7 @@ use std::{
 };
 
 use common::{PATIENCE, Place, Report, everyone, processes_with, read_until, text};
-use palisade_testkit::{Person, Residue, need, wait_for};
+use palisade_testkit::{Delegated, Person, Residue, need, wait_for};
 use serde_json::Value;
 
 /// What a sandbox of these tests shows.
@@ -323,6 +325,11 @@ fn who_is_in_a_sandbox_or_gave_up_something_gets_nothing() {
         assert!(because.contains("does not stand where the pool stands"), "{because}");
         assert_differs(&program(&["setpriv", "--no-new-privs"]), "NoNewPrivs");
         assert_differs(&program(&["nice", "-n", "5"]), "niceness");
+        if let Some(groups) = Delegated::to(place.seat.uid()).unwrap() {
+            let wrapped = place.home().join("env");
+            groups.wrap(Path::new("/usr/bin/env"), &wrapped).unwrap();
+            assert_differs(&program(&[wrapped.to_str().unwrap()]), "cgroup");
+        }
         assert_differs(&program(&["sh", "-c", "ulimit -S -n 50; exec \"$@\"", "sh"]), "limits");
     });
 }
@@ -395,6 +402,38 @@ fn what_interrupts_a_run_interrupts_its_program() {
         assert_eq!(output.status.code(), Some(130), "{}", text(&output));
         assert!(String::from_utf8_lossy(&output.stderr).ends_with("palisade: cancelled\n"), "{}", text(&output));
         assert_eq!((kept.number("running"), kept.number("served")), (0, 1));
+    });
+}
+
+#[test]
+fn what_is_typed_reaches_its_program_and_nobody_while_the_run_is_stopped() {
+    everyone(|place| {
+        let kept = Kept::new(place, SHOWN);
+        kept.wait_until_one_is_ready();
+        let screen = screen::Screen::new(place);
+        let mut command = Command::new("env");
+        command.arg(format!("XDG_RUNTIME_DIR={}", place.home().display()));
+        let run = place.shell("", "echo ready; while read line; do echo got $line; done");
+        let mut run = screen.start(place, command.arg(run.get_program()).args(run.get_args()));
+        screen.until("ready");
+        assert_eq!(kept.number("running"), 1, "{}", kept.last());
+        screen.keys("one\n");
+        screen.until("got one");
+        let signal = |name: &str| Command::new("kill").args([name, &run.id().to_string()]).status().unwrap();
+        assert!(signal("-STOP").success());
+        let stat = || fs::read_to_string(format!("/proc/{}/stat", run.id())).unwrap();
+        assert!(wait_for(PATIENCE, || stat().contains(") T ")));
+        screen.keys("two\n");
+        // It is there for whoever has the terminal meanwhile.
+        let mut line = [0; 4];
+        fs::File::from(screen.clone_of_slave()).read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"two\n");
+        assert!(signal("-CONT").success());
+        screen.keys("three\n");
+        let seen = screen.until("got three");
+        assert!(!seen.contains("got two"), "{seen}");
+        screen.keys("\x04");
+        assert!(run.wait().unwrap().success());
     });
 }
 

@@ -3,7 +3,7 @@
 //! A program in a sandbox has its user's id, or may have it in another sandbox than ours, and must get nothing here even if it reaches
 //! the socket: a cell shows what that program may not see. So whoever asks must be in no other namespace, have no other root, no
 //! filter, no capability more or less, and be the very same binary. The same comparison holds back what a process would pass on to a
-//! program that it starts itself: processors, priority, limits of its own. All of it is read from /proc by the pool. Not here: what is asked
+//! program that it starts itself: cgroups, processors, priority, limits of its own. All of it is read from /proc by the pool. Not here: what is asked
 //! (`talk.rs`).
 
 use std::{
@@ -73,7 +73,7 @@ impl Standing {
             let found = directory.join(name).metadata()?;
             all.insert(name.to_owned(), format!("{}:{}", found.dev(), found.ino()));
         }
-        for name in ["limits", "oom_score_adj", "attr/current"] {
+        for name in ["limits", "oom_score_adj", "cgroup", "attr/current"] {
             // Not every kernel has every one, and then it has it for nobody.
             all.insert(name.to_owned(), fs::read_to_string(directory.join(name)).unwrap_or_default());
         }

@@ -89,9 +89,10 @@ pub(super) fn send(mut stream: &UnixStream, order: &Order, streams: &[BorrowedFd
     if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
         return Err(ErrorKind::InvalidInput.into());
     }
-    let sent = sendmsg(stream, &[IoSlice::new(&length)], &mut control, SendFlags::NOSIGNAL)?;
+    let both = [IoSlice::new(&length), IoSlice::new(&text)];
+    let sent = sendmsg(stream, &both, &mut control, SendFlags::NOSIGNAL)?;
     stream.write_all(length.get(sent..).unwrap_or_default())?;
-    stream.write_all(&text)
+    stream.write_all(text.get(sent.saturating_sub(length.len())..).unwrap_or_default())
 }
 
 /// Receives one, with its descriptors.
