@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Repl(Box<crate::repl::Words>),
     /// Look for what a policy blocks in source files, and run nothing
     Check(crate::check::Args),
+    /// Keep sandboxes that stand ready, for runs that start at once
+    Pool(Box<crate::pool::Args>),
     /// Named policies: list, show, check and compare them
     Policy(crate::policy::Args),
     /// Make images with a language's tools for Docker and Podman, and test them
@@ -73,6 +75,10 @@ pub(crate) struct Run {
     /// Give the program a terminal of its own, and lend it this one's keyboard and screen
     #[arg(long, short)]
     pub(crate) tty: bool,
+
+    /// Make a sandbox for this run, whether or not one stands ready (`palisade pool`)
+    #[arg(long)]
+    pub(crate) no_pool: bool,
 
     #[command(flatten)]
     pub(crate) wants: Wants,

@@ -16,6 +16,7 @@ mod environment;
 mod files;
 mod images;
 mod policy;
+mod pool;
 mod print;
 mod reference;
 mod repl;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Attack(args) => attack::command(&args),
         Command::Bench(args) => bench::command(&args),
         Command::Repl(args) => repl::command(*args),
+        Command::Pool(args) => pool::command(*args),
         Command::Policy(args) => policy::command(&args),
         Command::Images(args) => images::command(&args),
         Command::Env(args) => environment::command(args),
@@ -72,7 +74,7 @@ fn unparsed(error: &clap::Error) -> ExitCode {
 }
 
 fn run_command(args: args::Run) -> i32 {
-    let (json, quiet) = (args.json, args.quiet);
+    let (json, quiet, own) = (args.json, args.quiet, args.no_pool);
     let cancel = match palisade_sys::signals::receive(&palisade_sys::signals::STOP) {
         Ok(cancel) => cancel,
         Err(error) => return print::failure(&error, None),
@@ -95,7 +97,16 @@ fn run_command(args: args::Run) -> i32 {
         Ok(looked) => looked,
         Err(refusal) => return print::not_passed(&refusal, json),
     };
-    let ran = palisade::run_until(request, Some(cancel.as_fd())).map(|mut report| {
+    // Who tells of a look at the program has to be here.
+    let pool = if own || looked.tells() { None } else { pool::find() };
+    let ran = match pool {
+        None => palisade::run_until(request, Some(cancel.as_fd())),
+        Some(pool) => match pool::run(pool, request, pool::Say { json, quiet }, cancel.as_fd()) {
+            pool::Ran::There(code) => return code,
+            pool::Ran::Here(ran) => ran,
+        },
+    };
+    let ran = ran.map(|mut report| {
         looked.tell_report(&mut report);
         report
     });

@@ -6,6 +6,7 @@ pub(crate) mod progress;
 pub(crate) mod session;
 
 use std::{
+    cell::RefCell,
     fmt::Display,
     io::{self, IsTerminal, Write},
     path::Path,
@@ -24,10 +25,41 @@ use palisade::{
 
 use crate::{
     check::{Failed, gate::Refusal},
+    pool::Trouble,
     request::Refused,
 };
 
+thread_local! {
+    /// What is said on this thread, on both streams, if it is somebody else's to say.
+    static OVERHEARD: RefCell<Option<[String; 2]>> = const { RefCell::new(None) };
+}
+
+/// What would be said, and is not.
+pub(crate) fn overheard(say: impl FnOnce() -> i32) -> (i32, String, String) {
+    OVERHEARD.set(Some(<[String; 2]>::default()));
+    let code = say();
+    let [out, err] = OVERHEARD.take().unwrap_or_default();
+    (code, out, err)
+}
+
+/// Says what was overheard in another process.
+pub(crate) fn heard(code: i32, stdout: &str, stderr: &str) -> i32 {
+    err(stderr);
+    match out(stdout) {
+        0 => code,
+        failed => failed,
+    }
+}
+
+/// Whether it is somebody else's to say this, on the stream of this number.
+fn keeps(stream: usize, text: &str) -> bool {
+    OVERHEARD.with_borrow_mut(|kept| kept.as_mut().map(|kept| kept[stream].push_str(text)).is_some())
+}
+
 fn out(text: &str) -> i32 {
+    if keeps(0, text) {
+        return 0;
+    }
     match io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => 0,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -36,6 +68,9 @@ fn out(text: &str) -> i32 {
 }
 
 fn err(text: &str) {
+    if keeps(1, text) {
+        return;
+    }
     // If standard error is closed, nobody wants to hear it.
     let _ = io::stderr().lock().write_all(legible(text).as_bytes());
 }
@@ -144,6 +179,21 @@ pub(crate) fn rows(rows: &[Row]) -> i32 {
     let (key, value) = (width(0), width(1));
     let lines = cells.iter().map(|cells| format!("{:<key$}  {:<value$}  {}\n", cells[0], cells[1], cells[2]));
     out(&legible(&lines.collect::<String>()))
+}
+
+/// What a pool could not do.
+pub(crate) fn trouble(trouble: &Trouble) -> i32 {
+    not_started(&trouble.what, Some(&trouble.hint), 125, false)
+}
+
+/// One thing that is said to whoever waits for it, who may have gone.
+///
+/// # Errors
+/// If nobody can hear it.
+pub(crate) fn announce(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Why nothing was attacked.

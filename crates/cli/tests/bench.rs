@@ -52,7 +52,7 @@ fn isolation_is_found_by_trying_for_root_and_for_an_ordinary_user() {
         return;
     }
     everyone(|place| {
-        let words = "--runs 1 --method bwrap,bwrap-minimal,bwrap-network,unshare,palisade,palisade-library,palisade-warm,palisade-none";
+        let words = "--runs 1 --method bwrap,bwrap-minimal,bwrap-network,unshare,palisade,palisade-pool,palisade-library,palisade-warm,palisade-none";
         let comparison = compared(place, words);
         let of = |name| seen(method(&comparison, name));
         assert_eq!(of("baseline"), SIGHTS, "{comparison:#}");
@@ -60,7 +60,7 @@ fn isolation_is_found_by_trying_for_root_and_for_an_ordinary_user() {
         assert_eq!(of("bwrap-network"), ["processes", "files"], "{comparison:#}");
         assert_eq!(of("unshare"), ["files"], "{comparison:#}");
         assert!(of("palisade-none").contains(&"network"), "{comparison:#}");
-        for name in ["bwrap", "palisade", "palisade-library", "palisade-warm"] {
+        for name in ["bwrap", "palisade", "palisade-pool", "palisade-library", "palisade-warm"] {
             assert_eq!(method(&comparison, name)["isolated"], true, "{name}: {comparison:#}");
         }
         assert_eq!(method(&comparison, "baseline")["isolated"], false);
@@ -246,6 +246,7 @@ fn the_methods_are_listed_by_name() {
             "kata",
             "qemu",
             "palisade",
+            "palisade-pool",
             "palisade-library",
             "palisade-warm",
         ];

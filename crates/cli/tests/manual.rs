@@ -155,6 +155,7 @@ pages! {
     validator_prints_what_it_says: "docs/validator.md",
     bench_prints_what_it_says: "docs/bench.md",
     attacks_prints_what_it_says: "docs/attacks.md",
+    pools_prints_what_it_says: "docs/pool.md",
     performance_prints_what_it_says: "docs/performance.md",
 }
 

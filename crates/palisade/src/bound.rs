@@ -306,6 +306,7 @@ fn trees(job: &Job) -> Vec<Shown> {
         directory: _,
         artefact: _,
         zygote: _,
+        blank: _,
         terminal: _,
         // Taken out by the caller's own rights, after the run.
         outputs: _,

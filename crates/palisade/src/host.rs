@@ -183,6 +183,12 @@ impl Ids {
         Self { uid: self.uid + lane, gid: self.gid + lane, ..self }
     }
 
+    /// What two callers' have in common whose programs are walled off alike.
+    pub(crate) fn likeness(self) -> String {
+        let own = (self.lanes == 1).then_some((self.uid, self.gid));
+        format!("{:?} {:?} {own:?}", self.inside, self.groups)
+    }
+
     /// The caller's own, inside as outside: no wall between them.
     pub(crate) fn same() -> Self {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());

@@ -53,6 +53,9 @@ pub struct Job {
     pub artefact: Option<PathBuf>,
     /// The interpreter that waits for its source, if that is what it is.
     pub zygote: Option<Zygote>,
+    /// A file that gets its content when the sandbox stands, in one that is kept ready for others.
+    #[serde(skip)]
+    pub(crate) blank: Option<PathBuf>,
     /// The terminal that it gets instead of pipes.
     pub terminal: Option<Terminal>,
     /// What it may reach.
@@ -66,6 +69,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// The file that gets its content when the sandbox stands, if there is one.
+    pub(crate) fn blank(&self) -> Option<&Path> {
+        self.zygote.as_ref().map(|zygote| zygote.source.as_path()).or(self.blank.as_deref())
+    }
+
     /// Where it has writable space of its own in memory.
     #[must_use]
     pub fn scratch(&self) -> Vec<&'static str> {

@@ -62,7 +62,7 @@ pub use policies::{
     Listed, Mode, Origin, PolicyError, PolicyFile, is_file_name, policies, policy_directories, policy_of, to_toml,
     useless,
 };
-pub use pool::{Interpreters, Pool};
+pub use pool::{Errand, Interpreters, Likeness, Pool, Taken};
 pub use prepare::{Preparation, Prepared, prepare};
 pub use run::{Plan, plan, run, run_until};
 pub use running::Running;

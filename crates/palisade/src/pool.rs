@@ -3,7 +3,9 @@
 //! In: one [`Prepared`] program. Its policy and its files are those of every cell; what is executed in one may be another program.
 //! A cell is used once, and then it is gone. Not here: what a cell is (`supervise::cell`).
 
+mod errand;
 mod interpreters;
+mod likeness;
 
 use std::{
     collections::VecDeque,
@@ -18,6 +20,7 @@ use palisade_spec::{Input, Output, Report};
 
 use crate::{
     error::StartError,
+    job::Job,
     native::{Launch, candidates},
     prepare::{Prepared, Watch},
     resolve::{BAD_VARIABLE, is_variable},
@@ -25,7 +28,11 @@ use crate::{
     zygote::Order,
 };
 
-pub use self::interpreters::Interpreters;
+pub use self::{
+    errand::{Errand, Taken},
+    interpreters::Interpreters,
+    likeness::Likeness,
+};
 
 /// Cells of one policy, waiting for programs.
 ///
@@ -87,6 +94,8 @@ struct State {
     removing: usize,
     /// When a cell was last taken for a program that may still run.
     taken: Option<Instant>,
+    /// Counts how often all cells were replaced. One that was begun before is not kept.
+    generation: u64,
     /// Why the last one could not be made.
     failure: Option<StartError>,
     closing: bool,
@@ -204,19 +213,7 @@ impl Pool {
     ) -> Result<Report, StartError> {
         let begun = now();
         let watch = Watch { cancel, ..Watch::default() };
-        let job = &launch.job;
-        let words = job.command.iter().all(|word| !word.contains('\0'));
-        if let Some((name, _)) = job.environment.iter().find(|(name, value)| !is_variable(name, value)) {
-            return Err(refuse("a variable", name.clone(), BAD_VARIABLE, "leave it out"));
-        }
-        if !words {
-            return Err(refuse(
-                "an argument",
-                format!("{:?}", job.command),
-                "none has a NUL byte",
-                "write it to the input",
-            ));
-        }
+        check(&launch.job)?;
         // One that somebody has killed while it waited is no reason to fail.
         while let Some(cell) = self.shared.take() {
             match self.run_on(Some(cell), (launch, order), begun, stdin.clone(), output.clone(), watch) {
@@ -243,6 +240,18 @@ impl Pool {
         let turn = Turn { warm: Some(&warm), ..Turn::default() };
         self.shared.prepared.run_on(turn, begun, stdin, output, watch)
     }
+}
+
+/// What can be told to a cell.
+fn check(job: &Job) -> Result<(), StartError> {
+    if let Some((name, _)) = job.environment.iter().find(|(name, value)| !is_variable(name, value)) {
+        return Err(refuse("a variable", name.clone(), BAD_VARIABLE, "leave it out"));
+    }
+    if job.command.iter().any(|word| word.contains('\0')) {
+        let command = format!("{:?}", job.command);
+        return Err(refuse("an argument", command, "none has a NUL byte", "write it to the input"));
+    }
+    Ok(())
 }
 
 /// For messages.
@@ -287,6 +296,14 @@ impl Shared {
         cell
     }
 
+    /// Takes a cell back that has run nothing, if none of its generation was replaced.
+    fn give_back(&self, cell: Cell, generation: u64) {
+        let mut state = self.state();
+        if state.generation == generation && !state.closing {
+            state.ready.push_front(cell);
+        }
+    }
+
     fn leave(&self, remains: Remains) {
         let mut state = self.state();
         state.taken = None;
@@ -325,11 +342,17 @@ impl Shared {
                     continue;
                 }
                 state.begun += 1;
+                let generation = state.generation;
                 drop(state);
                 let cell = self.prepared.stand();
                 state = self.state();
                 state.begun -= 1;
                 match cell {
+                    Ok(cell) if generation != state.generation => {
+                        drop(state);
+                        drop(cell);
+                        state = self.state();
+                    }
                     Ok(cell) => state.ready.push_back(cell),
                     Err(failure) => state.failure = Some(failure),
                 }

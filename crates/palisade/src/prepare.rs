@@ -3,7 +3,7 @@
 //! Not here: the door for a single run (`run.rs`), which goes through this too.
 
 use std::{
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -168,7 +168,54 @@ impl Prepared {
         &self.launch
     }
 
+    /// The same for whichever source file comes later, in place of the one that was prepared.
+    ///
+    /// # Errors
+    /// Why not: it is not an interpreted program of a single file.
+    pub fn for_any_source(mut self) -> Result<Self, &'static str> {
+        let Some(at) = self.launch.one_source().map(|given| given.at.clone()) else {
+            return Err("its program is not a single source file that is run as it is");
+        };
+        for entry in &mut self.launch.tree {
+            if matches!(entry, Entry::Copy { .. }) {
+                *entry = Entry::Blank { at: at.clone() };
+            }
+        }
+        self.launch.job.given.clear();
+        self.launch.job.blank = Some(at);
+        Ok(self)
+    }
+
+    /// The source file that is copied into it, if that is the only file that is.
+    #[must_use]
+    pub fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.launch.one_source().map(|given| given.content.as_fd())
+    }
+
+    /// When its preparation began.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// What becomes of too much output, and of protections that cannot be had in full.
+    pub(crate) fn reactions(&self) -> (OutputExcess, Strictness) {
+        (self.excess, self.strictness)
+    }
+
+    /// Whether a run tells of nothing but the launch.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compile.is_none() && self.conflicts.listed.is_empty() && self.choice.passed_over().is_empty()
+    }
+
     /// As [`Prepared::run`], for the only run: the time of the preparation is its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_only(self, stdin: Input, output: Output, cancel: Option<BorrowedFd<'_>>) -> Result<Report, StartError> {
+        self.run_once(stdin, output, Watch { cancel, ..Watch::default() })
+    }
+
+    /// As [`Prepared::run_only`].
     pub(crate) fn run_once(self, stdin: Input, output: Output, watch: Watch<'_>) -> Result<Report, StartError> {
         let report = self.run_since(Turn::default(), self.begun, stdin, output, watch)?;
         Ok(Report { compile: self.compile, ..report })

@@ -129,6 +129,13 @@ pub enum Output {
         /// For standard error.
         stderr: Arc<File>,
     },
+    /// As [`Output::Pass`], on the streams of another process, which has handed them over.
+    PassTo {
+        /// Its standard output.
+        stdout: Arc<File>,
+        /// Its standard error.
+        stderr: Arc<File>,
+    },
 }
 
 /// A pseudo-terminal of the sandbox's own as the program's three streams; never a terminal of the caller.

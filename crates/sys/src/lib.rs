@@ -10,6 +10,7 @@ mod call;
 pub mod cgroup;
 mod child;
 mod confine;
+mod descriptors;
 pub mod landlock;
 mod life;
 mod mapped;
@@ -31,10 +32,11 @@ mod users;
 
 pub use arguments::output_was_closed;
 pub use confine::confine;
+pub use descriptors::keep_from_programs;
 pub use life::Life;
 pub use mapped::mapped_tree;
 pub use network::empty_network;
-pub use peer::peer;
+pub use peer::{Peer, peer};
 pub use record::{MARKS, Record};
 pub use script::{
     Closed, Groups, Identity, LayerRole, Listener, Namespaces, OVERLAY_LAYERS, Op, Presence, Program, Rlimit, SLOTS,

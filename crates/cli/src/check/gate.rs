@@ -81,6 +81,11 @@ impl Looked {
         }
     }
 
+    /// Whether it has anything to say.
+    pub(crate) fn tells(&self) -> bool {
+        self.layer().is_some()
+    }
+
     /// Says in a list of layers what was looked at.
     pub(crate) fn tell(&self, layers: &mut [Layer]) {
         if let Some(line) = self.layer() {

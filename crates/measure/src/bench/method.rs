@@ -111,9 +111,10 @@ const fn own(
 }
 
 /// Every method, in the order in which they take turns.
-pub const METHODS: [Method; 19] = [
+pub const METHODS: [Method; 20] = [
     Method { name: BASELINE, about: "posix_spawn, no walls", side: Side::Baseline, needs: &[], ways: recipes::plain },
     own("palisade", "`palisade run`, a new process each time", &[], recipes::own::cold),
+    own("palisade-pool", "`palisade run` with a `palisade pool`", &[], recipes::pool::pooled),
     own("palisade-library", "the library, from this process", &[], recipes::own::library),
     own("palisade-warm", "a cell that stands ready, from this process", &[], recipes::own::warm),
     other(
@@ -321,6 +322,7 @@ mod tests {
             "kata",
             "qemu",
             "palisade",
+            "palisade-pool",
             "palisade-library",
             "palisade-warm",
         ] {

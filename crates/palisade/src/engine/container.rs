@@ -24,7 +24,7 @@ use std::{
 
 use palisade_spec::Weakening;
 use palisade_sys::{
-    Life,
+    Life, Peer,
     cgroup::{Group, Settings},
     peer,
 };
@@ -168,7 +168,7 @@ impl Container {
         made.client.start(&made.id).map_err(Failure::engine("start the container"))?;
         let started = crate::supervise::now();
         let link = made.accept(&listener)?;
-        let Some((pid, pidfd)) = peer(&link).map_err(Failure::own("find the container's process"))? else {
+        let Some(Peer { pid, pidfd, .. }) = peer(&link).map_err(Failure::own("find the container's process"))? else {
             return Err(Failure::Lies(
                 "its processes cannot be seen from here: it is in another pid namespace".to_owned(),
             ));

@@ -91,7 +91,7 @@ impl Service {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Ok(held) = http::open(&socket) {
-                let listener = peer(&held)?.map(|(_, listener)| listener);
+                let listener = peer(&held)?.map(|listener| listener.pidfd);
                 return Ok(Self { child, listener, held, socket });
             }
             let mut list = [PollFd::from_borrowed_fd(child.pidfd(), PollFlags::IN)];

@@ -276,8 +276,8 @@ pub(crate) fn tree(job: &Job, host: &Host, owners: &Owners) -> Vec<Entry> {
     tree.extend(copies(false));
     if let Some(zygote) = &job.zygote {
         tree.push(Entry::Text { at: zygote.bootstrap.clone(), content: zygote.text.clone() });
-        tree.push(Entry::Blank { at: zygote.source.clone() });
     }
+    tree.extend(job.blank().map(|at| Entry::Blank { at: at.to_owned() }));
     let (early, late) = by_time(&job.shown, in_scratch);
     let is_owner_of_nothing = host.ids.groups == palisade_sys::Groups::Drop;
     if is_owner_of_nothing && job.base == Base::Host {

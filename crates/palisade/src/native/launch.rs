@@ -17,7 +17,8 @@ use crate::{
     error::Refusal,
     foreign::{Foreign, Room, Stay},
     host::{Host, Ids},
-    job::{Access, Job},
+    job::{Access, Given, Job},
+    resolve::SOURCE,
 };
 
 /// A job with everything that its launch needs.
@@ -100,6 +101,13 @@ impl Launch {
     pub(crate) fn masks(&self) -> impl Iterator<Item = (&Path, Kind)> {
         let mask = |entry| if let &Entry::Mask { ref at, kind } = entry { Some((at.as_path(), kind)) } else { None };
         self.tree.iter().filter_map(mask).filter(|(at, _)| at.exists())
+    }
+
+    /// The file that is copied into it, if there is one alone, read-only, and in a place that is there before any other.
+    pub(crate) fn one_source(&self) -> Option<&Given> {
+        let [given] = self.job.given.as_slice() else { return None };
+        let is_early = !self.job.scratch().iter().any(|scratch| given.at.starts_with(scratch));
+        (is_early && given.mode == 0o444 && given.size <= SOURCE && self.job.blank().is_none()).then_some(given)
     }
 
     /// Places inside that the program cannot see.

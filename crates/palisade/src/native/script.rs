@@ -174,7 +174,7 @@ impl<'a> Opened<'a> {
 /// tmpfs options of the new root, with room for the files that are copied into it.
 pub(crate) fn root_options(launch: &Launch) -> io::Result<CString> {
     let copied: u64 = launch.job.given.iter().map(|given| given.size.next_multiple_of(4096) + 4096).sum();
-    let blank = if launch.job.zygote.is_some() { SOURCE } else { 0 };
+    let blank = if launch.job.blank().is_some() { SOURCE } else { 0 };
     c_string(format!("mode=0755,size={},nr_inodes={ROOT_INODES}", copied + blank + (4 << 20)))
 }
 
@@ -334,7 +334,7 @@ pub(crate) fn handles(job: &Job) -> Vec<Handle> {
     if job.overlay.as_ref().is_some_and(|overlay| overlay.changes != Keep::Nothing) {
         handles.push(Handle::Upper);
     }
-    if job.zygote.is_some() {
+    if job.blank().is_some() {
         handles.push(Handle::Blank);
     }
     handles.extend(outputs::places(job).into_iter().map(Handle::Place));

@@ -7,8 +7,12 @@
 use std::{
     cell::RefCell,
     ffi::CString,
-    io,
-    os::fd::{AsFd, OwnedFd},
+    fs::File,
+    io::{self, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileExt,
+    },
     time::Duration,
 };
 
@@ -123,6 +127,34 @@ impl Cell {
                 Ok(None) => return Err(StartError::KilledDuringSetup { during: "set-up" }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(StartError::io("read the sandbox's report")(error)),
+            }
+        }
+    }
+
+    /// Whether it still waits, and has everything that was planned for it.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut list = [PollFd::from_borrowed_fd(self.child.pidfd(), PollFlags::IN)];
+        let looked = poll_on(&mut list, Some(Duration::ZERO));
+        looked.is_ok() && list[0].revents().is_empty() && self.acts.weakened.is_empty()
+    }
+
+    /// Writes the file that it waits for, if it waits for one.
+    ///
+    /// # Errors
+    /// If there is nothing to write, or it is longer than a source may be.
+    pub(crate) fn fill(&mut self, source: Option<&File>) -> io::Result<()> {
+        let Some(blank) = self.left.blank.take_if(|_| self.zygote.is_none()) else { return Ok(()) };
+        let source = source.ok_or(io::ErrorKind::InvalidInput)?;
+        let mut blank = File::from(blank);
+        // From its beginning, wherever its other readers are.
+        let (mut chunk, mut at) = (vec![0; 64 << 10], 0);
+        loop {
+            match source.read_at(&mut chunk, at)? {
+                0 => return Ok(()),
+                count => {
+                    blank.write_all(chunk.get(..count).unwrap_or_default())?;
+                    at += count as u64;
+                }
             }
         }
     }

@@ -331,20 +331,20 @@ fn feed(input: Input) -> io::Result<(OwnedFd, Option<Feed>)> {
         Input::Empty => return Ok((nothing()?, None)),
         Input::Bytes(bytes) if bytes.is_empty() => return Ok((nothing()?, None)),
         Input::Bytes(bytes) => (bytes, Source::Ended),
-        Input::Inherit => {
-            let own = fstat(rustix::stdio::stdin());
-            if own.is_ok_and(|own| {
-                FileType::from_raw_mode(own.st_mode) == FileType::CharacterDevice
-                    && own.st_rdev == rustix::fs::makedev(1, 3)
-            }) {
-                return Ok((nothing()?, None));
-            }
-            (Vec::new(), Source::Stdin)
-        }
+        Input::Inherit if is_null(rustix::stdio::stdin()) => return Ok((nothing()?, None)),
+        Input::File(file) if is_null(file.as_fd()) => return Ok((nothing()?, None)),
+        Input::Inherit => (Vec::new(), Source::Stdin),
         Input::File(file) => (Vec::new(), Source::File(file)),
     };
     let (theirs, ours) = feeding(waiting, source)?;
     Ok((theirs, Some(ours)))
+}
+
+/// Whether it is the null device, in which there never is anything.
+fn is_null(file: BorrowedFd<'_>) -> bool {
+    fstat(file).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == rustix::fs::makedev(1, 3)
+    })
 }
 
 fn feeding(waiting: Vec<u8>, source: Source) -> io::Result<(OwnedFd, Feed)> {
@@ -419,6 +419,7 @@ fn sinks(output: &Output, limit: u64, excess: OutputExcess) -> io::Result<[(Sink
         Output::To { stdout, stderr } => {
             [(pass(stdout.as_fd())?, of_given(stdout)), (pass(stderr.as_fd())?, of_given(stderr))]
         }
+        Output::PassTo { stdout, stderr } => [(pass(stdout.as_fd())?, passing), (pass(stderr.as_fd())?, passing)],
     })
 }
 

@@ -4,6 +4,7 @@ pub(super) mod containers;
 pub(super) mod machines;
 pub(super) mod namespaces;
 pub(super) mod own;
+pub(super) mod pool;
 
 use std::os::fd::BorrowedFd;
 

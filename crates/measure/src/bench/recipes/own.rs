@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(in crate::bench) fn cold(ground: &Ground, _: &Found) -> Ways {
-    Ok(vec![before(words(&ground.palisade.to_string_lossy(), "run --quiet --"))])
+    Ok(vec![before(words(&ground.palisade.to_string_lossy(), "run --quiet --no-pool --"))])
 }
 
 pub(in crate::bench) fn wall(ground: &Ground, found: &Found) -> Ways {
@@ -29,7 +29,7 @@ pub(in crate::bench) fn wall(ground: &Ground, found: &Found) -> Ways {
         }
         _ => ("", ""),
     };
-    let rest = format!("run --quiet --backend {name} {network} --");
+    let rest = format!("run --quiet --no-pool --backend {name} {network} --");
     let mut way = noted(note, words(&ground.palisade.to_string_lossy(), &rest));
     if let (Way::Process(process), Some(Backend::Docker)) = (&mut way, found.backend) {
         process.daemon = engine_process();

@@ -1,0 +1,299 @@
+//! The process that keeps a pool: answers whoever asks, and cleans up when it is to end.
+//!
+//! A thread for each connection; none for a cell that waits. A program's sandbox ends with this process, and with the connection of
+//! whoever wanted it. Not here: making cells (the library), who may ask (`peer.rs`).
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Write},
+    net::Shutdown,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::{UnixListener, UnixStream},
+    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, Scope},
+    time::Duration,
+};
+
+use palisade::{
+    Likeness, Pool, Report, StartError,
+    spec::{Input, Output},
+};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use super::{
+    peer::Standing,
+    talk::{self, Answer, NO, Order, Status, Wish, YES},
+};
+use crate::print;
+
+/// Programs in cells at one time. With the cells that may wait they are as many as root has ids for (`Ids` of the library).
+const MOST: usize = 30;
+
+/// Connections at one time.
+const TALKS: usize = 64;
+
+/// How long whoever asks may take to say what.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells of changes to this mount namespace, by being urgently readable.
+const MOUNTS: &str = "/proc/self/mounts";
+
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pool: Pool,
+    size: usize,
+    standing: Standing,
+    /// What the cells are that stand.
+    likeness: Mutex<Likeness>,
+    /// Asked before a cell is given away.
+    mounts: Mutex<File>,
+    state: Mutex<State>,
+    /// Readable when it is to end.
+    over: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number: where a cell was taken.
+    running: HashMap<u64, UnixStream>,
+    talks: usize,
+    served: u64,
+    not_served: u64,
+    last: Option<String>,
+    stopping: bool,
+}
+
+/// Looks whether something was mounted or unmounted since the last look.
+fn has_changed(mounts: &File) -> bool {
+    let mut list = [PollFd::new(mounts, PollFlags::PRI)];
+    let none = Timespec::try_from(Duration::ZERO).ok();
+    poll(&mut list, none.as_ref()) != Ok(0)
+}
+
+impl Keeper {
+    /// `make` makes the pool, when it is already known what happens to the host's mounts.
+    pub(super) fn new<E>(size: usize, make: impl FnOnce() -> Result<(Pool, Likeness), E>) -> Result<Self, E>
+    where
+        E: From<io::Error>,
+    {
+        let mounts = Mutex::new(File::open(MOUNTS)?);
+        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(io::Error::from)?;
+        let standing = Standing::own()?;
+        let (pool, likeness) = make()?;
+        let (likeness, state) = (Mutex::new(likeness), Mutex::default());
+        Ok(Self { pool, size, standing, likeness, mounts, state, over })
+    }
+
+    /// Answers until it is to end, and then until every connection has ended.
+    pub(super) fn serve(self, listener: UnixListener, stop: impl AsFd) -> io::Result<()> {
+        let mounts = File::open(MOUNTS)?;
+        thread::scope(|talks| {
+            loop {
+                let mut list = [
+                    PollFd::new(&listener, PollFlags::IN),
+                    PollFd::new(&stop, PollFlags::IN),
+                    PollFd::new(&self.over, PollFlags::IN),
+                    PollFd::new(&mounts, PollFlags::PRI),
+                ];
+                match poll(&mut list, None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                let [asked, stopped, over, mounted] = list.map(|fd| !fd.revents().is_empty());
+                if stopped {
+                    self.end(true);
+                }
+                if stopped || over {
+                    drop(listener);
+                    return Ok(());
+                }
+                if mounted {
+                    self.pool.renew();
+                }
+                if asked && let Ok((stream, _)) = listener.accept() {
+                    self.begin(stream, talks);
+                }
+            }
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Talks on a thread of its own. Whoever is one too many is hung up on, and makes a sandbox of its own.
+    fn begin<'scope>(&'scope self, stream: UnixStream, talks: &'scope Scope<'scope, '_>) {
+        let mut state = self.state();
+        if state.talks >= TALKS {
+            return;
+        }
+        state.talks += 1;
+        drop(state);
+        let talk = thread::Builder::new().name("palisade-talk".to_owned()).spawn_scoped(talks, move || {
+            // Whoever does not listen is told nothing.
+            let _ = self.talk(&stream);
+            drop(stream);
+            self.state().talks -= 1;
+        });
+        if talk.is_err() {
+            self.state().talks -= 1;
+        }
+    }
+
+    fn talk(&self, mut stream: &UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        if let Err(because) = self.standing.check(stream) {
+            self.note(because);
+            return stream.write_all(&[NO]);
+        }
+        stream.write_all(&[YES])?;
+        match talk::receive(stream)? {
+            (Order::Run(wish), files) => {
+                let mut files = files.into_iter();
+                match (files.next(), files.next(), files.next()) {
+                    (Some(stdin), Some(stdout), Some(stderr)) => {
+                        self.run(&wish, [stdin, stdout, stderr], files.next().as_ref(), stream)
+                    }
+                    _ => Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
+            (Order::Status, _) => {
+                stream.write_all(&[YES])?;
+                talk::answer(stream, &Answer::Status(self.status()))
+            }
+            (Order::Stop { now }, _) => {
+                stream.write_all(&[YES])?;
+                talk::answer(stream, &Answer::Stopping)?;
+                self.end(now);
+                Ok(())
+            }
+        }
+    }
+
+    fn run(&self, wish: &Wish, streams: [File; 3], source: Option<&File>, mut stream: &UnixStream) -> io::Result<()> {
+        let taken = match self.unlike(wish) {
+            None => self.pool.take().ok_or_else(|| "no sandbox stood ready".to_owned()),
+            Some(because) => Err(because),
+        };
+        let number = taken.as_ref().ok().map(|_| self.enter(stream)).transpose()?.flatten();
+        let (taken, number) = match (taken, number) {
+            (Ok(taken), Some(number)) => (taken, number),
+            (taken, _) => {
+                let too_many = || "too many programs run in the pool's sandboxes, or it is being stopped".to_owned();
+                self.note(taken.err().unwrap_or_else(too_many));
+                return stream.write_all(&[NO]);
+            }
+        };
+        // Who has stopped waiting cannot be told, and then nothing may run.
+        let told = stream.write_all(&[YES]);
+        let [stdin, stdout, stderr] = streams.map(Arc::new);
+        let entered = told.map(|()| {
+            let output = if wish.json { Output::Keep } else { Output::PassTo { stdout, stderr } };
+            taken.run(&wish.errand, source, Input::File(stdin), output, Some(stream.as_fd()))
+        });
+        let mut state = self.state();
+        state.running.remove(&number);
+        match &entered {
+            Ok(Ok(None)) => {
+                state.not_served += 1;
+                state.last = Some("somebody ended the sandbox that stood ready".to_owned());
+            }
+            Ok(_) => state.served += 1,
+            Err(_) => {}
+        }
+        drop(state);
+        // Its reader may be slow, and there may be a lot.
+        stream.set_write_timeout(None)?;
+        talk::answer(stream, &Self::told(wish, entered?))
+    }
+
+    /// What `palisade run` would say.
+    fn told(wish: &Wish, ran: Result<Option<Report>, StartError>) -> Answer {
+        let ran = match ran {
+            Ok(None) => return Answer::Cold,
+            Ok(Some(report)) => Ok(report),
+            Err(error) => Err(error),
+        };
+        let (code, stdout, stderr) = print::overheard(|| match &ran {
+            Ok(report) if wish.json => print::report_json(report),
+            Ok(report) => print::verdict(report, wish.quiet),
+            Err(error) => print::start_error(error, wish.json),
+        });
+        Answer::Ran { code, stdout, stderr }
+    }
+
+    /// Why no cell of this pool is what is wanted. Cells that are no more what the host shows are replaced.
+    fn unlike(&self, wish: &Wish) -> Option<String> {
+        let wanted = match &wish.likeness {
+            Ok(wanted) => wanted,
+            Err(because) => return Some(because.clone()),
+        };
+        let mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_changed(&mounts) {
+            self.pool.renew();
+            return Some("something was mounted or unmounted, and the sandboxes are being made anew".to_owned());
+        }
+        drop(mounts);
+        let mut likeness = self.likeness.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = likeness.difference(wanted)?.to_owned();
+        if let Ok(now) = self.pool.likeness()
+            && now != *likeness
+        {
+            *likeness = now;
+            self.pool.renew();
+        }
+        Some(format!("it wanted another sandbox: {part} differ"))
+    }
+
+    /// Notes that a program runs. `None` if there are too many.
+    fn enter(&self, stream: &UnixStream) -> io::Result<Option<u64>> {
+        let stream = stream.try_clone()?;
+        let mut state = self.state();
+        if state.stopping || state.running.len() >= MOST {
+            return Ok(None);
+        }
+        let number = state.served + state.not_served + state.running.len() as u64;
+        let number = (number..).find(|number| !state.running.contains_key(number));
+        Ok(number.inspect(|number| drop(state.running.insert(*number, stream))))
+    }
+
+    fn note(&self, because: String) {
+        let mut state = self.state();
+        state.not_served += 1;
+        state.last = Some(because);
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let (ready, failure) = (self.pool.ready(), self.pool.failure());
+        let state = self.state();
+        Status {
+            pid: std::process::id(),
+            size: self.size,
+            ready,
+            running: state.running.len(),
+            served: state.served,
+            not_served: state.not_served,
+            last_not_served: state.last.clone(),
+            failure,
+        }
+    }
+
+    /// Lets it end; `now`: whatever runs is cancelled.
+    fn end(&self, now: bool) {
+        let mut state = self.state();
+        state.stopping = true;
+        if now {
+            for stream in state.running.values() {
+                // As if whoever asked had: what can still be told is told.
+                let _ = stream.shutdown(Shutdown::Read);
+            }
+        }
+        drop(state);
+        // A counter that is full is readable as well.
+        let _ = rustix::io::write(&self.over, &1u64.to_ne_bytes());
+    }
+}
