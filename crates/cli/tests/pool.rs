@@ -421,8 +421,10 @@ fn what_is_typed_reaches_its_program_and_nobody_while_the_run_is_stopped() {
         screen.until("got one");
         let signal = |name: &str| Command::new("kill").args([name, &run.id().to_string()]).status().unwrap();
         assert!(signal("-STOP").success());
-        let stat = || fs::read_to_string(format!("/proc/{}/stat", run.id())).unwrap();
-        assert!(wait_for(PATIENCE, || stat().contains(") T ")));
+        // Each thread stops by itself, and the one that reads may be the last.
+        let threads = || fs::read_dir(format!("/proc/{}/task", run.id())).unwrap().flatten();
+        let is_stopped = |path: PathBuf| fs::read_to_string(path.join("stat")).unwrap().contains(") T ");
+        assert!(wait_for(PATIENCE, || threads().all(|thread| is_stopped(thread.path()))));
         screen.keys("two\n");
         // It is there for whoever has the terminal meanwhile.
         let mut line = [0; 4];
