@@ -4,7 +4,7 @@
 //! reason to give none (`keep.rs`).
 
 use std::{
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     net::Shutdown,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -31,6 +31,9 @@ use crate::print;
 
 /// How long the pool may take to say whether it has a cell.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it may take to end a program, and between two pieces of what it tells of it.
+const END: Duration = Duration::from_secs(10);
 
 /// How a run talks.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +74,9 @@ pub(crate) fn run(pool: UnixStream, mut request: Request, say: Say, cancel: Borr
 
 /// `None`: nothing has run.
 fn there(mut pool: UnixStream, prepared: &Prepared, say: Say, cancel: BorrowedFd<'_>) -> Option<i32> {
-    if wait(&pool, Some(cancel), Some(PATIENCE)) != Woken::Pool || !talk::is_yes(&pool).ok()? {
+    // What a pool that hangs does not take is not waited for either.
+    pool.set_write_timeout(Some(PATIENCE)).ok()?;
+    if wait(&pool, Some(cancel), Some(PATIENCE)) != Woken::Pool || !talk::is_admitted(&pool).ok()? {
         return None;
     }
     let likeness = prepared.likeness().map_err(str::to_owned);
@@ -96,6 +101,10 @@ fn there(mut pool: UnixStream, prepared: &Prepared, say: Say, cancel: BorrowedFd
     match heard(&mut pool, cancel) {
         Ok(Answer::Ran { code, stdout, stderr }) => Some(print::heard(code, &stdout, &stderr)),
         Ok(Answer::Cold) => None,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            let hint = "the program may run as long as it hangs; `palisade pool status` names its process: kill -CONT or -KILL it";
+            Some(print::trouble(&Trouble::new("the pool does not tell how the program ended", hint)))
+        }
         Ok(_) | Err(_) => {
             let hint = "it may have run in part; `palisade run --no-pool` asks no pool";
             Some(print::trouble(&Trouble::new("the pool ended while the program ran, and the program with it", hint)))
@@ -143,7 +152,11 @@ fn wait(pool: &UnixStream, cancel: Option<BorrowedFd<'_>>, patience: Option<Dura
 fn heard(pool: &mut UnixStream, cancel: BorrowedFd<'_>) -> io::Result<Answer> {
     if wait(pool, Some(cancel.as_fd()), None) == Woken::Cancel {
         pool.shutdown(Shutdown::Write)?;
+        if wait(pool, None, Some(END)) == Woken::Nobody {
+            return Err(ErrorKind::WouldBlock.into());
+        }
     }
+    pool.set_read_timeout(Some(END))?;
     let mut said = Vec::new();
     pool.read_to_end(&mut said)?;
     Ok(serde_json::from_slice(&said)?)

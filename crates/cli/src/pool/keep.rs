@@ -21,10 +21,14 @@ use palisade::{
     Likeness, Pool, Report, StartError,
     spec::{Input, Output},
 };
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::read,
+};
 
 use super::{
     peer::Standing,
+    proof::Secret,
     talk::{self, Answer, NO, Order, Status, Wish, YES},
 };
 use crate::print;
@@ -37,6 +41,9 @@ const TALKS: usize = 64;
 
 /// How long whoever asks may take to say what.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes of a `signalfd_siginfo`.
+const SIGNAL: usize = 128;
 
 /// Tells of changes to this mount namespace, by being urgently readable.
 const MOUNTS: &str = "/proc/self/mounts";
@@ -57,13 +64,24 @@ pub(super) struct Keeper {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By number: where a cell was taken.
-    running: HashMap<u64, UnixStream>,
+    /// By number.
+    running: HashMap<u64, Running>,
     talks: usize,
     served: u64,
     not_served: u64,
     last: Option<String>,
     stopping: bool,
+    /// Whether nobody is waited for any more.
+    hurried: bool,
+}
+
+/// A program in a cell.
+#[derive(Debug)]
+struct Running {
+    /// Where it was asked for.
+    stream: UnixStream,
+    /// Whether it has ended, and is being told of.
+    ended: bool,
 }
 
 /// Looks whether something was mounted or unmounted since the last look.
@@ -104,9 +122,14 @@ impl Keeper {
                 }
                 let [asked, stopped, over, mounted] = list.map(|fd| !fd.revents().is_empty());
                 if stopped {
+                    read(&stop, &mut [0u8; SIGNAL])?;
                     self.end(true);
                 }
-                if stopped || over {
+                if over {
+                    read(&self.over, &mut [0u8; 8])?;
+                }
+                // Until then somebody may want it to be now.
+                if self.has_ended() {
                     drop(listener);
                     return Ok(());
                 }
@@ -136,10 +159,10 @@ impl Keeper {
             // Whoever does not listen is told nothing.
             let _ = self.talk(&stream);
             drop(stream);
-            self.state().talks -= 1;
+            self.leave();
         });
         if talk.is_err() {
-            self.state().talks -= 1;
+            self.leave();
         }
     }
 
@@ -150,7 +173,13 @@ impl Keeper {
             self.note(because);
             return stream.write_all(&[NO]);
         }
-        stream.write_all(&[YES])?;
+        let secret = Secret::new()?;
+        let [a, b, c, d] = secret.place();
+        stream.write_all(&[YES, a, b, c, d])?;
+        if !secret.is_known(stream) {
+            self.note("whoever asked may not look into the pool's process, as if confined by Landlock".to_owned());
+            return stream.write_all(&[NO]);
+        }
         match talk::receive(stream)? {
             (Order::Run(wish), files) => {
                 let mut files = files.into_iter();
@@ -196,19 +225,26 @@ impl Keeper {
             taken.run(&wish.errand, source, Input::File(stdin), output, Some(stream.as_fd()))
         });
         let mut state = self.state();
-        state.running.remove(&number);
         match &entered {
             Ok(Ok(None)) => {
                 state.not_served += 1;
-                state.last = Some("somebody ended the sandbox that stood ready".to_owned());
+                state.last = Some(
+                    "the sandbox that stood ready could not be used: it was ended, or there are too few descriptors"
+                        .to_owned(),
+                );
             }
             Ok(_) => state.served += 1,
             Err(_) => {}
         }
-        drop(state);
+        if let Some(running) = state.running.get_mut(&number) {
+            running.ended = true;
+        }
         // Its reader may be slow, and there may be a lot.
-        stream.set_write_timeout(None)?;
-        talk::answer(stream, &Self::told(wish, entered?))
+        let patience = state.hurried.then_some(PATIENCE);
+        drop(state);
+        let told = stream.set_write_timeout(patience).and_then(|()| talk::answer(stream, &Self::told(wish, entered?)));
+        self.state().running.remove(&number);
+        told
     }
 
     /// What `palisade run` would say.
@@ -258,7 +294,7 @@ impl Keeper {
         }
         let number = state.served + state.not_served + state.running.len() as u64;
         let number = (number..).find(|number| !state.running.contains_key(number));
-        Ok(number.inspect(|number| drop(state.running.insert(*number, stream))))
+        Ok(number.inspect(|number| drop(state.running.insert(*number, Running { stream, ended: false }))))
     }
 
     fn note(&self, because: String) {
@@ -287,12 +323,28 @@ impl Keeper {
         let mut state = self.state();
         state.stopping = true;
         if now {
-            for stream in state.running.values() {
-                // As if whoever asked had: what can still be told is told.
-                let _ = stream.shutdown(Shutdown::Read);
+            state.hurried = true;
+            for Running { stream, ended } in state.running.values() {
+                // As if whoever asked had: what can still be told is told. Who does not take it, now, is told no more.
+                let _ = stream.shutdown(if *ended { Shutdown::Both } else { Shutdown::Read });
             }
         }
         drop(state);
+        self.wake();
+    }
+
+    fn has_ended(&self) -> bool {
+        let state = self.state();
+        state.stopping && state.talks == 0
+    }
+
+    /// A talk is over.
+    fn leave(&self) {
+        self.state().talks -= 1;
+        self.wake();
+    }
+
+    fn wake(&self) {
         // A counter that is full is readable as well.
         let _ = rustix::io::write(&self.over, &1u64.to_ne_bytes());
     }

@@ -61,7 +61,7 @@ fn none(json: bool) -> i32 {
 /// `None`: it does not answer this process.
 fn ask(mut stream: &UnixStream, order: &Order) -> io::Result<Option<Answer>> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    if !talk::is_yes(stream)? {
+    if !talk::is_admitted(stream)? {
         return Ok(None);
     }
     talk::send(stream, order, &[])?;

@@ -8,6 +8,7 @@ mod keep;
 mod look;
 mod peer;
 mod place;
+mod proof;
 mod start;
 mod talk;
 

@@ -9,10 +9,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::{
-        fd::AsFd,
-        unix::{fs::MetadataExt, net::UnixStream},
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     path::Path,
     time::Duration,
 };
@@ -20,6 +17,7 @@ use std::{
 use palisade_sys::peer;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::{AtFlags, CWD, StatxFlags, statx},
     process::geteuid,
 };
 
@@ -42,6 +40,8 @@ const STATUS: [&str; 15] = [
     "Mems_allowed",
 ];
 
+const FILES: [&str; 2] = ["exe", "root"];
+
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 /// Where a process stands and what it passes on, by names that people understand.
@@ -51,9 +51,12 @@ pub(super) struct Standing(BTreeMap<String, String>);
 impl Standing {
     /// That of this process.
     pub(super) fn own() -> io::Result<Self> {
-        Self::of("self")
+        let mut own = Self::of("self")?;
+        own.0.extend(files("self")?);
+        Ok(own)
     }
 
+    /// What the kernel itself tells.
     fn of(process: &str) -> io::Result<Self> {
         let directory = Path::new("/proc").join(process);
         let mut all = BTreeMap::new();
@@ -69,11 +72,7 @@ impl Standing {
                 all.insert(format!("{name} namespace"), namespace.to_string_lossy().into_owned());
             }
         }
-        for name in ["exe", "root"] {
-            let found = directory.join(name).metadata()?;
-            all.insert(name.to_owned(), format!("{}:{}", found.dev(), found.ino()));
-        }
-        for name in ["limits", "oom_score_adj", "cgroup", "attr/current"] {
+        for name in ["limits", "oom_score_adj", "cgroup", "attr/current", "personality"] {
             // Not every kernel has every one, and then it has it for nobody.
             all.insert(name.to_owned(), fs::read_to_string(directory.join(name)).unwrap_or_default());
         }
@@ -95,17 +94,36 @@ impl Standing {
         if peer.uid != geteuid().as_raw() {
             return Err("another user asked".to_owned());
         }
-        let theirs = Self::of(&peer.pid.to_string()).map_err(gone)?;
+        let process = peer.pid.to_string();
+        let mut theirs = Self::of(&process).map_err(gone)?;
+        // Only who is where the pool is has its files looked at.
+        self.is_same(&theirs, |name| !FILES.contains(&name))?;
+        theirs.0.extend(files(&process).map_err(gone)?);
         // What was read is of this process only if it is still there.
         let mut list = [PollFd::new(&peer.pidfd, PollFlags::IN)];
         let none = Timespec::try_from(Duration::ZERO).ok();
         if poll(&mut list, none.as_ref()) != Ok(0) {
             return Err("whoever asked is gone".to_owned());
         }
-        let names = self.0.keys().chain(theirs.0.keys());
-        match names.into_iter().find(|name| self.0.get(*name) != theirs.0.get(*name)) {
+        self.is_same(&theirs, |_| true)
+    }
+
+    fn is_same(&self, theirs: &Self, counts: impl Fn(&str) -> bool) -> Result<(), String> {
+        let mut names = self.0.keys().chain(theirs.0.keys());
+        match names.find(|name| counts(name) && self.0.get(*name) != theirs.0.get(*name)) {
             Some(name) => Err(format!("whoever asked does not stand where the pool stands ({name} differs)")),
             None => Ok(()),
         }
     }
+}
+
+/// What a process runs and has for its root, without asking a file system that may never answer.
+fn files(process: &str) -> io::Result<Vec<(String, String)>> {
+    let look = |name: &str| {
+        let path = Path::new("/proc").join(process).join(name);
+        let found = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
+        let (major, minor) = (found.stx_dev_major, found.stx_dev_minor);
+        Ok((name.to_owned(), format!("{major}:{minor}:{}", found.stx_ino)))
+    };
+    FILES.into_iter().map(look).collect()
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use palisade::{Pool, Preparation, Prepared, StartError, prepare};
+use rustix::process::{Resource, getrlimit};
 
 use super::{Failure, Start, Trouble, keep::Keeper, place::Claim};
 use crate::{
@@ -57,6 +58,15 @@ fn keep(args: Start) -> Result<(), Failure> {
     if args.announce {
         // Out of reach of the terminal, and of its Ctrl-C.
         rustix::process::setsid().map_err(io::Error::from)?;
+    }
+    if getrlimit(Resource::Cpu).current.is_some() {
+        let hint =
+            "raise it (`ulimit -t unlimited`) where the pool is started; each program has its own `--cpu-time-limit`";
+        return Err(Trouble::new(
+            "the limit of processor time (`ulimit -t`) would end the pool, and every program in it",
+            hint,
+        )
+        .into());
     }
     let claim = Claim::new()?;
     let held = config::hold(&args.wants, args.on_output_limit)?;

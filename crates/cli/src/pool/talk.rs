@@ -1,7 +1,7 @@
 //! What `palisade run` and the pool say to each other.
 //!
 //! Both are the same binary, which the pool has seen to, so that the form may change at any time. The pool says one byte when it has
-//! looked at whoever connected. Before that nothing is sent: what a pool that hangs does not take holds pipes open. An order is a length,
+//! looked at whoever connected, and where its secret is (`proof.rs`), which comes back first. Before that nothing is sent: what a pool that hangs does not take holds pipes open. An order is a length,
 //! then JSON; its descriptors come with the length. The answer is one byte more and, if that is good, JSON up to the end. Who asked
 //! and goes away, or shuts down its side, wants the program to be stopped.
 
@@ -18,6 +18,8 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
+
+use super::proof;
 
 /// Most bytes of an order: more than a command line may have.
 const MOST: u64 = 8 << 20;
@@ -124,6 +126,14 @@ pub(super) fn receive(mut stream: &UnixStream) -> io::Result<(Order, Vec<File>)>
 /// What follows.
 pub(super) fn answer(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
     stream.write_all(&serde_json::to_vec(answer)?)
+}
+
+/// Whether this process is listened to: the pool has looked at it, and it has shown that it may look at the pool.
+///
+/// # Errors
+/// What read(2) says, and what keeps this process from looking.
+pub(super) fn is_admitted(stream: &UnixStream) -> io::Result<bool> {
+    Ok(is_yes(stream)? && proof::tell(stream).is_ok())
 }
 
 /// Whether the next byte is there, and a good one.

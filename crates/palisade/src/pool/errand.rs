@@ -12,7 +12,7 @@ use crate::{
     error::StartError,
     native::candidates,
     prepare::{Prepared, Watch},
-    supervise::{Cell, Turn, Warm},
+    supervise::{Cell, PIPES, Turn, Warm},
 };
 
 /// What a program is, apart from its sandbox.
@@ -128,7 +128,8 @@ impl Taken<'_> {
             shared.work.notify_one();
         }
         match ran {
-            Err(StartError::KilledDuringSetup { .. }) => Ok(None),
+            // Neither has run anything: it was gone, or this process has no descriptors left for its pipes.
+            Err(StartError::KilledDuringSetup { .. } | StartError::Io { doing: PIPES, .. }) => Ok(None),
             ran => ran.map(Some),
         }
     }

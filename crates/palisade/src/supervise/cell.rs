@@ -176,7 +176,7 @@ impl Cell {
         let _ = self.child.expect();
         let (limit, excess) = (launch.job.limits.output.0, connection.excess);
         let (streams, Pipes(theirs)) =
-            Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io("make pipes"))?;
+            Streams::new(stdin, &connection.output, limit, excess).map_err(StartError::io(PIPES))?;
         let entered = now();
         self.execute(launch, theirs)?;
         let listener = self.listener.take();
@@ -237,6 +237,9 @@ impl Cell {
         (run, self.script)
     }
 }
+
+/// What a run does before it tells a cell anything.
+pub(crate) const PIPES: &str = "make pipes";
 
 /// Somebody has ended it, and it has started nothing.
 pub(super) const GONE: StartError = StartError::KilledDuringSetup { during: "the wait for its program" };

@@ -39,7 +39,7 @@ use rustix::{
 };
 
 pub(crate) use self::{
-    cell::{Cell, Remains, Warm},
+    cell::{Cell, PIPES, Remains, Warm},
     gauge::{Gauge, Halt, Most, Serving},
     limits::processors,
 };
