@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, Report, everyone, text};
+use common::{LANDLOCKED, Place, Report, everyone, text};
 use palisade_testkit::{Person, need};
 
 /// `palisade` where a call of its own set-up fails: palisade's own wall needs it, the others do not.
@@ -36,6 +36,25 @@ fn where_the_first_wall_fails_the_next_that_holds_the_policy_runs_the_program_an
     // Who names a wall gets that one or none.
     let output = place.output(&mut without_keyrings(&place, "run --no-config --backend native -- true"));
     assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+    place.assert_clean();
+}
+
+#[test]
+fn what_failed_for_one_who_may_less_is_tried_for_all_others() {
+    let Some(place) = Place::new(Person::Root) else { return };
+    if !need("strace") || !need("bubblewrap") || !need("python") {
+        return;
+    }
+    // All on a `/run` of their own: what is remembered there is nobody else's. Landlock lets nobody mount.
+    let both = "mount -t tmpfs none /run || exit 1
+        python3 -c \"$LANDLOCKED\" \"$PALISADE\" run --no-config -- true && exit 2
+        grep -q 'make the mounts private' /run/palisade/walls.json || exit 3
+        exec strace -f -qq -o /dev/null -e inject=keyctl:error=EPERM \"$PALISADE\" run --json --no-config -- true";
+    let mut command = place.seat.command("unshare");
+    command.args(["--mount", "sh", "-c", both]).env("PALISADE_TEST", place.token());
+    let output = place.output(command.env("PALISADE", &place.palisade).env("LANDLOCKED", LANDLOCKED));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(Report::of(&output).json["backend"], "bubblewrap", "{}", text(&output));
     place.assert_clean();
 }
 

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use common::{PATIENCE, Place, Report, everyone, processes_with, read_until, text};
+use common::{LANDLOCKED, PATIENCE, Place, Report, everyone, processes_with, read_until, text};
 use palisade_testkit::{Delegated, Person, Residue, need, wait_for};
 use serde_json::Value;
 
@@ -73,7 +73,9 @@ impl<'a> Kept<'a> {
 
     #[track_caller]
     fn wait_until_one_is_ready(&self) {
-        assert!(wait_for(PATIENCE, || self.number("ready") > 0), "{:#}", status(self.place));
+        // Or none ever will be, and a run learns why.
+        let is_over = || self.number("ready") > 0 || !status(self.place)["pool"]["failure"].is_null();
+        assert!(wait_for(PATIENCE, is_over), "{:#}", status(self.place));
     }
 
     /// `palisade run --json SHOWN OPTIONS -- sh -c SCRIPT`.
@@ -83,8 +85,21 @@ impl<'a> Kept<'a> {
 
     #[track_caller]
     fn report(&self, options: &str, script: &str) -> Report {
-        self.wait_until_one_is_ready();
-        self.place.report_of(&mut self.command(options, script))
+        self.while_nobody_mounts(|| self.place.report_of(&mut self.command(options, script)))
+    }
+
+    /// Once more if another test has mounted something meanwhile, as engines do: all sandboxes are made anew then.
+    #[track_caller]
+    fn while_nobody_mounts<T>(&self, mut run: impl FnMut() -> T) -> T {
+        for _ in 0..50 {
+            self.wait_until_one_is_ready();
+            let not_served = self.number("not_served");
+            let result = run();
+            if self.number("not_served") == not_served || !self.last().contains("was mounted") {
+                return result;
+            }
+        }
+        panic!("something is mounted all the time");
     }
 
     /// In a sandbox that stood ready.
@@ -163,14 +178,13 @@ fn its_streams_are_those_of_the_caller_and_an_error_is_said_in_the_same_words() 
     everyone(|place| {
         let kept = Kept::new(place, SHOWN);
         let run = |pool: &str, line: &str| {
-            kept.wait_until_one_is_ready();
             let mut command = in_home(place, place.run(pool, line));
             let output = place.output_with(&mut command, b"input\n");
             (output.status.code(), output.stdout, output.stderr)
         };
         for line in ["cat", "sort no-such-file", "no-such-program", "/etc/passwd", "$H output-flood 3000000"] {
             let served = kept.number("served");
-            let warm = run("", line);
+            let warm = kept.while_nobody_mounts(|| run("", line));
             assert_eq!(kept.number("served"), served + 1, "{}", kept.last());
             assert_eq!(warm, run("--no-pool", line), "{line}");
         }
@@ -221,7 +235,7 @@ fn another_sandbox_is_made_as_ever_and_the_pool_knows_in_what_it_differs() {
         kept.cold("--strict", "true", "the output limit, or where something is weaker differ");
         kept.cold("--overlay $DIR", "true", "is taken from it");
         kept.warm("--time-limit 5s --output-limit 1M --on-hostile-call kill --setenv A=b", "true");
-        assert_eq!(kept.number("not_served"), 5);
+        assert!(kept.number("not_served") >= 5);
     });
 }
 
@@ -279,15 +293,14 @@ fn source_files_are_served_by_a_pool_for_their_language() {
         let program = "import sys; print(__file__, sys.argv[1:], open(__file__).read() == sys.stdin.read())";
         for (number, text) in [program.to_owned(), format!("{program} # {}", "x".repeat(1 << 20))].iter().enumerate() {
             let file = place.file(&format!("{number}.py"), text);
-            kept.wait_until_one_is_ready();
-            let mut command = in_home(place, place.palisade("run --json"));
-            let output = place.output_with(command.arg(&file).args(["a b", "c"]), text.as_bytes());
-            let report = Report::of(&output);
+            let run = |words: &str| {
+                let mut command = in_home(place, place.palisade(words));
+                Report::of(&place.output_with(command.arg(&file).args(["a b", "c"]), text.as_bytes()))
+            };
+            let report = kept.while_nobody_mounts(|| run("run --json"));
             assert!(is_warm(&report), "{}", kept.last());
             assert_eq!(report.stdout(), "/work/main.py ['a b', 'c'] True\n");
-            let mut command = in_home(place, place.palisade("run --json --no-pool"));
-            let cold = Report::of(&place.output_with(command.arg(&file).args(["a b", "c"]), text.as_bytes()));
-            assert_eq!(told(&report), told(&cold));
+            assert_eq!(told(&report), told(&run("run --json --no-pool")));
         }
         kept.cold("", "true", "the files differ");
     });
@@ -305,12 +318,14 @@ fn who_is_in_a_sandbox_or_gave_up_something_gets_nothing() {
         // It is the same command, and outside it is served.
         kept.warm("", "true");
         let program = |around: &[&str]| {
-            kept.wait_until_one_is_ready();
-            let mut command = place.seat.command(around[0]);
-            command.args(&around[1..]).arg(&place.palisade).args(["run", "--json", "--allow-read"]).arg(&place.hostile);
-            command.args(["--", "true"]).stdin(Stdio::null()).env("PALISADE_TEST", place.token());
             let served = kept.number("served");
-            let output = place.output(&mut in_home(place, command));
+            let output = kept.while_nobody_mounts(|| {
+                let mut command = place.seat.command(around[0]);
+                command.args(&around[1..]).arg(&place.palisade).args(["run", "--backend", "native", "--json"]);
+                command.arg("--allow-read").arg(&place.hostile).args(["--", "true"]);
+                command.stdin(Stdio::null()).env("PALISADE_TEST", place.token());
+                place.output(&mut in_home(place, command))
+            });
             assert_eq!(kept.number("served"), served, "{around:?}: {}", text(&output));
             kept.last()
         };
@@ -338,13 +353,6 @@ fn who_is_in_a_sandbox_or_gave_up_something_gets_nothing() {
         }
     });
 }
-
-/// Executes its arguments in a Landlock domain that lets everything be done but making sockets, and mounting.
-const LANDLOCKED: &str = "import ctypes, os, struct, sys
-call = ctypes.CDLL(None, use_errno=True).syscall
-domain = call(444, struct.pack('Q', 1 << 9), 8, 0)
-assert domain >= 0 and call(446, domain, 0) == 0, os.strerror(ctypes.get_errno())
-os.execvp(sys.argv[1], sys.argv[1:])";
 
 /// Sends an order by hand, and gives all that is answered.
 fn ask(socket: &Path, order: &str) -> Vec<u8> {

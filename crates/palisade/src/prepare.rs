@@ -241,13 +241,9 @@ impl Prepared {
         let mut connection =
             Connection { stdin, output, excess, strictness, cancel, started, ended, gauge, turn, begun, upkeep };
         let Found { listed, omitted } = &self.conflicts;
-        let told = |launch: &Launch, passed_over: &[Refusal], Finished { report, left }| {
-            let report = Report {
-                layer_conflicts: listed.clone(),
-                layer_conflicts_omitted: *omitted,
-                passed_over: passed_over.to_vec(),
-                ..report
-            };
+        let told = |launch: &Launch, passed_over: Vec<Refusal>, Finished { report, left }| {
+            let report =
+                Report { layer_conflicts: listed.clone(), layer_conflicts_omitted: *omitted, passed_over, ..report };
             files_of(launch, report, &left)
         };
         let instead = self.instead.get();
@@ -264,7 +260,7 @@ impl Prepared {
             return Ok(told(warm.launch, self.choice.passed_over(), finished));
         }
         let (launch, passed_over) =
-            instead.map_or((&self.launch, self.choice.passed_over()), |(launch, over)| (launch, over.as_slice()));
+            instead.map_or_else(|| (&self.launch, self.choice.passed_over()), |(launch, over)| (launch, over.clone()));
         match supervise(launch, &mut connection) {
             Ok(finished) => Ok(told(launch, passed_over, finished)),
             Err(error) if instead.is_some() => Err(error),
@@ -274,7 +270,7 @@ impl Prepared {
                 let (launch, finished) = try_on(&mut choice, next, &mut connection)?;
                 let report = told(&launch, choice.passed_over(), finished);
                 // Of several threads that found out, one is enough.
-                let _ = self.instead.set((launch, choice.passed_over().to_vec()));
+                let _ = self.instead.set((launch, choice.passed_over()));
                 Ok(report)
             }
         }
@@ -343,7 +339,7 @@ fn build(
         upkeep: Upkeep::Done, // the program's own run does it
     };
     let (launch, Finished { report, left }) = try_on(&mut choice, launch, &mut connection)?;
-    let report = Report { passed_over: choice.passed_over().to_vec(), ..report };
+    let report = Report { passed_over: choice.passed_over(), ..report };
     let left = match (&left.build, &launch.job.artefact) {
         (Some(build), Some(artefact)) if report.success => artefacts(build, artefact)?,
         _ => Vec::new(),

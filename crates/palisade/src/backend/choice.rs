@@ -4,6 +4,8 @@
 //! starts is passed over for the next that holds the whole policy, if palisade was to choose; the report says so. Not here: what
 //! a wall holds (`needs.rs`), what is remembered of failures (`remembered.rs`).
 
+use std::collections::VecDeque;
+
 use palisade_spec::{Backend, Strength};
 
 use super::{
@@ -31,6 +33,9 @@ pub(crate) struct Choice {
     refusals: Vec<Refusal>,
     /// Of walls that are too weak for what was asked: nobody expects them.
     too_weak: Vec<Refusal>,
+    /// Walls that are remembered as failing, each with the reason: tried when nothing else is left. They may have failed for
+    /// somebody who is confined in a way that nobody can see, as by Landlock.
+    postponed: VecDeque<(Launch, Refusal)>,
 }
 
 impl Choice {
@@ -45,7 +50,7 @@ impl Choice {
                 hint: "say --backend native or another of `palisade backends`, or leave --backend out".to_owned(),
             });
         }
-        Self { asked, job, host, seen: 0, refusals, too_weak: Vec::new() }
+        Self { asked, job, host, seen: 0, refusals, too_weak: Vec::new(), postponed: VecDeque::new() }
     }
 
     /// The next wall that can hold the job.
@@ -67,7 +72,10 @@ impl Choice {
             let lacks = match (row.plan)(self.job.clone(), &self.host) {
                 Ok(launch) if lacks.is_empty() => match self.remembered(row, &launch, is_first) {
                     None => return Ok(launch),
-                    Some(refusal) => vec![refusal],
+                    Some(refusal) => {
+                        self.postponed.push_back((launch, refusal));
+                        continue;
+                    }
                 },
                 Ok(_) => lacks,
                 // It knows of what it lacks why that is so here, and what helps.
@@ -77,6 +85,9 @@ impl Choice {
                 }
             };
             self.refusals.extend(lacks);
+        }
+        if let Some((launch, _)) = self.postponed.pop_front() {
+            return Ok(launch);
         }
         let refusals = self.too_weak.iter().chain(&self.refusals).cloned();
         Err(StartError::NoBackend { refusals: refusals.map(|refusal| self.told(refusal)).collect() })
@@ -127,8 +138,8 @@ impl Choice {
     }
 
     /// Walls that were passed over.
-    pub(crate) fn passed_over(&self) -> &[Refusal] {
-        &self.refusals
+    pub(crate) fn passed_over(&self) -> Vec<Refusal> {
+        self.refusals.iter().chain(self.postponed.iter().map(|(_, refusal)| refusal)).cloned().collect()
     }
 
     /// `none` and walls that are not whole are taken only by name: an untrusted program never runs behind less because nothing
@@ -137,7 +148,7 @@ impl Choice {
         if self.asked == Backend::Auto { row.strength >= Strength::Namespaces } else { row.kind == self.asked }
     }
 
-    /// Why it is not worth trying, if that is known. The first one is so cheap that it is simply tried, and so is one that was
+    /// Why it is not worth trying before others, if that is known. The first one is so cheap that it is simply tried, and so is one that was
     /// asked for.
     fn remembered(&self, row: &Row, launch: &Launch, is_first: bool) -> Option<Refusal> {
         if is_first || self.asked != Backend::Auto {

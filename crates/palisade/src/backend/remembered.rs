@@ -1,8 +1,8 @@
 //! What came of walls that were tried since this host started.
 //!
 //! It saves the time of trying again, and decides nothing else: who is remembered as working may fail, and who is remembered
-//! as failing is passed over for one that holds the same policy. An entry counts as long as kernel, start of the host and
-//! the wall's program are the same.
+//! as failing is tried after all others that hold the same policy. An entry counts as long as kernel, start of the host, the wall's
+//! program and the rights of who asks are the same.
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,9 @@ use crate::{native::Launch, resolve::absolute};
 
 /// Larger files are none of ours, in bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// The lines of `/proc/self/status` that say what this process may.
+const RIGHTS: [&str; 4] = ["CapEff", "CapBnd", "NoNewPrivs", "Seccomp_filters"];
 
 /// How long a failure is remembered, in seconds: its cause may have gone.
 const FAILURE_AGE: u64 = 600;
@@ -42,7 +45,7 @@ struct Entries(BTreeMap<String, Entry>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
-    /// Kernel, start of the host, user, program: what it was tried with.
+    /// Kernel, start of the host, user, rights, program: what it was tried with.
     with: String,
     /// When, in seconds since 1970.
     at: u64,
@@ -100,10 +103,13 @@ fn with(launch: &Launch) -> String {
         let stamp = path.metadata().map(|meta| [meta.dev(), meta.ino(), meta.size(), meta.mtime().unsigned_abs()]);
         format!("{} {stamp:?}", path.display())
     });
-    // Root of a user namespace has the same directory as the host's, and other rights.
+    // Root of a user namespace has the same directory as the host's, and other rights; so has who gave up some.
     let user = fs::read_link("/proc/self/ns/user").unwrap_or_default();
     let (boot, kernel) = (line("/proc/sys/kernel/random/boot_id"), line("/proc/sys/kernel/osrelease"));
-    format!("{boot} {kernel} {} {tool}", user.display())
+    let status = line("/proc/self/status");
+    let rights = status.lines().filter_map(|line| line.split_once(":\t"));
+    let rights = rights.filter(|(name, _)| RIGHTS.contains(name)).map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+    format!("{boot} {kernel} {} {rights} {} {tool}", user.display(), line("/proc/self/attr/current"))
 }
 
 fn now() -> u64 {
