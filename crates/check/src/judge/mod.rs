@@ -30,9 +30,9 @@ pub(crate) struct Judge<'t> {
     eval: Eval<'t>,
     facts: &'t Facts,
     policy: &'t Policy,
-    modules: HashSet<String>,
+    modules: HashSet<String, foldhash::fast::RandomState>,
     /// Paths of which nothing is blocked, by the two kinds of rules: most names come again and again.
-    harmless: [HashSet<Box<str>>; 2],
+    harmless: [HashSet<Box<str>, foldhash::fast::RandomState>; 2],
     findings: Vec<Finding>,
 }
 

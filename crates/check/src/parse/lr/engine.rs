@@ -16,7 +16,7 @@ use palisade_tables::{Action, Memo, Scanner, Tables};
 use super::{
     forest::{Forest, Part, Sub},
     mend::Possible,
-    stack::{LOST, Stack, Status},
+    stack::{LOST, Stack, Status, Subs},
     tokens::Seen,
     words::Words,
 };
@@ -330,9 +330,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Takes those off the end that may stand anywhere: they stand behind the node.
-    pub(super) fn trailing_extras(&mut self, children: &mut Vec<Sub>) -> Vec<Sub> {
+    pub(super) fn trailing_extras(&self, children: &mut Subs) -> Subs {
         let extras = children.iter().rev().take_while(|sub| self.forest.part(**sub).is_extra).count();
-        children.split_off(children.len() - extras)
+        children.drain(children.len() - extras..).collect()
     }
 
     /// Whether the second of two nodes over the same text is the better one.
@@ -354,7 +354,7 @@ impl<'a> Engine<'a> {
         self.count(slices.len())?;
         let Some(first) = slices.first().map(|slice| slice.version) else { return Err(Stuck) };
         for slice in slices {
-            let mut trees = slice.subs;
+            let mut trees = slice.subs.into_vec();
             let Some(at) = trees.iter().rposition(|sub| !self.forest.part(*sub).is_extra) else { return Err(Stuck) };
             let top = *self.forest.part(trees[at]);
             let children = self.forest.children(trees[at]).to_vec();

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// A node whose children are told.
-struct Open {
-    sub: Sub,
+struct Open<'a> {
     production: u16,
-    child: u32,
+    /// Children that are not told yet.
+    left: std::slice::Iter<'a, Sub>,
     /// Children told so far, without those that may stand anywhere.
     number: u32,
     /// The field in which the children of a node stand that nobody sees.
@@ -34,16 +34,16 @@ pub(super) fn tree<'a>(
     let mut tree = Builder::new(text, grammar);
     let top = forest.part(root);
     tree.open(tables.public(top.symbol), form(tables, top, top.symbol), top.start..top.end);
-    let mut open = vec![Open { sub: root, production: top.production, child: 0, number: 0, field: 0, is_seen: true }];
+    let left = forest.children(root).iter();
+    let mut open = vec![Open { production: top.production, left, number: 0, field: 0, is_seen: true }];
     while let Some(above) = open.last_mut() {
-        let Some(sub) = forest.children(above.sub).get(above.child as usize).copied() else {
+        let Some(sub) = above.left.next().copied() else {
             if above.is_seen {
                 tree.close();
             }
             open.pop();
             continue;
         };
-        above.child += 1;
         let part = forest.part(sub);
         let (mut symbol, mut field, mut is_seen) = (part.symbol, 0, tables.is_visible(part.symbol));
         if !part.is_extra {
@@ -71,7 +71,8 @@ pub(super) fn tree<'a>(
             }
         }
         if has_children {
-            open.push(Open { sub, production: part.production, child: 0, number: 0, field, is_seen });
+            let left = forest.children(sub).iter();
+            open.push(Open { production: part.production, left, number: 0, field, is_seen });
         }
     }
     tree.finish(top.cost > 0, None)

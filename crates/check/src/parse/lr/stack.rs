@@ -5,6 +5,7 @@
 
 mod walk;
 
+use smallvec::SmallVec;
 use walk::{Former, Way};
 
 use super::forest::{ERROR, Forest, NONE, Sub, cost};
@@ -37,7 +38,7 @@ struct Node {
     /// Nodes before it that are seen.
     count: u32,
     first: Link,
-    /// The others, if there are more.
+    /// The second, if there are more.
     more: u32,
 }
 
@@ -65,17 +66,24 @@ pub(super) struct Head {
     summary: u32,
 }
 
+/// Nodes that were popped: seldom many.
+pub(super) type Subs = SmallVec<[Sub; 8]>;
+
 /// What was popped on one way, and the version that is left of it.
 #[derive(Debug)]
 pub(super) struct Slice {
-    pub(super) subs: Vec<Sub>,
+    pub(super) subs: Subs,
     pub(super) version: usize,
 }
+
+/// One for each way.
+pub(super) type Slices = SmallVec<[Slice; 4]>;
 
 #[derive(Debug)]
 pub(super) struct Stack {
     nodes: Vec<Node>,
-    more: Vec<Vec<Link>>,
+    /// Links to one place beside its first, each with the number of the next.
+    more: Vec<(Link, u32)>,
     pub(super) heads: Vec<Head>,
     summaries: Vec<Vec<Former>>,
     /// Nodes that were passed on walks back since this was set to 0.
@@ -252,10 +260,15 @@ impl Stack {
 
     fn link(&self, place: Place, at: usize) -> Link {
         let node = &self.nodes[place as usize];
-        if at == 0 { node.first } else { self.more[node.more as usize][at - 1] }
+        if at == 0 { node.first } else { self.more[self.number(node, at)].0 }
     }
 
-    fn slice(&mut self, slices: &mut Vec<Slice>, from: usize, place: Place, subs: Vec<Sub>) {
+    /// Where one of a node's links is that is not its first.
+    fn number(&self, node: &Node, at: usize) -> usize {
+        (1..at).fold(node.more as usize, |number, _| self.more[number].1 as usize)
+    }
+
+    fn slice(&mut self, slices: &mut Slices, from: usize, place: Place, subs: Subs) {
         let same = slices.iter().rposition(|slice| self.heads[slice.version].place == place);
         if let Some(at) = same {
             let version = slices[at].version;
@@ -342,18 +355,24 @@ impl Stack {
                 return;
             }
         }
-        let node = &mut self.nodes[place as usize];
-        if usize::from(node.links) == MOST_LINKS {
+        let links = usize::from(self.nodes[place as usize].links);
+        if links == MOST_LINKS {
             return;
         }
         self.kept = self.kept.max(place as usize + 1).max(link.to as usize + 1);
-        if node.links == 0 {
-            node.first = link;
-        } else if node.links == 1 {
-            node.more = self.more.len() as u32;
-            self.more.push(vec![link]);
-        } else {
-            self.more[node.more as usize].push(link);
+        let new = self.more.len() as u32;
+        if links > 1 {
+            let last = self.number(&self.nodes[place as usize], links - 1);
+            self.more[last].1 = new;
+        }
+        let node = &mut self.nodes[place as usize];
+        match links {
+            0 => node.first = link,
+            1 => node.more = new,
+            _ => {}
+        }
+        if links > 0 {
+            self.more.push((link, 0));
         }
         node.links += 1;
         node.precedence = node.precedence.max(precedence);
@@ -361,10 +380,10 @@ impl Stack {
     }
 
     fn set(&mut self, place: Place, at: usize, link: Link) {
-        let node = &mut self.nodes[place as usize];
+        let number = self.number(&self.nodes[place as usize], at);
         match at {
-            0 => node.first = link,
-            _ => self.more[node.more as usize][at - 1] = link,
+            0 => self.nodes[place as usize].first = link,
+            _ => self.more[number].0 = link,
         }
     }
 

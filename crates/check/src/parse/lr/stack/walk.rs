@@ -3,8 +3,8 @@
 //! In: a version, and how far. Out: what is popped on each way; or the states that it was in. All in tree-sitter's order. Not here: how
 //! ways part and meet (`../stack.rs`).
 
-use super::{Link, Place, Slice, Stack};
-use crate::parse::lr::forest::{Forest, NONE, Sub};
+use super::{Link, Place, Slices, Stack, Subs};
+use crate::parse::lr::forest::{Forest, NONE};
 
 /// Ways that are followed back at once.
 const MOST_ITERATORS: usize = 64;
@@ -76,18 +76,18 @@ impl Stack {
     }
 
     /// Pops `count` nodes on every way back: a version for each place where that ends.
-    pub(in crate::parse::lr) fn pop(&mut self, version: usize, count: usize, forest: &Forest) -> Vec<Slice> {
+    pub(in crate::parse::lr) fn pop(&mut self, version: usize, count: usize, forest: &Forest) -> Slices {
         self.walk_back(version, Some(count), forest)
     }
 
     /// Pops everything on every way back.
-    pub(in crate::parse::lr) fn pop_all(&mut self, version: usize, forest: &Forest) -> Vec<Slice> {
+    pub(in crate::parse::lr) fn pop_all(&mut self, version: usize, forest: &Forest) -> Slices {
         self.walk_back(version, None, forest)
     }
 
     /// Pops so many nodes, or all.
-    fn walk_back(&mut self, version: usize, most: Option<usize>, forest: &Forest) -> Vec<Slice> {
-        let mut slices: Vec<Slice> = Vec::new();
+    fn walk_back(&mut self, version: usize, most: Option<usize>, forest: &Forest) -> Slices {
+        let mut slices = Slices::new();
         let mut ways = std::mem::take(&mut self.ways);
         // What was popped, each with the number of what was popped on its way before it.
         let mut popped = std::mem::take(&mut self.popped);
@@ -109,7 +109,7 @@ impl Stack {
                         let first = (way.last != NONE).then_some(way.last);
                         let next = |number: &u32| Some(popped[*number as usize].1).filter(|next| *next != NONE);
                         let subs = std::iter::successors(first, next).map(|number| popped[number as usize].0);
-                        let subs: Vec<Sub> = subs.collect();
+                        let subs: Subs = subs.collect();
                         steps += subs.len();
                         self.slice(&mut slices, version, way.place, subs);
                     }
