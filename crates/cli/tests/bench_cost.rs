@@ -184,7 +184,7 @@ fn throughput_is_measured_for_each_number_of_workers() {
         assert_eq!(json["schema"], "palisade.bench-throughput/1");
         let rates = json["rates"].as_array().unwrap();
         for workers in [1, 3] {
-            for way in ["without a sandbox", "palisade run", "library", "library, lanes", "library, pool"] {
+            for way in ["without a sandbox", "unshare", "palisade run", "library", "library, lanes", "library, pool"] {
                 let rate = rates.iter().find(|rate| rate["way"] == way && rate["workers"] == workers).unwrap();
                 assert_stats(&rate["per_second"], 1);
                 assert!(rate["per_second"]["min"].as_f64().unwrap() > 0.0, "{rate}");

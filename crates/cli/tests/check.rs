@@ -162,6 +162,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         place.file("a.py", "");
         place.file("bad.toml", "[python]\nblocked_import = ['os']\n");
         place.file("query.toml", "[[python.blocked_patterns]]\npattern = '(nosuch) @x'\ndescription = 'x'\n");
+        place.file("size.toml", "extends = 'none'\nmax_code_size = '20M'\n");
         place.file("regex.toml", "[[python.blocked_patterns]]\npattern = 'a(b'\ndescription = 'x'\n");
         for (words, wanted) in [
             ("check $DIR/nosuch.py", "nosuch.py: No such file"),
@@ -171,6 +172,8 @@ fn what_makes_no_sense_is_refused_by_name() {
             ("check --policy $DIR/none.toml $DIR/a.py", "none.toml: No such file"),
             ("check --policy $DIR/bad.toml $DIR/a.py", "bad.toml:2:1"),
             ("check --policy $DIR/query.toml $DIR/a.py", "query.toml:2:11"),
+            ("check --policy $DIR/size.toml $DIR/a.py", "size.toml:2:17"),
+            ("check --policy $DIR/size.toml $DIR/a.py", "20 MiB is more code than is looked at: say 100 KiB or less"),
             ("check --policy $DIR/regex.toml $DIR/a.py", "regex.toml:2:11"),
             ("check --explain NOSUCH", "there are UNSAFE_CODE_PATTERN"),
             ("check", "required"),

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use palisade_spec::{Bytes, Severity};
+use palisade_spec::{Bytes, Severity, UnitError};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -127,7 +127,15 @@ pub(crate) fn read(text: &str) -> Result<File, PolicyError> {
     toml::from_str(text).map_err(|error| PolicyError::new(error.span().unwrap_or(0..0), error.message().trim_end()))
 }
 
+/// Largest code, of which a policy may say less (R39).
+pub(super) const LARGEST: Bytes = Bytes(100 << 10);
+
 pub(crate) fn size(word: &Spanned<String>) -> Result<u64, PolicyError> {
-    let bytes: Result<Bytes, _> = word.get_ref().parse();
-    bytes.map(|bytes| bytes.0).map_err(|error| PolicyError::new(word.span(), error.to_string()))
+    let error = |because: String| PolicyError::new(word.span(), because);
+    let bytes: Bytes = word.get_ref().parse().map_err(|because: UnitError| error(because.to_string()))?;
+    if bytes > LARGEST {
+        let most = format!("{bytes} is more code than is looked at");
+        return Err(error(format!("{most}: say {LARGEST} or less, or leave max_code_size out")));
+    }
+    Ok(bytes.0)
 }

@@ -23,9 +23,6 @@ pub const SHIPPED: [(&str, &str); 3] = [
     ("strict", include_str!("../../policies/strict.toml")),
 ];
 
-/// Largest code if no policy says less (R39).
-const LARGEST: u64 = 100 * 1024;
-
 /// Something that is blocked.
 #[derive(Clone, Debug)]
 pub(crate) struct Ban {
@@ -139,7 +136,7 @@ impl Policy {
             commands: file.allow_external_commands,
         };
         let mut policy = Self {
-            largest: (LARGEST, None),
+            largest: (file::LARGEST.0, None),
             dynamic: (Severity::Error, None),
             allowed: None,
             imports: Vec::new(),
@@ -174,7 +171,7 @@ impl Policy {
 
     fn add(&mut self, file: File, source: &Source<'_>, lifted: Lifted, language: Language) -> Result<(), PolicyError> {
         if let (None, Some(word)) = (&self.largest.1, &file.max_code_size) {
-            self.largest = (file::size(word)?.min(LARGEST), Some(source.line(&word.span())));
+            self.largest = (file::size(word)?, Some(source.line(&word.span())));
         }
         if let (None, Some(severity)) = (&self.dynamic.1, &file.dynamic_code) {
             self.dynamic = (*severity.get_ref(), Some(source.line(&severity.span())));

@@ -20,7 +20,7 @@ mod root;
 mod run;
 mod text;
 
-pub(crate) use self::recipes::namespaces::BWRAP_FULL;
+pub(crate) use self::recipes::namespaces::{BWRAP_FULL, UNSHARE_FULL};
 pub use self::{
     change::{Change, Verdict, changes, different_hosts},
     html::html,

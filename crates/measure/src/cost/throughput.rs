@@ -5,6 +5,8 @@
 
 use std::{
     ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -19,9 +21,11 @@ use palisade::{
 use serde::Serialize;
 
 use super::{
-    BWRAP, BWRAP_MISSING, CostError, Programs, Step, good, quiet, request, run_to_end, stats, success, system_program,
+    BWRAP, BWRAP_MISSING, CostError, Programs, Step, good, on_path, quiet, request, run_to_end, stats, success,
+    system_program,
 };
 use crate::{
+    bench::UNSHARE_FULL,
     host::Host,
     race::{Contestant, Rounds, race},
     show::{Align, Table},
@@ -68,6 +72,8 @@ pub struct Rate {
 
 /// Ways to launch.
 const PLAIN: &str = "without a sandbox";
+/// What the kernel takes for the namespaces alone: the least that any wall of them costs.
+const FLOOR: &str = "unshare";
 const COMMAND: &str = "palisade run";
 const LIBRARY: &str = "library";
 const LANES: &str = "library, lanes";
@@ -96,6 +102,8 @@ pub fn throughput(
     let pools = workers.iter().map(|workers| Ok(Pool::new(super::prepared(&native)?, cells(*workers))?));
     let pools = pools.collect::<Result<Vec<_>, CostError>>()?;
     let (words, program, prepared) = (&words, &program, &prepared);
+    let floor = floor(program);
+    let floor = floor.as_deref();
     let mut named: Vec<(&'static str, usize)> = Vec::new();
     let mut contestants: Vec<Contestant<'_>> = Vec::new();
     for (&count, pool) in workers.iter().zip(&pools) {
@@ -105,6 +113,11 @@ pub fn throughput(
             named.push((BWRAP, count));
             let one = move || programs.bwrap(&[], words).map_or(Ok(()), |mut command| run_to_end(&mut command));
             contestants.push(Box::new(move || rate(count, launches, &one)));
+        }
+        if let Some(unshare) = floor {
+            named.push((FLOOR, count));
+            contestants
+                .push(Box::new(move || rate(count, launches, &|| run_to_end(&mut namespaces(unshare, program)))));
         }
         named.push((COMMAND, count));
         let one = move || run_to_end(&mut programs.palisade(&["--backend", "native"], words));
@@ -131,14 +144,33 @@ pub fn throughput(
         per_second: stats(taken),
         of_bwrap: bwrap_of(workers).filter(|_| way != BWRAP).and_then(|bwrap| ratio(taken, bwrap)),
     });
-    let missing = if programs.bwrap.is_none() { vec![BWRAP_MISSING.to_owned()] } else { Vec::new() };
+    let mut missing = Vec::new();
+    if programs.bwrap.is_none() {
+        missing.push(BWRAP_MISSING.to_owned());
+    }
+    if floor.is_none() {
+        missing.push("unshare (Debian package util-linux) is not there or makes no namespaces here".to_owned());
+    }
     Ok(Throughput { schema: SCHEMA, host: Host::now(), rounds, launches, rates: rates.collect(), missing })
 }
 
 /// How often `step` is called.
 #[must_use]
 pub fn measurements(programs: &Programs, workers: &[usize], rounds: usize) -> usize {
-    (1 + rounds) * workers.len() * (5 + usize::from(programs.bwrap.is_some()))
+    let others = usize::from(programs.bwrap.is_some())
+        + usize::from(system_program("true").is_ok_and(|it| floor(&it).is_some()));
+    (1 + rounds) * workers.len() * (5 + others)
+}
+
+/// `unshare`, where it works.
+fn floor(program: &Path) -> Option<PathBuf> {
+    on_path("unshare").filter(|unshare| run_to_end(&mut namespaces(unshare, program)).is_ok())
+}
+
+fn namespaces(unshare: &Path, program: &Path) -> Command {
+    let mut command = quiet(unshare);
+    command.args(UNSHARE_FULL.split_whitespace()).arg("--").arg(program);
+    command
 }
 
 fn by_library(prepared: &Prepared) -> Result<(), String> {
@@ -220,7 +252,7 @@ impl Throughput {
         let missing: String = self.missing.iter().map(|line| format!("\n{line}\n")).collect();
         format!(
             "{}\n\n{} launches a round, {} rounds, medians; of bwrap: as many times as {BWRAP} (all its namespaces) with as many workers (our bar \
-             for the library with 8 workers on 2 processors: {BAR})\n{}\nlanes: for root, each worker's sandboxes use one \
+             for the library with 8 workers on 2 processors: {BAR})\n{}\nunshare: all namespaces, and nothing else of a wall\nlanes: for root, each worker's sandboxes use one \
              empty network namespace in turn\npool: two warm cells for each worker stand at the beginning; others are made meanwhile\n{missing}",
             self.host,
             self.launches,

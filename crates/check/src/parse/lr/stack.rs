@@ -238,10 +238,7 @@ impl Stack {
         let mut left = count;
         while left > 0 {
             let node = &self.nodes[place as usize];
-            if node.links != 1 {
-                return None;
-            }
-            if node.first.sub == NONE {
+            if node.links != 1 || node.first.sub == NONE {
                 return None;
             }
             into.push(node.first.sub);

@@ -4,8 +4,7 @@ use super::{Ways, before, words};
 use crate::bench::{ground::Ground, method::Found};
 
 pub(in crate::bench) fn unshare(_: &Ground, found: &Found) -> Ways {
-    let all = "--map-root-user --mount --mount-proc --pid --fork --net --ipc --uts --cgroup";
-    Ok(vec![before(words(found.program(), all))])
+    Ok(vec![before(words(found.program(), UNSHARE_FULL))])
 }
 
 pub(in crate::bench) fn chroot(ground: &Ground, found: &Found) -> Ways {
@@ -19,6 +18,9 @@ pub(in crate::bench) fn bwrap_minimal(_: &Ground, found: &Found) -> Ways {
 pub(in crate::bench) fn bwrap_network(_: &Ground, found: &Found) -> Ways {
     Ok(vec![before(words(found.program(), "--unshare-pid --unshare-net --ro-bind / /"))])
 }
+
+/// The arguments of `unshare` for all namespaces, and nothing else that makes a wall.
+pub(crate) const UNSHARE_FULL: &str = "--map-root-user --mount --mount-proc --pid --fork --net --ipc --uts --cgroup";
 
 /// Bubblewrap's arguments for all its namespaces, and a small file tree.
 pub(crate) const BWRAP_FULL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib --symlink \
