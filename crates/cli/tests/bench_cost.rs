@@ -183,8 +183,12 @@ fn throughput_is_measured_for_each_number_of_workers() {
         let (json, lines) = answer(place, "throughput --workers 1,3 --launches 4 --runs 1");
         assert_eq!(json["schema"], "palisade.bench-throughput/1");
         let rates = json["rates"].as_array().unwrap();
+        let missing = json["missing"].to_string();
         for workers in [1, 3] {
             for way in ["without a sandbox", "unshare", "palisade run", "library", "library, lanes", "library, pool"] {
+                if way == "unshare" && missing.contains("unshare") {
+                    continue;
+                }
                 let rate = rates.iter().find(|rate| rate["way"] == way && rate["workers"] == workers).unwrap();
                 assert_stats(&rate["per_second"], 1);
                 assert!(rate["per_second"]["min"].as_f64().unwrap() > 0.0, "{rate}");

@@ -39,19 +39,38 @@ fn where_the_first_wall_fails_the_next_that_holds_the_policy_runs_the_program_an
     place.assert_clean();
 }
 
+/// A directory with a podman that does not start.
+fn broken_podman(place: &Place) -> std::path::PathBuf {
+    let bin = place.home().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let podman = bin.join("podman");
+    std::fs::write(&podman, "#!/bin/sh\necho it is broken >&2; exit 3\n").unwrap();
+    std::fs::set_permissions(&podman, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    bin
+}
+
+/// Without the engines of this host.
+fn without_engines(place: &Place, command: &mut std::process::Command) {
+    let path = format!("{}:{}", broken_podman(place).display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).env("DOCKER_HOST", "unix:///none").env_remove("CONTAINER_HOST");
+}
+
 #[test]
-fn what_failed_for_one_who_may_less_is_tried_for_all_others() {
+fn what_failed_for_one_who_may_less_is_tried_for_all_others_and_forgotten_where_it_works() {
     let Some(place) = Place::new(Person::Root) else { return };
-    if !need("strace") || !need("bubblewrap") || !need("python") {
+    if !["strace", "bubblewrap", "python", "landlock"].into_iter().all(need) {
         return;
     }
     // All on a `/run` of their own: what is remembered there is nobody else's. Landlock lets nobody mount.
     let both = "mount -t tmpfs none /run || exit 1
         python3 -c \"$LANDLOCKED\" \"$PALISADE\" run --no-config -- true && exit 2
-        grep -q 'make the mounts private' /run/palisade/walls.json || exit 3
-        exec strace -f -qq -o /dev/null -e inject=keyctl:error=EPERM \"$PALISADE\" run --json --no-config -- true";
+        grep bubblewrap /run/palisade/walls.json | grep -q 'make the mounts private' || exit 3
+        strace -f -qq -o /dev/null -e inject=keyctl:error=EPERM \"$PALISADE\" run --json --no-config -- true || exit 4
+        grep -q 'podman did not start' /run/palisade/walls.json || exit 5
+        ! grep -q bubblewrap /run/palisade/walls.json";
     let mut command = place.seat.command("unshare");
     command.args(["--mount", "sh", "-c", both]).env("PALISADE_TEST", place.token());
+    without_engines(&place, &mut command);
     let output = place.output(command.env("PALISADE", &place.palisade).env("LANDLOCKED", LANDLOCKED));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert_eq!(Report::of(&output).json["backend"], "bubblewrap", "{}", text(&output));
@@ -116,18 +135,12 @@ fn every_reason_is_told_also_if_the_last_wall_fails_late() {
         return;
     }
     // A podman that does not start, behind walls that cannot mount.
-    let bin = place.home().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let podman = bin.join("podman");
-    std::fs::write(&podman, "#!/bin/sh\necho it is broken >&2; exit 3\n").unwrap();
-    std::fs::set_permissions(&podman, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     // What is remembered of these walls is nobody else's, and so are the engines.
     let mut command = place.seat.command("unshare");
     command.args(["--mount", "sh", "-c", "mount -t tmpfs none /run && exec \"$@\"", "sh"]);
     command.args(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=mount:error=EPERM"]).arg(&place.palisade);
     command.args(["run", "--json", "--no-config", "--", "true"]).env("PALISADE_TEST", place.token());
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).env("DOCKER_HOST", "unix:///none").env_remove("CONTAINER_HOST");
+    without_engines(&place, &mut command);
     let output = place.output(&mut command);
     assert_eq!(output.status.code(), Some(125), "{}", text(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -308,7 +308,10 @@ fn try_on(
 ) -> Result<(Launch, Finished), StartError> {
     loop {
         match supervise(&launch, connection) {
-            Ok(finished) => return Ok((launch, finished)),
+            Ok(finished) => {
+                choice.held(&launch);
+                return Ok((launch, finished));
+            }
             Err(error) => launch = choice.after(&launch, error)?,
         }
     }

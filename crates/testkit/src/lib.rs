@@ -3,6 +3,7 @@
 //! The attacks themselves are in `palisade-attacker`; the binary `hostile` of this package runs them, `hostile --list` describes them.
 
 mod engine;
+mod mounts;
 mod need;
 pub mod outside;
 mod person;
@@ -11,6 +12,7 @@ mod residue;
 mod wait;
 
 pub use engine::{Delegated, Engine, configuration};
+pub use mounts::keep_own_mounts;
 pub use need::need;
 pub use person::{ORDINARY_ID, Person, Seat};
 pub use programs::{hostile, palisade};

@@ -21,6 +21,8 @@ use crate::{
 
 /// How remedies begin that are none for whom palisade chooses anyway.
 const UNNAMED: &str = "leave --backend out";
+/// What a wall did not do that failed.
+const STARTING: &str = "to start the program";
 
 /// A choice under way.
 #[derive(Clone, Debug)]
@@ -116,25 +118,33 @@ impl Choice {
         if self.asked != Backend::Auto || !error.is_of_wall() {
             return Err(error);
         }
-        let backend = failed.backend.name();
         let refusals = match error {
+            // What was wanted is not to be had: nothing is wrong with the wall.
             StartError::NoBackend { refusals } => refusals,
-            other => vec![Refusal {
-                backend,
-                needs: "to start the program".to_owned(),
-                because: other.to_string(),
-                hint: other.hint().unwrap_or_default(),
-            }],
+            other => {
+                let (because, hint) = (other.to_string(), other.hint().unwrap_or_default());
+                if failed.has_agent()
+                    && let Some(remembered) = Remembered::here()
+                {
+                    let fix = (!hint.is_empty()).then(|| hint.clone());
+                    remembered.note(failed, Err(Failure { because: because.clone(), fix }));
+                }
+                vec![Refusal { backend: failed.backend.name(), needs: STARTING.to_owned(), because, hint }]
+            }
         };
-        if failed.foreign.is_some()
-            && let (Some(remembered), Some(first)) = (Remembered::here(), refusals.first())
-        {
-            let Refusal { because, hint, .. } = first.clone();
-            let fix = (!hint.is_empty()).then_some(hint);
-            remembered.note(failed, Err(Failure { because, fix }));
-        }
         self.refusals.extend(refusals);
         self.next()
+    }
+
+    /// Notes that a wall has held its program: why it failed before is gone.
+    pub(crate) fn held(&self, launch: &Launch) {
+        if self.asked == Backend::Auto
+            && launch.has_agent()
+            && let Some(remembered) = Remembered::here()
+            && remembered.of(launch).is_some_and(|found| found.is_err())
+        {
+            remembered.forget(launch);
+        }
     }
 
     /// Walls that were passed over.
@@ -158,7 +168,7 @@ impl Choice {
         let again = "palisade doctor --refresh tries it again";
         Some(Refusal {
             backend: row.kind.name(),
-            needs: "to start the program".to_owned(),
+            needs: STARTING.to_owned(),
             because: format!("it did not when it was last tried: {because}"),
             hint: fix.map_or_else(|| again.to_owned(), |fix| format!("{fix}; {again}")),
         })

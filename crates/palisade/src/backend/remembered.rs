@@ -14,12 +14,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{native::Launch, resolve::absolute};
+use crate::{engine::Place, native::Launch, resolve::absolute};
 
 /// Larger files are none of ours, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The lines of `/proc/self/status` that say what this process may.
+/// The lines of `/proc/thread-self/status` that say what this thread may.
 const RIGHTS: [&str; 4] = ["CapEff", "CapBnd", "NoNewPrivs", "Seccomp_filters"];
 
 /// How long a failure is remembered, in seconds: its cause may have gone.
@@ -40,13 +40,12 @@ pub(crate) struct Failure {
     pub(crate) fix: Option<String>,
 }
 
+/// By the wall and what it was tried with: kernel, start of the host, user, rights, program.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Entries(BTreeMap<String, Entry>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
-    /// Kernel, start of the host, user, rights, program: what it was tried with.
-    with: String,
     /// When, in seconds since 1970.
     at: u64,
     found: Found,
@@ -63,16 +62,25 @@ impl Remembered {
     /// What came of this wall, if it was tried.
     pub(crate) fn of(&self, launch: &Launch) -> Option<Found> {
         let mut all = self.read()?;
-        let entry = all.0.remove(launch.backend.name())?;
+        let entry = all.0.remove(&with(launch))?;
         let is_fresh = entry.found.is_ok() || now().saturating_sub(entry.at) < FAILURE_AGE;
-        (is_fresh && entry.with == with(launch)).then_some(entry.found)
+        is_fresh.then_some(entry.found)
     }
 
     /// Remembers what came of it. What cannot be written is not remembered.
     pub(crate) fn note(&self, launch: &Launch, found: Found) {
         let mut all = self.read().unwrap_or_default();
-        all.0.insert(launch.backend.name().to_owned(), Entry { with: with(launch), at: now(), found });
+        all.0.insert(with(launch), Entry { at: now(), found });
         let _ = self.write(&all);
+    }
+
+    /// Remembers nothing of it any more.
+    pub(crate) fn forget(&self, launch: &Launch) {
+        if let Some(mut all) = self.read()
+            && all.0.remove(&with(launch)).is_some()
+        {
+            let _ = self.write(&all);
+        }
     }
 
     fn read(&self) -> Option<Entries> {
@@ -95,21 +103,25 @@ impl Remembered {
     }
 }
 
-/// What a wall is tried with, in a line.
+/// A wall and what it is tried with, in a line.
 fn with(launch: &Launch) -> String {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let tool = launch.foreign.as_ref().map_or(String::new(), |foreign| {
-        let path = foreign.tool.canonicalize().unwrap_or_else(|_| foreign.tool.clone());
+    let place = launch.engine.as_ref().map(|engine| match &engine.place {
+        Place::Socket(path) | Place::Program(path) => path,
+    });
+    let tool = launch.foreign.as_ref().map(|foreign| &foreign.tool).or(place).map_or(String::new(), |tool| {
+        let path = tool.canonicalize().unwrap_or_else(|_| tool.clone());
         let stamp = path.metadata().map(|meta| [meta.dev(), meta.ino(), meta.size(), meta.mtime().unsigned_abs()]);
         format!("{} {stamp:?}", path.display())
     });
     // Root of a user namespace has the same directory as the host's, and other rights; so has who gave up some.
     let user = fs::read_link("/proc/self/ns/user").unwrap_or_default();
     let (boot, kernel) = (line("/proc/sys/kernel/random/boot_id"), line("/proc/sys/kernel/osrelease"));
-    let status = line("/proc/self/status");
+    let status = line("/proc/thread-self/status");
     let rights = status.lines().filter_map(|line| line.split_once(":\t"));
     let rights = rights.filter(|(name, _)| RIGHTS.contains(name)).map(|(_, value)| value).collect::<Vec<_>>().join(" ");
-    format!("{boot} {kernel} {} {rights} {} {tool}", user.display(), line("/proc/self/attr/current"))
+    let label = line("/proc/thread-self/attr/current");
+    format!("{} {boot} {kernel} {} {rights} {label} {tool}", launch.backend.name(), user.display())
 }
 
 fn now() -> u64 {
@@ -126,8 +138,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let remembered = Remembered(directory.path().join("palisade/walls.json"));
-        let entry =
-            Entry { with: "here".to_owned(), at: 0, found: Err(Failure { because: "it fell".to_owned(), fix: None }) };
+        let entry = Entry { at: 0, found: Err(Failure { because: "it fell".to_owned(), fix: None }) };
         remembered.write(&Entries([("native".to_owned(), entry)].into())).unwrap();
         assert!(remembered.read().unwrap().0.contains_key("native"));
         fs::set_permissions(&remembered.0, fs::Permissions::from_mode(0o666)).unwrap();
