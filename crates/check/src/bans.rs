@@ -4,6 +4,23 @@
 
 use crate::{policy::Ban, value::Value};
 
+/// Why a pattern of a policy fits nothing, whatever a program does.
+pub(crate) fn never_fits(pattern: &str, is_call: bool) -> Option<&'static str> {
+    let rest = pattern.strip_prefix("*.").filter(|_| is_call);
+    let inner = rest.unwrap_or_else(|| pattern.strip_suffix('*').unwrap_or(pattern));
+    if pattern.is_empty() || rest == Some("") {
+        Some("it is empty: write a name")
+    } else if pattern.contains(char::is_whitespace) {
+        Some("a name has no spaces: write each name apart")
+    } else if pattern.ends_with("()") {
+        Some("leave `()` out: a name stands for its calls")
+    } else if inner.contains('*') {
+        Some(if is_call { "`*` stands at the end, or in `*.` at the beginning" } else { "`*` stands at the end only" })
+    } else {
+        None
+    }
+}
+
 /// Whether a module is one that the pattern names: itself, with `.*` or `/*` also all below it, with `*` all that begin so.
 pub(crate) fn hits(pattern: &str, module: &str, with_parents: bool) -> bool {
     if let Some(start) = pattern.strip_suffix('*') {

@@ -21,6 +21,9 @@ pub(crate) enum Matcher {
 
 impl Matcher {
     pub(crate) fn new(pattern: &str, kind: PatternKind, language: Language) -> Result<Self, String> {
+        if pattern.trim().is_empty() {
+            return Err("an empty pattern is found everywhere: write what is to be found".to_owned());
+        }
         let is_query = match kind {
             PatternKind::Query => true,
             PatternKind::Regex => false,

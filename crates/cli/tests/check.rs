@@ -162,6 +162,11 @@ fn what_makes_no_sense_is_refused_by_name() {
         place.file("a.py", "");
         place.file("bad.toml", "[python]\nblocked_import = ['os']\n");
         place.file("query.toml", "[[python.blocked_patterns]]\npattern = '(nosuch) @x'\ndescription = 'x'\n");
+        place.file("call.toml", "[python]\nblocked_calls = ['eval()']\n");
+        place.file("middle.toml", "[python]\nblocked_imports = ['ok', 'a*b']\n");
+        place.file("space.toml", "[[python.block]]\ncalls = ['a b']\ndoes = 'x'\n");
+        place.file("nothing.toml", "[[python.block]]\nexcept = ['a']\ndoes = 'x'\n");
+        place.file("empty.toml", "[[python.blocked_patterns]]\npattern = ''\ndescription = 'x'\n");
         place.file("size.toml", "extends = 'none'\nmax_code_size = '20M'\n");
         place.file("regex.toml", "[[python.blocked_patterns]]\npattern = 'a(b'\ndescription = 'x'\n");
         for (words, wanted) in [
@@ -173,6 +178,12 @@ fn what_makes_no_sense_is_refused_by_name() {
             ("check --policy $DIR/bad.toml $DIR/a.py", "bad.toml:2:1"),
             ("check --policy $DIR/query.toml $DIR/a.py", "query.toml:2:11"),
             ("check --policy $DIR/size.toml $DIR/a.py", "size.toml:2:17"),
+            ("check --policy $DIR/call.toml $DIR/a.py", "`eval()` fits nothing: leave `()` out"),
+            ("check --policy $DIR/middle.toml $DIR/a.py", "`a*b` fits nothing: `*` stands at the end only"),
+            ("check --policy $DIR/space.toml $DIR/a.py", "space.toml:2:10"),
+            ("check --policy $DIR/nothing.toml $DIR/a.py", "this blocks nothing"),
+            ("check --policy $DIR/empty.toml $DIR/a.py", "an empty pattern is found everywhere"),
+            ("check --policy /dev/zero $DIR/a.py", "it is not a regular file"),
             ("check --policy $DIR/size.toml $DIR/a.py", "20 MiB is more code than is looked at: say 100 KiB or less"),
             ("check --policy $DIR/regex.toml $DIR/a.py", "regex.toml:2:11"),
             ("check --explain NOSUCH", "there are UNSAFE_CODE_PATTERN"),

@@ -249,6 +249,14 @@ fn a_directory_that_was_replaced_is_seen_as_it_is_now() {
         fs::rename(&shown, place.home().join("away")).unwrap();
         make("new");
         assert_eq!(kept.cold("--allow-read $DIR/shown", script, "the files differ").stdout(), "new");
+        // Who wants what is not there has gone with an error before the pool has looked.
+        let not_served = kept.number("not_served");
+        fs::remove_dir_all(&shown).unwrap();
+        for _ in 0..5 {
+            let output = place.output(&mut kept.command("--allow-read $DIR/shown", script));
+            assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+        }
+        assert_eq!(kept.number("not_served"), not_served, "{}", kept.last());
     });
 }
 
@@ -571,6 +579,7 @@ fn what_cannot_stand_ready_for_others_is_refused_with_a_remedy() {
             ("--size 0", "from 1 to 32"),
             ("--size 33", "from 1 to 32"),
             ("--language c", "compiled"),
+            ("--language python --check", "each program would be looked at first"),
             ("--no-such-option", "unexpected argument"),
         ] {
             let output = pool(place, &format!("start {words}"));

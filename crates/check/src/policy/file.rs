@@ -91,7 +91,7 @@ pub(crate) struct Block {
     /// Which of the `allow_…` keys lifts it.
     pub(crate) access: Option<Access>,
     /// What such a thing does: "starts other programs".
-    pub(crate) does: String,
+    pub(crate) does: Spanned<String>,
     /// What to write instead.
     pub(crate) instead: Option<String>,
     #[serde(default)]

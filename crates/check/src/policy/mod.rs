@@ -14,7 +14,7 @@ pub(crate) use file::PatternKind;
 pub use file::PolicyError;
 use file::{Access, File, Table};
 
-use crate::{Language, parse::Nodes, pattern::Matcher};
+use crate::{Language, bans, parse::Nodes, pattern::Matcher};
 
 /// The policies that come with palisade.
 pub const SHIPPED: [(&str, &str); 3] = [
@@ -192,6 +192,9 @@ impl Policy {
         for mut table in tables {
             if let Some(allowed) = table.allowed_imports.take().filter(|_| !is_listed) {
                 let line = source.line(&allowed.span());
+                for name in allowed.get_ref() {
+                    fits(name, allowed.span(), false)?;
+                }
                 let (list, _) = self.allowed.get_or_insert_with(|| (Vec::new(), line));
                 list.extend(allowed.into_inner().iter().map(|name| canonical(name)));
             }
@@ -216,14 +219,21 @@ impl Policy {
             severity: Severity::Error,
             line: source.line(&word.span()),
         };
+        words(&table.blocked_imports, &table.blocked_calls)?;
         self.imports.extend(table.blocked_imports.iter().map(plain));
         self.calls.extend(table.blocked_calls.iter().map(plain));
         for block in table.block {
+            words(&block.imports, &block.calls)?;
+            if block.imports.is_empty() && block.calls.is_empty() && block.syntax.is_empty() {
+                let because = "this blocks nothing: say what, in `imports`, `calls` or `syntax`";
+                return Err(PolicyError::new(block.does.span(), because));
+            }
             if lifted.lifts(block.access) {
                 continue;
             }
             let except: Arc<[String]> = block.except.iter().map(|name| canonical(name)).collect();
-            let (does, instead): (Arc<str>, Option<Arc<str>>) = (block.does.into(), block.instead.map(Into::into));
+            let (does, instead): (Arc<str>, Option<Arc<str>>) =
+                (block.does.into_inner().into(), block.instead.map(Into::into));
             let ban = |word: &Spanned<String>| Ban {
                 pattern: canonical(word.get_ref()),
                 except: except.clone(),
@@ -255,6 +265,21 @@ impl Policy {
             });
         }
         Ok(())
+    }
+}
+
+/// That each of them can fit something.
+fn words(imports: &[Spanned<String>], calls: &[Spanned<String>]) -> Result<(), PolicyError> {
+    let imports = imports.iter().map(|word| (word, false));
+    imports
+        .chain(calls.iter().map(|word| (word, true)))
+        .try_for_each(|(word, is_call)| fits(word.get_ref(), word.span(), is_call))
+}
+
+fn fits(word: &str, span: Range<usize>, is_call: bool) -> Result<(), PolicyError> {
+    match bans::never_fits(word, is_call) {
+        Some(because) => Err(PolicyError::new(span, format!("`{word}` fits nothing: {because}"))),
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! Not here: what a policy can say (`palisade-check`).
 
-use std::{fs, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use palisade_spec::validator::Order;
 
@@ -10,6 +14,9 @@ use super::Failed;
 
 /// The names of the shipped ones.
 pub(super) const SHIPPED: [&str; 3] = ["default", "permissive", "strict"];
+
+/// Larger files are no policies, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A policy that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +41,21 @@ pub(crate) fn find(name: &str) -> Result<Policy, Failed> {
             &format!("there are {}; write a file of your own as ./NAME.toml", SHIPPED.join(", ")),
         ));
     }
-    match fs::read_to_string(Path::new(name)) {
+    match text(Path::new(name)) {
         Ok(text) => Ok(Policy { order: Order { policy: name.to_owned(), text: Some(text) } }),
         Err(error) => Err(Failed::new(format!("cannot read the policy {name}: {error}"), "")),
     }
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    // Of a FIFO, opening would wait for a writer.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(text)
 }

@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a `signalfd_siginfo`.
 const SIGNAL: usize = 128;
 
+/// What may be behind that.
+const FILES_DIFFER: &str =
+    " (a directory that was replaced since the pool began is another one: stop the pool and start it again)";
 /// Tells of changes to this mount namespace, by being urgently readable.
 const MOUNTS: &str = "/proc/self/mounts";
 
@@ -170,13 +173,18 @@ impl Keeper {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         if let Err(because) = self.standing.check(stream) {
-            self.note(because);
+            // Of who has gone meanwhile, with a request that made no sense, nothing that was seen means anything.
+            let mut list = [PollFd::new(stream, PollFlags::RDHUP)];
+            let none = Timespec::try_from(Duration::ZERO).ok();
+            if poll(&mut list, none.as_ref()) == Ok(0) {
+                self.note(because);
+            }
             return stream.write_all(&[NO]);
         }
         let secret = Secret::new()?;
         let [a, b, c, d] = secret.place();
         stream.write_all(&[YES, a, b, c, d])?;
-        if !secret.is_known(stream) {
+        if !secret.is_known(stream)? {
             self.note("whoever asked may not look into the pool's process, as if confined by Landlock".to_owned());
             return stream.write_all(&[NO]);
         }
@@ -276,13 +284,14 @@ impl Keeper {
         drop(mounts);
         let mut likeness = self.likeness.lock().unwrap_or_else(PoisonError::into_inner);
         let part = likeness.difference(wanted)?.to_owned();
+        let more = if part == "the files" { FILES_DIFFER } else { "" };
         if let Ok(now) = self.pool.likeness()
             && now != *likeness
         {
             *likeness = now;
             self.pool.renew();
         }
-        Some(format!("it wanted another sandbox: {part} differ"))
+        Some(format!("it wanted another sandbox: {part} differ{more}"))
     }
 
     /// Notes that a program runs. `None` if there are too many.

@@ -39,9 +39,13 @@ impl Secret {
     }
 
     /// Whether they have read it.
-    pub(super) fn is_known(&self, mut stream: &UnixStream) -> bool {
+    ///
+    /// # Errors
+    /// If they say nothing, or are gone.
+    pub(super) fn is_known(&self, mut stream: &UnixStream) -> io::Result<bool> {
         let mut told = [0; LENGTH];
-        stream.read_exact(&mut told).is_ok() && told == self.text
+        stream.read_exact(&mut told)?;
+        Ok(told == self.text)
     }
 }
 
@@ -54,6 +58,9 @@ pub(super) fn tell(mut stream: &UnixStream) -> io::Result<()> {
     stream.read_exact(&mut place)?;
     let Some(pool) = palisade_sys::peer(stream)? else { return Err(io::ErrorKind::NotFound.into()) };
     let mut text = [0; LENGTH];
-    File::open(format!("/proc/{}/fd/{}", pool.pid, i32::from_le_bytes(place)))?.read_exact_at(&mut text, 0)?;
-    stream.write_all(&text)
+    let place = format!("/proc/{}/fd/{}", pool.pid, i32::from_le_bytes(place));
+    let read = File::open(place).and_then(|secret| secret.read_exact_at(&mut text, 0));
+    // Who may not read it says so: that is no secret.
+    stream.write_all(&text)?;
+    read
 }

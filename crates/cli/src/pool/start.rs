@@ -68,6 +68,9 @@ fn keep(args: Start) -> Result<(), Failure> {
         )
         .into());
     }
+    if args.wants.check.is_some() {
+        return Err(unfit("each program would be looked at first (--check)").into());
+    }
     let claim = Claim::new()?;
     let held = config::hold(&args.wants, args.on_output_limit)?;
     print::notices(&held.settled.notices);
