@@ -281,7 +281,10 @@ impl Session {
         // Nobody reads any more, so nobody is waited for.
         (self.stdin, self.streams) = (None, [Marked::of_ends(None), Marked::of_ends(None)]);
         match self.running.take() {
-            Some(running) => running.wait(),
+            // What went through its streams was told with each input, and is full of marks.
+            Some(running) => {
+                running.wait().map(|report| Report { stdout: Stream::default(), stderr: Stream::default(), ..report })
+            }
             None => Err(StartError::Io { doing: "evaluate", source: io::Error::other("the session has ended") }),
         }
     }
