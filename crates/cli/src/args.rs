@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use palisade::spec::{Backend, Bytes, Copied, Endpoint, Host, Ports, Strength, UnitError, parse_duration, parse_rate};
 
-use crate::cases::Compare;
+use crate::{cases::Compare, whole::whole};
 
 /// Untrusted program in, typed report out, through the first wall of this host that holds the whole policy.
 #[derive(Debug, Parser)]
@@ -408,7 +408,7 @@ pub(crate) struct Advise {
     pub(crate) no_measure: bool,
 
     /// Runs of each kind that are measured
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 20,
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=10_000), default_value_t = 20,
           conflicts_with = "no_measure")]
     pub(crate) runs: u32,
 

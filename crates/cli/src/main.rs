@@ -25,6 +25,7 @@ mod result_file;
 mod spelling;
 mod terminal;
 mod typescript;
+mod whole;
 
 use std::{os::fd::AsFd, process::ExitCode};
 

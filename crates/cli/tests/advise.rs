@@ -64,7 +64,7 @@ fn what_makes_no_sense_is_refused_by_name() {
             ("advise --rate-time -1 a.py", 125, "unexpected argument"),
             ("advise --rate-time=-1 a.py", 125, "`-1` is not a rate"),
             ("advise --rate-time 1e308 a.py", 125, "`1e308` is not a rate: write a number from 0 to 1e9"),
-            ("advise --runs 0 a.py", 125, "0 is not in 1..=10000"),
+            ("advise --runs 0 a.py", 125, "give a whole number from 1 to 10000"),
             ("advise --runs 5 --no-measure a.py", 125, "cannot be used with"),
         ] {
             let output = place.output(&mut place.palisade(words));

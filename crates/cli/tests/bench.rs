@@ -102,6 +102,7 @@ fn what_is_not_installed_is_named_with_its_package_and_only_quoted_apart() {
         let output = place.output(bench(place, &format!("{words} --json")).env("PATH", place.home()));
         let comparison: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(comparison["methods"].as_array().unwrap().len(), 1, "only the baseline: {comparison:#}");
+        assert_eq!(output.status.code(), Some(125), "{}", text(&output));
         let missing = comparison["not_measured"].as_array().unwrap();
         let of = |name: &str| missing.iter().find(|one| one["name"] == name).unwrap();
         let word = |name: &str, key: &str| of(name)[key].as_str().unwrap().to_owned();
@@ -133,7 +134,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_measured() {
         place.file("old.json", "{}");
         assert_refused(
             &output(place, "--compare $DIR/old.json"),
-            &["old.json: missing field", "hint: name a file that"],
+            &["old.json: it says no form", "hint: name a file that"],
         );
         assert_refused(&output(place, "--compare $DIR/none.json"), &["none.json: No such file"]);
     });

@@ -24,6 +24,7 @@ use crate::{
     },
     request::Refused,
     result_file::ResultFile,
+    whole::whole,
 };
 
 #[derive(clap::Args, Debug)]
@@ -37,12 +38,12 @@ pub(crate) struct Args {
     walls: bool,
 
     /// Launches of each that count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 20)]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=100_000), default_value_t = 20)]
     runs: u32,
 
     /// Leave the host alone for so long before each launch
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0,
-          value_parser = clap::value_parser!(u64).range(..=60_000))]
+          value_parser = whole::<u64>(0..=60_000))]
     idle: u64,
 
     /// What guests of virtual machines boot [default: the newest of /boot that can be read]
@@ -72,6 +73,8 @@ pub(crate) struct Args {
 
 /// Launches that do not count: they bring files into memory.
 const WARM_UPS: usize = 2;
+/// The exit status if there is nothing to compare the baseline with.
+const NONE_MEASURED: i32 = 125;
 /// How wide the chart is where nobody says.
 const COLUMNS: usize = 100;
 
@@ -106,6 +109,7 @@ fn carry_out(args: &Args) -> Result<i32, Refused> {
     // No method starts in a directory that another one does not have.
     env::set_current_dir("/").map_err(|error| Refused { what: format!("cannot go to /: {error}"), hint: "" })?;
     let rounds = Rounds { warmups: WARM_UPS, counted: args.runs as usize, idle_ms: args.idle };
+    let are_others = methods.len() > 1;
     let order = Order { palisade: &palisade, methods, rounds, kernel };
     let progress = Progress::new(order.steps(), Show::Progress);
     let compared = compare(&order, Some(cancel.as_fd()), &mut || progress.step(0));
@@ -120,6 +124,9 @@ fn carry_out(args: &Args) -> Result<i32, Refused> {
     };
     let changes = old.as_ref().map(|old| changes(old, &comparison)).unwrap_or_default();
     let mut code = say(&comparison, old.as_ref(), &changes, args.json);
+    if are_others && comparison.methods.len() < 2 {
+        code = NONE_MEASURED;
+    }
     for (option, path, file) in files {
         let content = match option {
             "--svg" => svg_file(&chart(&comparison)),
@@ -165,10 +172,13 @@ fn read(path: &Path) -> Result<Comparison, Refused> {
     let hint = "name a file that `palisade bench --json` has written";
     let refused = |because: String| Refused { what: format!("--compare {}: {because}", path.display()), hint };
     let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let mut old: Comparison = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    if old.schema != SCHEMA {
-        return Err(refused(format!("it has the form `{}`, and this version reads `{SCHEMA}`", old.schema)));
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
+    match json["schema"].as_str() {
+        Some(SCHEMA) => {}
+        Some(other) => return Err(refused(format!("it has the form `{other}`, and this version reads `{SCHEMA}`"))),
+        None => return Err(refused(format!("it says no form (`schema`), and this version reads `{SCHEMA}`"))),
     }
+    let mut old: Comparison = serde_json::from_value(json).map_err(|error| refused(error.to_string()))?;
     // Names of nothing that is known are somebody's own words.
     old.methods.retain(|one| method(&one.name).is_some());
     Ok(old)

@@ -23,6 +23,7 @@ use crate::{
         progress::{Progress, Show},
     },
     request::Refused,
+    whole::whole,
 };
 
 /// What else can be measured.
@@ -57,7 +58,7 @@ pub(super) struct Shown {
 #[derive(clap::Args, Debug)]
 pub(super) struct Phases {
     /// Launches of each way
-    #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -67,7 +68,7 @@ pub(super) struct Phases {
 #[derive(clap::Args, Debug)]
 pub(super) struct Memory {
     /// Looks at each wall
-    #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -77,7 +78,7 @@ pub(super) struct Memory {
 #[derive(clap::Args, Debug)]
 pub(super) struct Interpreters {
     /// Runs of each
-    #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -87,19 +88,19 @@ pub(super) struct Interpreters {
 #[derive(clap::Args, Debug)]
 pub(super) struct Work {
     /// Runs of each
-    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     /// Steps of a computation in each run
-    #[arg(long, value_name = "N", default_value = "20000000", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "20000000", value_parser = whole::<usize>(1..=1_000_000_000))]
     steps: usize,
 
     /// Calls of the kernel in each run
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = whole::<usize>(1..=1_000_000_000))]
     calls: usize,
 
     /// Files read in each run
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = whole::<usize>(1..=1_000_000_000))]
     files: usize,
 
     #[command(flatten)]
@@ -109,15 +110,15 @@ pub(super) struct Work {
 #[derive(clap::Args, Debug)]
 pub(super) struct Throughput {
     /// Numbers of workers, separated by commas
-    #[arg(long, value_name = "N", default_value = "1,2,8", value_delimiter = ',', value_parser = workers)]
+    #[arg(long, value_name = "N", default_value = "1,2,8", value_delimiter = ',', value_parser = whole::<usize>(1..=256))]
     workers: Vec<usize>,
 
     /// Launches of a round, which the workers share
-    #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = whole::<usize>(1..=1_000_000_000))]
     launches: usize,
 
     /// Rounds of each
-    #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -131,7 +132,7 @@ pub(super) struct Output {
     size: Bytes,
 
     /// Runs of each
-    #[arg(long, value_name = "N", default_value = "3", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -141,15 +142,15 @@ pub(super) struct Output {
 #[derive(clap::Args, Debug)]
 pub(super) struct Staging {
     /// Numbers of layers, separated by commas
-    #[arg(long, value_name = "N", default_value = "1,10,50", value_delimiter = ',', value_parser = layers)]
+    #[arg(long, value_name = "N", default_value = "1,10,50", value_delimiter = ',', value_parser = whole::<usize>(1..=500))]
     layers: Vec<usize>,
 
     /// Files of each layer
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = whole::<usize>(1..=1_000_000_000))]
     files: usize,
 
     /// Runs of each
-    #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = whole::<usize>(1..=1_000_000_000))]
     runs: usize,
 
     #[command(flatten)]
@@ -170,29 +171,9 @@ pub(super) struct Soak {
 #[derive(clap::Args, Debug)]
 pub(crate) struct Labour {
     kind: String,
-    #[arg(value_parser = count)]
+    #[arg(value_parser = whole::<usize>(1..=1_000_000_000))]
     amount: usize,
     files: PathBuf,
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    up_to(text, 1_000_000_000)
-}
-
-fn workers(text: &str) -> Result<usize, String> {
-    up_to(text, 256)
-}
-
-/// As many as an overlay can have.
-fn layers(text: &str) -> Result<usize, String> {
-    up_to(text, 500)
-}
-
-fn up_to(text: &str, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err(format!("give a whole number from 1 to {most}")),
-    }
 }
 
 pub(super) fn command(what: &What) -> i32 {

@@ -15,7 +15,10 @@ mod talk;
 use palisade::StartError;
 
 pub(crate) use self::ask::{Ran, Say, find, run};
-use crate::args::{Excess, Wants};
+use crate::{
+    args::{Excess, Wants},
+    whole::whole,
+};
 
 /// What a pool could not do, and what helps.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ enum Action {
 #[derive(clap::Args, Debug)]
 struct Start {
     /// Sandboxes that stand ready at one time, from 1 to 32
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = whole::<usize>(1..=32))]
     size: usize,
 
     /// Stay in the foreground, as service managers want it, instead of returning when the sandboxes stand
