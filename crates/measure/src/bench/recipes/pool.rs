@@ -27,6 +27,9 @@ use crate::{
 /// Sandboxes of the pool.
 const SANDBOXES: u64 = 2;
 
+/// Launches that are tried until one is served: whatever is mounted meanwhile, as by engines, makes all sandboxes anew.
+const TRIES: usize = 10;
+
 /// The longest that making them may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,22 +55,23 @@ impl Pooled {
         command
     }
 
-    /// The pool stands, and is full. It has served whatever was run.
-    fn stand(&self) -> Result<(), Failed> {
+    fn status(&self) -> Result<serde_json::Value, Failed> {
+        let said = good(self.palisade("pool status --json").output())?.stdout;
+        let mut status: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+        Ok(status["pool"].take())
+    }
+
+    /// How many the pool has served, when it stands and is full.
+    fn stand(&self) -> Result<u64, Failed> {
         if self.started.get().is_none() {
             good(self.palisade(&format!("pool start --size {SANDBOXES}")).output())?;
             self.started.get_or_init(|| ());
         }
         let begun = Instant::now();
         loop {
-            let said = good(self.palisade("pool status --json").output())?.stdout;
-            let status: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
-            let pool = &status["pool"];
-            if let Some(because) = pool["last_not_served"].as_str() {
-                return Err(Failed::So(format!("the pool did not serve it: {because}")));
-            }
+            let pool = self.status()?;
             if pool["ready"] == SANDBOXES {
-                return Ok(());
+                return Ok(pool["served"].as_u64().unwrap_or_default());
             }
             if begun.elapsed() > PATIENCE {
                 return Err(Failed::So(format!("the pool does not become full: {pool}")));
@@ -75,23 +79,33 @@ impl Pooled {
             thread::sleep(Duration::from_millis(1));
         }
     }
-}
 
-impl Here for Pooled {
-    fn time(&self, _: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
-        self.stand()?;
+    /// Does something that the pool serves, and is full again.
+    fn served<T>(&self, mut act: impl FnMut() -> Result<T, Failed>) -> Result<T, Failed> {
+        let mut before = self.stand()?;
+        for _ in 0..TRIES {
+            let done = act()?;
+            let after = self.stand()?;
+            if after > before {
+                return Ok(done);
+            }
+            before = after;
+        }
+        let pool = self.status()?;
+        let because = pool["last_not_served"].as_str().unwrap_or("it says no reason");
+        Err(Failed::So(format!("the pool did not serve it: {because}")))
+    }
+
+    fn time_one(&self) -> Result<f64, Failed> {
         let mut command = self.palisade("run --quiet --");
         command.arg(PROGRAM).stdout(Stdio::null()).stderr(Stdio::piped());
         let begun = Instant::now();
         let output = command.output();
         let took = ms(begun.elapsed());
-        good(output)?;
-        self.stand()?;
-        Ok(took)
+        good(output).map(|_| took)
     }
 
-    fn look(&self, script: &str, _: Option<BorrowedFd<'_>>) -> Result<Looked, Failed> {
-        self.stand()?;
+    fn look_once(&self, script: &str) -> Result<Looked, Failed> {
         let (sender, receiver) = mpsc::channel::<()>();
         let (output, memory) = thread::scope(|scope| {
             let watch = scope.spawn(move || most_memory(None, &receiver));
@@ -100,6 +114,16 @@ impl Here for Pooled {
             (output, watch.join().unwrap_or(None))
         });
         Ok(Looked { printed: String::from_utf8_lossy(&good(output)?.stdout).into_owned(), memory })
+    }
+}
+
+impl Here for Pooled {
+    fn time(&self, _: Option<BorrowedFd<'_>>) -> Result<f64, Failed> {
+        self.served(|| self.time_one())
+    }
+
+    fn look(&self, script: &str, _: Option<BorrowedFd<'_>>) -> Result<Looked, Failed> {
+        self.served(|| self.look_once(script))
     }
 }
 
