@@ -67,7 +67,11 @@ fn what_failed_for_one_who_may_less_is_tried_for_all_others_and_forgotten_where_
         grep bubblewrap /run/palisade/walls.json | grep -q 'make the mounts private' || exit 3
         strace -f -qq -o /dev/null -e inject=keyctl:error=EPERM \"$PALISADE\" run --json --no-config -- true || exit 4
         grep -q 'podman did not start' /run/palisade/walls.json || exit 5
-        ! grep -q bubblewrap /run/palisade/walls.json";
+        ! grep -q bubblewrap /run/palisade/walls.json || exit 6
+        # Nor is what failed for one who may less looked at, or forgotten.
+        setpriv --bounding-set=-net_raw python3 -c \"$LANDLOCKED\" \"$PALISADE\" run --no-config -- true && exit 7
+        strace -f -qq -o /dev/null -e inject=keyctl:error=EPERM \"$PALISADE\" run --no-config -- true 2>/dev/null || exit 8
+        grep -q bubblewrap /run/palisade/walls.json";
     let mut command = place.seat.command("unshare");
     command.args(["--mount", "sh", "-c", both]).env("PALISADE_TEST", place.token());
     without_engines(&place, &mut command);

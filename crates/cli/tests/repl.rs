@@ -279,6 +279,8 @@ fn an_input_can_end_the_session_with_its_own_status() {
             let over = talk.ask(exit);
             assert_eq!((&over["outcome"]["kind"], &over["stdout"]), (&"session-ended".into(), &"bye\n".into()));
             assert_eq!(over["session"]["outcome"], serde_json::json!({ "kind": "exited", "code": 3 }));
+            // What it said was told with the input; the rest was between palisade and its driver.
+            assert_eq!((&over["session"]["stdout"], &over["session"]["stdout_bytes"]), (&"".into(), &0.into()));
             assert_eq!(talk.end(), 3);
         });
     }

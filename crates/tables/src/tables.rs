@@ -172,23 +172,27 @@ impl Tables {
             // SAFETY: this table has a row of `symbol_count` values for each of the first `large_state_count` states.
             return unsafe { *raw.parse_table.add((state * raw.symbol_count + number) as usize) };
         }
-        // SAFETY: the map has an offset for each other state, and there the other table has: how many groups; and of each its
-        // value, how many symbols, and these.
-        unsafe {
-            let offset = *raw.small_parse_table_map.add((state - raw.large_state_count) as usize);
-            let mut row = raw.small_parse_table.add(offset as usize);
-            let groups = *row;
-            row = row.add(1);
-            for _ in 0..groups {
+        self.groups(state).find(|(_, symbols)| symbols.contains(&symbol)).map_or(0, |(value, _)| value)
+    }
+
+    /// The values of a state that has no row of its own, each with its symbols.
+    #[inline]
+    fn groups(&self, state: u32) -> impl Iterator<Item = (u16, &'static [u16])> {
+        // SAFETY: the map has an offset for each state behind the large ones, and there the other table has how many groups come.
+        let (mut row, count) = unsafe {
+            let offset = *self.raw.small_parse_table_map.add((state - self.raw.large_state_count) as usize);
+            let head = self.raw.small_parse_table.add(offset as usize);
+            (head.add(1), *head)
+        };
+        (0..count).map(move |_| {
+            // SAFETY: each group is its value, how many symbols it has, and these; the next one follows.
+            unsafe {
                 let (value, count) = (*row, usize::from(*row.add(1)));
                 let symbols = std::slice::from_raw_parts(row.add(2), count);
-                if symbols.contains(&symbol) {
-                    return value;
-                }
                 row = row.add(2 + count);
+                (value, symbols)
             }
-        }
-        0
+        })
     }
 
     /// The entry of a number that [`Self::lookup`] gave for a token of this language.
@@ -221,18 +225,7 @@ impl Tables {
             (0..self.tokens()).for_each(|symbol| add(symbol, self.lookup(state as u16, symbol)));
             return found;
         }
-        // SAFETY: see `lookup`.
-        unsafe {
-            let offset = *raw.small_parse_table_map.add((state - raw.large_state_count) as usize);
-            let mut row = raw.small_parse_table.add(offset as usize);
-            let groups = *row;
-            row = row.add(1);
-            for _ in 0..groups {
-                let (value, count) = (*row, usize::from(*row.add(1)));
-                std::slice::from_raw_parts(row.add(2), count).iter().for_each(|symbol| add(*symbol, value));
-                row = row.add(2 + count);
-            }
-        }
+        self.groups(state).for_each(|(value, symbols)| symbols.iter().for_each(|symbol| add(*symbol, value)));
         found
     }
 
