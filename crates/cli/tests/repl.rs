@@ -248,7 +248,8 @@ fn memory_that_runs_out_ends_the_session_and_is_said() {
 fn a_fork_bomb_ends_the_session_and_nothing_is_left() {
     everyone_who_has("python", |place| {
         let mut talk = Talk::start(place, "python", "");
-        let over = talk.ask("import os\nwhile True: os.fork()");
+        // One that gives up at the first refusal may have answered before it is killed.
+        let over = talk.ask("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass");
         assert_eq!(over["session"]["outcome"]["kind"], "limit-hit", "{over:#}");
         assert_eq!(talk.end(), 137);
     });
